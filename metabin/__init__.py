@@ -1,0 +1,1 @@
+"""MetaBIN: meta batch-instance normalisation for person re-identification in unseen domains."""

@@ -1,0 +1,1 @@
+"""Data: reading domains, splitting identities, sampling and loading batches."""

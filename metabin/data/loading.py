@@ -1,0 +1,89 @@
+"""Training images in memory, and batches of them as tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from metabin.data.partition import part_rows
+from metabin.data.store import load_pixels, load_records
+from metabin.types import Batch
+
+# Means and deviations of ImageNet's RGB in 0..255, with which every backbone's pretrained weights were made.
+PIXEL_MEAN = torch.tensor([123.675, 116.28, 103.53]).view(3, 1, 1)
+PIXEL_STD = torch.tensor([58.395, 57.12, 57.375]).view(3, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSet:
+    """N images of one part of one or several domains. `label` counts the identities from 0 over all domains."""
+
+    pixels: tuple[np.ndarray, ...]  # per domain, (n, H, W, 3) uint8, mapped from disk
+    row: np.ndarray  # (N,) into the domain's pixels
+    domain: np.ndarray  # (N,) index into `names`
+    pid: np.ndarray  # (N,) the data set's own
+    camid: np.ndarray  # (N,)
+    label: np.ndarray  # (N,)
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    @property
+    def num_classes(self) -> int:
+        return int(self.label.max()) + 1
+
+    def images(self, index: np.ndarray) -> np.ndarray:
+        """The pixels of the indexed images, (B, H, W, 3) uint8."""
+        return np.stack([self.pixels[self.domain[i]][self.row[i]] for i in index])
+
+
+def load_part(directory: Path, manifest: Mapping[str, Any], domains: tuple[str, ...], part: str) -> ImageSet:
+    """The images of one part ("train", "query", "gallery") of the named domains of a fold.
+
+    Raises:
+        DatasetError: a file of a domain is missing.
+    """
+    columns: list[tuple[int, int, int, int]] = []
+    identities: dict[tuple[int, int], int] = {}
+    for index, name in enumerate(domains):
+        records = load_records(directory, name)
+        for row in part_rows(manifest, name, part).tolist():
+            label = identities.setdefault((index, records[row].pid), len(identities))
+            columns.append((row, index, records[row].pid, records[row].camid, label))
+    row, domain, pid, camid, label = np.array(columns, np.int64).reshape(-1, 5).T
+    pixels = tuple(load_pixels(directory, name) for name in domains)
+    return ImageSet(pixels, row, domain, pid, camid, label, domains)
+
+
+def training_batch(data: ImageSet, index: np.ndarray, random: np.random.Generator, *, flip: float, pad: int,
+                   device: torch.device) -> Batch:
+    """The indexed images, augmented, as a batch on the device."""
+    images = augment(data.images(index), random, flip=flip, pad=pad)
+    label, camid, domain = (torch.from_numpy(column[index]).to(device) for column in (data.label, data.camid, data.domain))
+    return Batch(normalise(torch.from_numpy(images).to(device)), label, camid, domain)
+
+
+def augment(images: np.ndarray, random: np.random.Generator, *, flip: float, pad: int) -> np.ndarray:
+    """Each image by itself: a horizontal flip with probability `flip`, a black border of `pad` pixels, a random crop back.
+
+    Shapes: (B, H, W, 3) uint8 -> the same. Source: the reference's training transforms.
+    """
+    _, height, width, _ = images.shape
+    flipped = random.random(len(images)) < flip
+    images = np.where(flipped[:, None, None, None], images[:, :, ::-1], images)
+    padded = np.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+    top, left = random.integers(0, 2 * pad + 1, (2, len(images)))
+    return np.stack([image[y:y + height, x:x + width] for image, y, x in zip(padded, top, left, strict=True)])
+
+
+def normalise(images: Tensor) -> Tensor:
+    """(B, H, W, 3) uint8 -> (B, 3, H, W) float32, contiguous."""
+    images = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+    return (images - PIXEL_MEAN.to(images.device)) / PIXEL_STD.to(images.device)

@@ -1,0 +1,74 @@
+"""Which identities train and which test, in each role of a domain; and the manifest that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from metabin.errors import DatasetError
+from metabin.types import DomainSplit, Fold, ImageRecord
+
+PARTS = ("train", "query", "gallery")
+
+
+def split_source(name: str, records: Sequence[ImageRecord], num_train_ids: int) -> DomainSplit:
+    """A domain in the role of a source: its first identities by pid train, the others are query and gallery.
+
+    The cut follows the pid order, as the official splits of ReID sets do, and leaves the benchmark's hard negatives
+    (neighbours by pid) together.
+    """
+    pids = sorted({record.pid for record in records})
+    if len(pids) < num_train_ids + 2:
+        raise DatasetError(f"domain {name} has {len(pids)} identities; partition.num_train_ids = {num_train_ids} "
+                           f"must leave at least 2 for the test, so use at most {max(len(pids) - 2, 0)}")
+    train_pids = set(pids[:num_train_ids])
+    train = tuple(record for record in records if record.pid in train_pids)
+    test = tuple(record for record in records if record.pid not in train_pids)
+    return DomainSplit(name, train=train, query=test, gallery=test)
+
+
+def split_target(name: str, records: Sequence[ImageRecord]) -> DomainSplit:
+    """A domain in the role of a held-out target: every image is a query against all the others."""
+    return DomainSplit(name, train=(), query=tuple(records), gallery=tuple(records))
+
+
+def manifest(fold: Fold, splits: Sequence[DomainSplit], records: Mapping[str, Sequence[ImageRecord]],
+             digests: Mapping[str, str]) -> dict[str, Any]:
+    """A fold as plain values: per domain its role, its digest, and the count and the rows of each part.
+
+    Rows are half-open ranges [start, stop) into the domain's records.
+    """
+    domains = {}
+    for split in splits:
+        row = {record.path: index for index, record in enumerate(records[split.name])}
+        parts = {part: getattr(split, part) for part in PARTS}
+        domains[split.name] = {
+            "role": "target" if split.name in fold.targets else "source",
+            "sha256": digests[split.name],
+            "counts": {part: _counts(images) for part, images in parts.items()},
+            "rows": {part: _to_ranges([row[record.path] for record in images]) for part, images in parts.items()},
+        }
+    return {"fold": fold.name, "sources": list(fold.sources), "targets": list(fold.targets), "domains": domains}
+
+
+def part_rows(values: Mapping[str, Any], domain: str, part: str) -> np.ndarray:
+    """The rows of one part of one domain, (n,) int64, from a manifest."""
+    ranges = values["domains"][domain]["rows"][part]
+    return np.concatenate([np.arange(start, stop) for start, stop in ranges] or [np.empty(0, np.int64)])
+
+
+def _counts(images: Sequence[ImageRecord]) -> dict[str, int]:
+    return {"ids": len({record.pid for record in images}), "images": len(images),
+            "cameras": len({record.camid for record in images})}
+
+
+def _to_ranges(rows: Sequence[int]) -> list[list[int]]:
+    ranges: list[list[int]] = []
+    for row in rows:
+        if ranges and ranges[-1][1] == row:
+            ranges[-1][1] = row + 1
+        else:
+            ranges.append([row, row + 1])
+    return ranges

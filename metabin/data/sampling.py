@@ -1,0 +1,123 @@
+"""Which images make a batch: P identities with K images each.
+
+Both samplers cut the images of an identity into groups of K once per epoch: shuffled, and padded to a multiple of K with
+repeated images, so that an identity with fewer than K images repeats some. Both run for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from metabin.errors import DatasetError
+from metabin.seeding import generator
+
+
+@dataclass(frozen=True, slots=True)
+class IdentitySampler:
+    """Base batches: P distinct identities drawn evenly over all domains, K images of each.
+
+    An epoch draws identities among those that still have groups, and ends when fewer than P of them are left.
+
+    Args:
+        label: (N,) of every training image. num_ids: P. num_images: K. seed: of this sampler alone.
+    Raises:
+        DatasetError: fewer than P identities.
+    Source: the reference's NaiveIdentitySampler.
+    """
+
+    label: np.ndarray
+    num_ids: int
+    num_images: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        if (found := len(np.unique(self.label))) < self.num_ids:
+            raise DatasetError(f"optim.ids_per_batch asks for {self.num_ids} identities a batch, but the sources have "
+                               f"{found} training identities in all; lower it or raise partition.num_train_ids")
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Index arrays of shape (P * K,)."""
+        epoch = 0
+        while True:
+            random = generator(self.seed, "epoch", epoch)
+            groups = _groups(self.label, self.num_images, random)
+            while len(groups) >= self.num_ids:
+                chosen = random.choice(sorted(groups), self.num_ids, replace=False)
+                yield np.concatenate([_take(groups, int(label)) for label in chosen])
+            epoch += 1
+
+
+@dataclass(frozen=True, slots=True)
+class DomainSampler:
+    """Meta batches: the same number of identities from every domain, K images of each, domains in order.
+
+    A domain that runs out of identities is refilled by itself, so that small domains are seen more often.
+
+    Args:
+        label, domain: (N,) of every training image. num_ids: identities per domain. num_images: K.
+    Raises:
+        DatasetError: fewer than two domains, or a domain with fewer identities than asked for.
+    Source: the reference's DomainSuffleSampler.
+    """
+
+    label: np.ndarray
+    domain: np.ndarray
+    num_ids: int
+    num_images: int
+    seed: int
+    names: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        domains = np.unique(self.domain)
+        if len(domains) < 2:
+            raise DatasetError(f"the meta step needs at least 2 source domains, one for meta-train and one for meta-test; "
+                               f"found {len(domains)}. Add to protocol.domains, or train a baseline instead")
+        for index in domains:
+            found = len(np.unique(self.label[self.domain == index]))
+            if found < max(self.num_ids, 2):
+                name = self.names[index] if self.names else f"number {index}"
+                raise DatasetError(f"source domain {name} has {found} training identities; meta.ids_per_domain asks for "
+                                   f"{self.num_ids}, and no loss works with fewer than 2")
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Index arrays of shape (domains * num_ids * K,)."""
+        domains = np.unique(self.domain)
+        refills = dict.fromkeys(domains.tolist(), 0)
+        groups: dict[int, dict[int, list[np.ndarray]]] = {index: {} for index in refills}
+        random = generator(self.seed, "draw")
+        while True:
+            batch = []
+            for index in refills:
+                if len(groups[index]) < self.num_ids:
+                    refill = generator(self.seed, "refill", index, refills[index])
+                    rows = np.flatnonzero(self.domain == index)
+                    groups[index] = _groups(self.label[rows], self.num_images, refill, rows)
+                    refills[index] += 1
+                chosen = random.choice(sorted(groups[index]), self.num_ids, replace=False)
+                batch += [_take(groups[index], int(label)) for label in chosen]
+            yield np.concatenate(batch)
+
+
+def _groups(label: np.ndarray, num_images: int, random: np.random.Generator,
+            rows: np.ndarray | None = None) -> dict[int, list[np.ndarray]]:
+    """Per label its images in shuffled groups of `num_images`, repeating images to fill the last group."""
+    groups = {}
+    for value in np.unique(label):
+        images = np.flatnonzero(label == value)
+        missing = -len(images) % num_images
+        padded = np.concatenate([images, random.choice(images, missing, replace=missing > len(images))])
+        padded = random.permutation(padded)
+        padded = padded if rows is None else rows[padded]
+        groups[int(value)] = list(padded.reshape(-1, num_images))
+    return groups
+
+
+def _take(groups: dict[int, list[np.ndarray]], label: int) -> np.ndarray:
+    """Remove and return one group of a label; a label without groups leaves."""
+    group = groups[label].pop()
+    if not groups[label]:
+        del groups[label]
+    return group

@@ -1,0 +1,1 @@
+"""Training: the learner (the method), its schedules, the loop around it and its checkpoints."""

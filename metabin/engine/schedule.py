@@ -1,0 +1,32 @@
+"""Schedules as pure functions of the step; all steps count iterations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def warmup_milestones(step: int, *, warmup_steps: int, milestones: Sequence[int], gamma: float = 0.1,
+                      start: float = 0.01) -> float:
+    """Factor on the learning rate: linear from `start` to 1 over the warm-up, times gamma at every milestone passed.
+
+    Args:
+        step: >= 0, the iteration about to run. milestones: iterations from which the next gamma holds.
+    Source: the reference's WarmupMultiStepLR.
+    """
+    warm = min(1.0, start + (1 - start) * step / warmup_steps) if warmup_steps else 1.0
+    return warm * gamma ** sum(step >= milestone for milestone in milestones)
+
+
+def triangle(step: int, *, period: int, low: float, high: float) -> float:
+    """The cyclic inner step size: a triangle between `low` and `high`.
+
+    The first meta step is step 1, already one notch above `low`; the peak comes period // 2 steps into each period.
+
+    Args:
+        step: >= 1. period: steps of a full cycle, >= 2.
+    Source: torch's CyclicLR in mode "triangular", stepped before it is read, as the reference does.
+    """
+    rise = period // 2
+    phase = step % period
+    up = phase / rise if phase <= rise else (period - phase) / (period - rise)
+    return low + (high - low) * up

@@ -1,0 +1,1 @@
+"""The network: normalisation layers, backbones, and the embedder around them."""

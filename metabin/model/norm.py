@@ -1,0 +1,57 @@
+"""Batch-instance normalisation with a learnable balance rho per channel."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+RHO = "rho"  # the parameter's name in every layer that has one: all that the meta step looks for
+
+
+class BatchInstanceNorm2d(nn.Module):
+    """A convex mix per channel of two complete normalisations, each with its own affine.
+
+        y_bn = bn_weight * (x - mean_batch) / sqrt(var_batch + eps) + bn_bias
+        y_in = in_weight * (x - mean_image) / sqrt(var_image + eps) + in_bias
+        y    = rho * y_bn + (1 - rho) * y_in
+
+    rho = 1 is BatchNorm2d, rho = 0 is InstanceNorm2d. In training the batch half uses the batch's statistics and moves
+    the running ones; in evaluation it uses the running ones. The instance half always uses the image's own.
+    Keeping rho in [0, 1] is the learner's work, so that the gradient here is that of the equation.
+
+    Args:
+        num_features: channels C. eps, momentum: as in torch.nn.BatchNorm2d. rho: start value in [0, 1].
+    Shapes: (N, C, H, W) -> (N, C, H, W) with H * W > 1 (an instance of one pixel has no variance).
+    Source: MetaBIN, section 3.1; the reference's `BIN_gate2`.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, num_features: int, *, eps: float = 1e-5, momentum: float = 0.1, rho: float = 1.0) -> None:
+        super().__init__()
+        if not 0 <= rho <= 1:
+            raise ValueError(f"rho is a weight in [0, 1], found {rho}")
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.rho = nn.Parameter(torch.full((num_features,), float(rho)))
+        self.bn_weight = nn.Parameter(torch.ones(num_features))
+        self.bn_bias = nn.Parameter(torch.zeros(num_features))
+        self.in_weight = nn.Parameter(torch.ones(num_features))
+        self.in_bias = nn.Parameter(torch.zeros(num_features))
+        self.register_buffer("running_mean", torch.zeros(num_features))
+        self.register_buffer("running_var", torch.ones(num_features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[2] * x.shape[3] == 1:
+            raise ValueError(f"instance normalisation needs more than one pixel, found a map of shape {tuple(x.shape)}; "
+                             "use larger images or a plain BatchNorm after pooling")
+        # rho * y_bn + (1 - rho) * y_in, with each weight folded into its half's affine: two passes over x fewer
+        rho = self.rho
+        y_bn = F.batch_norm(x, self.running_mean, self.running_var, rho * self.bn_weight, rho * self.bn_bias,
+                            training=self.training, momentum=self.momentum, eps=self.eps)
+        y_in = F.instance_norm(x, weight=(1 - rho) * self.in_weight, bias=(1 - rho) * self.in_bias, eps=self.eps)
+        return y_bn + y_in
+
+    def extra_repr(self) -> str:
+        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"

@@ -1,0 +1,1 @@
+"""The protocol: folds, evaluation, and the tables that results go into."""

@@ -1,0 +1,78 @@
+"""From a model and images to scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from metabin.data.loading import ImageSet, load_part, normalise
+from metabin.metrics import cosine_distance, score
+from metabin.model.embedder import Embedder
+from metabin.types import Embeddings, RetrievalScores
+
+
+@dataclass(frozen=True, slots=True)
+class TestSet:
+    """The query and gallery images of one domain in one fold; `unseen` when no source of the fold is that domain."""
+
+    __test__ = False  # its name is not pytest's affair
+
+    domain: str
+    unseen: bool
+    query: ImageSet
+    gallery: ImageSet
+
+    @property
+    def every_image_queries(self) -> bool:
+        return np.array_equal(self.query.row, self.gallery.row)
+
+
+def load_tests(directory: Path, manifest: Mapping[str, Any]) -> list[TestSet]:
+    """The test images of every domain of a fold, the held-out domains first.
+
+    Raises:
+        DatasetError: a file of a domain is missing.
+    """
+    tests = []
+    for name in (*manifest["targets"], *manifest["sources"]):
+        query, gallery = (load_part(directory, manifest, (name,), part) for part in ("query", "gallery"))
+        tests.append(TestSet(name, name in manifest["targets"], query, gallery))
+    return tests
+
+
+def embed(model: Embedder, images: ImageSet, *, batch_size: int = 256) -> Embeddings:
+    """Embeddings after the neck, float32.
+
+    Raises:
+        ValueError: the model is in training mode, where it would normalise with the test batch.
+    """
+    if model.training:
+        raise ValueError("the model is in training mode and would normalise with the test batch; call eval() first")
+    device = next(model.parameters()).device
+    features = [model.embed(normalise(torch.from_numpy(images.images(index)).to(device))).float().cpu().numpy()
+                for index in np.array_split(np.arange(len(images)), max(1, -(-len(images) // batch_size)))]
+    return Embeddings(np.concatenate(features), images.pid, images.camid)
+
+
+def embed_test(model: Embedder, test: TestSet) -> tuple[Embeddings, Embeddings]:
+    """Embeddings of the query and of the gallery images; computed once where they are the same images."""
+    gallery = embed(model, test.gallery)
+    return (gallery if test.every_image_queries else embed(model, test.query)), gallery
+
+
+def retrieval_scores(query: Embeddings, gallery: Embeddings) -> RetrievalScores:
+    """CMC, mAP and mINP by cosine distance and the Market-1501 rule."""
+    distance = cosine_distance(query.features, gallery.features)
+    return score(distance, query.pid, gallery.pid, query.camid, gallery.camid)
+
+
+def score_row(scores: RetrievalScores, test: TestSet) -> dict[str, Any]:
+    """A test's scores as one row of a results table."""
+    return {"test_domain": test.domain, "role": "unseen" if test.unseen else "seen",
+            "num_ids": len(np.unique(test.query.pid)), "num_query": scores.num_query, "mAP": scores.mAP,
+            "mINP": scores.mINP, **{f"rank{k}": fraction for k, fraction in scores.cmc.items()}}

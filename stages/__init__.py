@@ -1,0 +1,1 @@
+"""The pipeline's stages: each reads parameters and files, calls the package, and saves."""

@@ -1,0 +1,41 @@
+"""What every stage's command line shares: errors without a traceback, and progress."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from metabin.errors import UserError
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a stage; an error that the user can mend is printed alone, and the exit code is 1."""
+    try:
+        main()
+    except (UserError, FloatingPointError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@contextmanager
+def progress(title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    """Yields a function that is told of work done: a bar on a terminal, else a line at every quarter."""
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        with tqdm(total=total, desc=title, unit=unit) as bar:
+            yield lambda count: bar.update(count) and None
+        return
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        quarter = 4 * done // max(total, 1)
+        done += count
+        if 4 * done // max(total, 1) > quarter:
+            print(f"{title}: {done} of {total} {unit}s", flush=True)
+
+    yield advance

@@ -1,0 +1,56 @@
+"""Score every method of one fold on the held-out domain and on the sources' held-out identities."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from stages import cli, layout
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fold", required=True, help="the held-out domain")
+    fold = parser.parse_args().fold
+
+    import pandas as pd
+
+    from metabin import tracking
+    from metabin.config import METABIN, load_config
+    from metabin.data import store
+    from metabin.engine import trainer
+    from metabin.files import write_text
+    from metabin.protocol import evaluation, ranked
+    from metabin.protocol.untrained import UNTRAINED
+
+    config = load_config()
+    trainer.set_num_threads(config.compute.num_threads)
+    tests = evaluation.load_tests(layout.PARTITION, store.load_manifest(layout.PARTITION, fold))
+    trainings = [(method, seed) for method in (*config.protocol.baselines, METABIN) for seed in config.protocol.seeds]
+    rows = [{"fold": fold, "method": method, "seed": -1, **evaluation.score_row(score(test), test)}
+            for method, score in UNTRAINED.items() for test in tests]
+    lists = []
+    with cli.progress(f"evaluate {fold}", len(trainings), "model") as done:
+        for method, seed in trainings:
+            key = {"fold": fold, "method": method, "seed": seed}
+            model = trainer.load_model(layout.training(fold, method, seed) / "weights.safetensors", config, method)
+            for test in tests:
+                query, gallery = evaluation.embed_test(model, test)
+                rows.append(key | evaluation.score_row(evaluation.retrieval_scores(query, gallery), test))
+                if test.unseen and (method, seed) == (METABIN, config.protocol.seeds[0]):
+                    records = store.load_records(layout.PARTITION, test.domain)
+                    lists += [key | found for found in ranked.telling_lists(query, gallery, test, records)]
+            done(1)
+
+    scores = pd.DataFrame(rows)
+    write_text(layout.results(fold) / "scores.csv", scores.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
+    write_text(layout.results(fold) / "ranked.json", json.dumps(lists, indent=1) + "\n")
+    with tracking.open_run("evaluate", fold, tags={"fold": fold}) as run:
+        run.table("scores", scores)
+        for row in scores.to_dict("records"):
+            seed = f"/seed-{row['seed']}" if row["seed"] >= 0 else ""
+            run.metrics({f"eval.{row['test_domain']}/{row['method']}{seed}/{name}": row[name] for name in ("mAP", "rank1")})
+
+
+if __name__ == "__main__":
+    cli.run(main)

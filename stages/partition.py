@@ -1,0 +1,35 @@
+"""Decide which identities train and which test, decode every image once, and write a manifest per fold."""
+
+from __future__ import annotations
+
+import argparse
+
+from stages import cli, layout
+
+
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
+
+    from metabin.config import load_config
+    from metabin.data import catalogue, partition, store
+    from metabin.protocol.folds import leave_one_out
+
+    config = load_config()
+    size, domains = config.partition, config.protocol.domains
+    records = {name: catalogue.read(name, layout.raw(name)) for name in domains}
+    as_source = {name: partition.split_source(name, records[name], size.num_train_ids) for name in domains}
+    as_target = {name: partition.split_target(name, records[name]) for name in domains}
+
+    digests = {}
+    with cli.progress("decode", len(domains), "domain") as advance:
+        for name in domains:
+            pixels = store.decode(records[name], layout.raw(name), size.height, size.width)
+            digests[name] = store.save_domain(layout.PARTITION, name, records[name], pixels)
+            advance(1)
+    for fold in leave_one_out(domains):
+        splits = [as_target[name] if name in fold.targets else as_source[name] for name in domains]
+        store.save_manifest(layout.PARTITION, partition.manifest(fold, splits, records, digests))
+
+
+if __name__ == "__main__":
+    cli.run(main)

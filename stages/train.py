@@ -1,0 +1,53 @@
+"""Train one method on the sources of one fold with one seed."""
+
+from __future__ import annotations
+
+import argparse
+
+from stages import cli, layout
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fold", required=True, help="the held-out domain")
+    parser.add_argument("--method", default="metabin", choices=["metabin", "bn", "in", "bin_fixed", "bin_joint"])
+    parser.add_argument("--seed", type=int, required=True, help="of the training")
+    args = parser.parse_args()
+
+    from metabin import tracking
+    from metabin.config import load_config
+    from metabin.data import loading, store
+    from metabin.engine import checkpoint, trainer
+
+    config = load_config()
+    trainer.set_num_threads(config.compute.num_threads)
+    manifest = store.load_manifest(layout.PARTITION, args.fold)
+    sources = loading.load_part(layout.PARTITION, manifest, tuple(manifest["sources"]), "train")
+    training = trainer.Trainer(config, sources, args.method, args.seed)
+    identity = trainer.identity(config, args.method, args.seed, manifest)
+    digest, directory = checkpoint.state_digest(identity), layout.training(args.fold, args.method, args.seed)
+
+    title = f"{args.fold}/{args.method}/seed-{args.seed}"
+    tags = {"fold": args.fold, "method": args.method, "seed": str(args.seed)}
+    with tracking.open_run("train", title, tags=tags) as run, cli.progress(title, config.optim.num_steps, "step") as done:
+        run.params(config.model_dump())
+        for name in sources.names:
+            run.dataset(store.records_table(layout.PARTITION, name), name=name, source=str(layout.raw(name)),
+                        digest=manifest["domains"][name]["sha256"], context="train")
+
+        def watch(step: int, scalars: dict, rho: dict) -> None:
+            done(1)
+            run.metrics(scalars, step)
+            run.rho(rho, step)
+
+        model = training.run(watch=watch, state_path=layout.resume(digest), digest=digest)
+        header = {"method": args.method, "num_classes": sources.num_classes, "sha256": checkpoint.values_digest(identity)}
+        checkpoint.save_weights(directory / "weights.safetensors", model, header)
+        training.history.save(directory)
+        run.table("rho/histograms", training.history.histogram_table())
+        run.file(directory / "weights.safetensors", "model")
+    layout.resume(digest).unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,77 @@
+"""What several tests need: the reference's numbers, and tiny data to train on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from ruamel.yaml import YAML
+
+from metabin.config import Config, parse_config
+from metabin.data.loading import ImageSet
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def reference() -> dict[str, Any]:
+    """Numbers that the authors' code gives."""
+    return json.loads((Path(__file__).parent / "reference.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def params() -> dict[str, Any]:
+    """params.yaml as it is read from disk."""
+    return YAML(typ="safe").load(ROOT / "params.yaml")
+
+
+@pytest.fixture
+def make_config(params: Mapping[str, Any]):
+    """A function that gives params.yaml with some keys changed, named as in `-S optim.lr=0.1`."""
+
+    def make(**changes: Any) -> Config:
+        values = deepcopy(dict(params))
+        for key, value in changes.items():
+            section, name = key.split("__")
+            values[section][name] = value
+        return parse_config(values)
+
+    return make
+
+
+@pytest.fixture
+def tiny_config(make_config) -> Config:
+    """A few quick steps."""
+    return make_config(optim__num_steps=8, optim__ids_per_batch=4, optim__images_per_id=2, meta__ids_per_domain=2,
+                       meta__inner_period=4, record__loss_every=1, record__rho_every=2, record__checkpoint_every=3)
+
+
+@pytest.fixture
+def tiny_images() -> ImageSet:
+    """Three domains of 4 identities with 3 images each: colour tells the identity, a gain tells the domain."""
+    return make_images(num_domains=3, num_ids=4, num_images=3)
+
+
+def make_images(*, num_domains: int, num_ids: int, num_images: int, height: int = 32, width: int = 16) -> ImageSet:
+    random = np.random.default_rng(0)
+    per_domain = num_ids * num_images
+    colour = random.uniform(40, 200, (num_domains, num_ids, 1, 1, 1, 3))
+    noise = random.normal(0, 12, (num_domains, num_ids, num_images, height, width, 3))
+    gain = np.linspace(0.7, 1.2, num_domains).reshape(-1, 1, 1, 1, 1, 1)
+    pixels = np.clip(gain * colour + noise, 0, 255).astype(np.uint8).reshape(num_domains, per_domain, height, width, 3)
+    pid = np.tile(np.arange(num_ids).repeat(num_images), num_domains)
+    domain = np.arange(num_domains).repeat(per_domain)
+    return ImageSet(pixels=tuple(pixels), row=np.tile(np.arange(per_domain), num_domains), domain=domain, pid=pid,
+                    camid=np.tile(np.arange(num_images), num_domains * num_ids), label=domain * num_ids + pid,
+                    names=tuple(f"site{index}" for index in range(num_domains)))

@@ -1,0 +1,68 @@
+from collections import Counter
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from metabin.data.sampling import DomainSampler, IdentitySampler
+from metabin.errors import DatasetError
+
+# 3 domains of 5 identities; identity i has 2 + i images
+COUNTS = np.tile(np.arange(2, 7), 3)
+LABEL = np.arange(15).repeat(COUNTS)
+DOMAIN = (np.arange(15) // 5).repeat(COUNTS)
+
+
+def base(seed=0, num_ids=6):
+    return IdentitySampler(LABEL, num_ids, 4, seed)
+
+
+def meta(seed=0, num_ids=3):
+    return DomainSampler(LABEL, DOMAIN, num_ids, 4, seed, ("a", "b", "c"))
+
+
+def test_a_base_batch_is_p_identities_with_k_images_each():
+    for index in islice(base(), 30):
+        labels = LABEL[index].reshape(6, 4)
+        assert (labels == labels[:, :1]).all()
+        assert len(set(labels[:, 0])) == 6
+
+
+def test_a_meta_batch_has_the_same_number_of_identities_of_every_domain_in_order():
+    for index in islice(meta(), 50):
+        labels = LABEL[index].reshape(3, 3, 4)
+        assert (DOMAIN[index].reshape(3, -1) == np.arange(3)[:, None]).all()
+        assert (labels == labels[:, :, :1]).all()
+        assert all(len(set(domain[:, 0])) == 3 for domain in labels)
+
+
+def test_an_identity_with_fewer_images_than_k_repeats_some_and_shows_all_of_them():
+    for index in islice(base(num_ids=15), 3):
+        groups = index.reshape(15, 4)
+        few = groups[LABEL[groups[:, 0]] == 0][0]  # identity 0 has 2 images
+        assert set(few) == {0, 1}
+
+
+def test_an_epoch_uses_no_image_twice_unless_to_fill_a_group():
+    first_epoch = next(iter(IdentitySampler(np.arange(4).repeat(8), 4, 4, 0)))
+    second_batch = list(islice(IdentitySampler(np.arange(4).repeat(8), 4, 4, 0), 2))[1]
+    assert max(Counter(np.concatenate([first_epoch, second_batch])).values()) == 1
+
+
+@pytest.mark.parametrize("make", [base, meta])
+def test_equal_seeds_give_equal_batches_and_other_seeds_others(make):
+    first, again, other = (np.stack(list(islice(make(seed), 20))) for seed in (0, 0, 1))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_too_few_identities_or_domains_are_refused_before_the_first_batch():
+    with pytest.raises(DatasetError, match="asks for 16 identities a batch, but the sources have 15"):
+        base(num_ids=16)
+    with pytest.raises(DatasetError, match="source domain a has 5 training identities; meta.ids_per_domain asks for 6"):
+        meta(num_ids=6)
+    with pytest.raises(DatasetError, match="at least 2 source domains.* found 1"):
+        DomainSampler(LABEL, np.zeros_like(DOMAIN), 3, 4, 0)
+    one_identity = np.array([0, 0, 1, 2])
+    with pytest.raises(DatasetError, match="fewer than 2"):
+        DomainSampler(one_identity, np.array([0, 0, 1, 1]), 2, 2, 0, ("lonely", "other"))

@@ -1,0 +1,195 @@
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.optim import SGD, Adam
+
+from metabin.engine.learner import base_step, forward_with, inner_update, meta_step, rho_of
+from metabin.losses import scatter_loss, shuffle_loss, triplet_loss
+from metabin.model.embedder import build_embedder
+from metabin.model.norm import BatchInstanceNorm2d
+from metabin.types import Batch
+
+
+class Toy(nn.Module):
+    """The reference recipe's net: convolution, norm, ReLU, spatial mean."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1, bias=False)
+        self.norm = BatchInstanceNorm2d(4, rho=0.5)
+
+    def forward(self, images):
+        return self.norm(self.conv(images)).relu().mean(dim=(2, 3))
+
+
+@pytest.fixture
+def toy():
+    model = Toy().double()
+    with torch.no_grad():
+        model.conv.weight.copy_(0.3 * torch.randn(4, 3, 3, 3, generator=torch.Generator().manual_seed(0)))
+        model.norm.in_weight.copy_(torch.tensor([0.8, 1.1, 0.9, 1.2]))
+        model.norm.in_bias.copy_(torch.tensor([0.1, -0.1, 0.2, 0]))
+    return model
+
+
+@pytest.fixture
+def episode():
+    """(meta-train, meta-test) of the reference's recipe: 3 domains of 4 images and 2 domains of 4."""
+    domain, pid = torch.arange(5).repeat_interleave(4), torch.arange(10).repeat_interleave(2)
+    scale = domain.double().view(-1, 1, 1, 1)
+    images = torch.randn(20, 3, 6, 4, generator=torch.Generator().manual_seed(1)).double() * (1 + 0.5 * scale) + 0.3 * scale
+    train = domain < 3
+    return tuple(Batch(images[part], pid[part], torch.zeros(int(part.sum())), domain[part]) for part in (train, ~train))
+
+
+@pytest.mark.parametrize("second_order", [False, True])
+def test_one_meta_step_equals_the_reference(second_order, toy, episode, reference):
+    wanted = reference["toy_meta_step"]["second_order" if second_order else "first_order(default)"]
+    scalars = meta_step(toy, *episode, SGD([toy.norm.rho], lr=0.1), 0.01, second_order=second_order)
+    for name, key in (("meta_train/scatter", "scatter"), ("meta_train/shuffle", "shuffle"),
+                      ("meta_train/triplet", "triplet_mtrain"), ("meta_test/triplet", "triplet_mtest_at_rho_prime")):
+        assert scalars[name].item() == pytest.approx(wanted[key], abs=1e-6)
+    torch.testing.assert_close(toy.norm.rho.detach(), torch.tensor(wanted["rho_after"]).double(), atol=1e-6, rtol=0)
+
+
+def test_the_inner_update_equals_the_reference(toy, episode, reference):
+    rho = {"norm.rho": toy.norm.rho}
+    train, _ = episode
+    features = forward_with(toy, rho, train.images)
+    loss = (scatter_loss(features, train.domain) + shuffle_loss(features, train.label, train.domain)
+            + triplet_loss(features, train.label, margin=0.3))
+    rho_prime = inner_update(rho, loss, 0.01)["norm.rho"]
+    wanted = reference["toy_meta_step"]["first_order(default)"]["rho_prime"]
+    torch.testing.assert_close(rho_prime.detach(), torch.tensor(wanted).double(), atol=1e-6, rtol=0)
+
+
+def test_the_inner_clip_is_straight_through(reference):
+    rho = {"rho": torch.tensor([0.25, 0.5, 0.9], dtype=torch.float64, requires_grad=True)}
+    loss = (rho["rho"] * torch.tensor([-1.0, 2, -3])).sum()
+    moved = inner_update(rho, loss, 0.1)["rho"]
+    assert moved.tolist() == pytest.approx([0.35, 0.3, 1.0])
+    assert moved.max().item() <= 1
+    (gradient,) = torch.autograd.grad(moved.sum(), [rho["rho"]])
+    assert gradient.tolist() == [1, 1, 1]  # also where the value was clipped
+
+
+def outer_loss(toy, episode, rho_value, step_size):
+    """The meta-test loss as a function of rho, for differences."""
+    train, test = episode
+    rho = {"norm.rho": rho_value.clone().requires_grad_()}
+    features = forward_with(toy, rho, train.images)
+    inner = (scatter_loss(features, train.domain) + shuffle_loss(features, train.label, train.domain)
+             + triplet_loss(features, train.label, margin=0.3))
+    return triplet_loss(forward_with(toy, inner_update(rho, inner, step_size), test.images), test.label, margin=0.3)
+
+
+def test_the_second_order_gradient_agrees_with_central_differences(toy, episode):
+    start, lr, step_size, width = toy.norm.rho.detach().clone(), 1e-3, 0.5, 1e-5
+    meta_step(toy, *episode, SGD([toy.norm.rho], lr=lr), step_size, second_order=True)
+    found = (start - toy.norm.rho.detach()) / lr
+    for channel in range(4):
+        offset = torch.zeros(4, dtype=torch.float64)
+        offset[channel] = width
+        up, down = (outer_loss(toy, episode, start + sign * offset, step_size).item() for sign in (1, -1))
+        assert found[channel].item() == pytest.approx((up - down) / (2 * width), rel=1e-6, abs=1e-8)
+
+
+def test_first_and_second_order_differ_when_the_inner_step_is_large(toy, episode):
+    moved = []
+    for second_order in (False, True):
+        model = copy.deepcopy(toy)
+        meta_step(model, *episode, SGD([model.norm.rho], lr=0.1), 0.5, second_order=second_order)
+        moved.append(model.norm.rho.detach())
+    assert (moved[0] - moved[1]).abs().max() > 1e-4
+
+
+def small_batch(num_domains=2):
+    size = 8 * num_domains
+    generator = torch.Generator().manual_seed(5)
+    return Batch(torch.randn(size, 3, 32, 16, generator=generator), torch.arange(size) // 2, torch.zeros(size),
+                 torch.arange(size) // 8)
+
+
+def snapshot(model):
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+@pytest.fixture
+def embedder():
+    torch.manual_seed(0)
+    model = build_embedder("resnet_small", num_classes=8, norm="bin", rho=0.6)
+    for parameter in rho_of(model).values():
+        parameter.requires_grad_(False)
+    return model
+
+
+def test_base_step_changes_everything_but_rho(embedder):
+    before = snapshot(embedder)
+    base_step(embedder, small_batch(), Adam([p for p in embedder.parameters() if p.requires_grad], lr=0.01))
+    for name, value in embedder.state_dict().items():
+        if name.endswith(".rho") or name == "neck.bias":
+            assert torch.equal(value, before[name]), name
+        else:
+            assert not torch.equal(value, before[name]), name
+
+
+def test_meta_step_changes_only_rho(embedder):
+    before = snapshot(embedder)
+    meta_step(embedder, small_batch(), small_batch(1), SGD(list(rho_of(embedder).values()), lr=1.0), 0.1)
+    for name, value in embedder.state_dict().items():
+        assert torch.equal(value, before[name]) != name.endswith(".rho"), name
+
+
+def test_joint_training_moves_rho_with_the_base_loss_and_keeps_it_in_the_unit_interval(embedder):
+    rho = list(rho_of(embedder).values())
+    for parameter in rho:
+        parameter.requires_grad_(True)
+    before = snapshot(embedder)
+    weights = [p for name, p in embedder.named_parameters() if not name.endswith(".rho") and p.requires_grad]
+    base_step(embedder, small_batch(), [Adam(weights, lr=0.01), SGD(rho, lr=1e4)])
+    for name, value in rho_of(embedder).items():
+        assert not torch.equal(value, before[name])
+        assert value.min() >= 0
+        assert value.max() <= 1
+    assert any((value == 1).any() or (value == 0).any() for value in rho_of(embedder).values())
+
+
+def test_meta_weights_of_zero_leave_a_loss_out(toy, episode):
+    def moved(weights):
+        model = copy.deepcopy(toy)
+        meta_step(model, *episode, SGD([model.norm.rho], lr=0.1), 0.5, weights)
+        return model.norm.rho.detach()
+
+    none = moved({"scatter": 0, "shuffle": 0, "triplet": 0})
+    plain = copy.deepcopy(toy)
+    test_loss = triplet_loss(forward_with(plain, {"norm.rho": plain.norm.rho}, episode[1].images), episode[1].label, margin=0.3)
+    (gradient,) = torch.autograd.grad(test_loss, [plain.norm.rho])
+    torch.testing.assert_close(none, plain.norm.rho.detach() - 0.1 * gradient)
+    assert not torch.equal(none, moved({"scatter": 1, "shuffle": 0, "triplet": 0}))
+
+
+def test_rho_is_found_by_name_whatever_the_order_of_registration():
+    class Backwards(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last, self.first = BatchInstanceNorm2d(2, rho=0.2), BatchInstanceNorm2d(2, rho=0.8)
+
+        def forward(self, images):
+            return self.last(self.first(images)).mean(dim=(2, 3))
+
+    model, images = Backwards(), torch.randn(4, 2, 3, 3)
+    assert list(rho_of(model)) == ["last.rho", "first.rho"]
+    rho = {"first.rho": torch.zeros(2), "last.rho": torch.ones(2)}
+    batch_norm, instance_norm = nn.BatchNorm2d(2), nn.InstanceNorm2d(2)
+    torch.testing.assert_close(forward_with(model, rho, images), batch_norm(instance_norm(images)).mean(dim=(2, 3)))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_meta_step_on_cuda_agrees_with_the_cpu(toy, episode):
+    model = copy.deepcopy(toy).cuda()
+    on_device = tuple(Batch(*(getattr(batch, name).cuda() for name in ("images", "label", "camid", "domain"))) for batch in episode)
+    meta_step(toy, *episode, SGD([toy.norm.rho], lr=0.1), 0.01)
+    meta_step(model, *on_device, SGD([model.norm.rho], lr=0.1), 0.01)
+    torch.testing.assert_close(model.norm.rho.detach().cpu(), toy.norm.rho.detach(), atol=1e-9, rtol=0)

@@ -1,0 +1,209 @@
+import pytest
+import torch
+
+from metabin.engine import checkpoint
+from metabin.engine.learner import rho_of
+from metabin.engine.trainer import Trainer, choose_device, identity, inner_step_size, load_model, weights_optimizer
+from metabin.errors import CheckpointError, DatasetError
+
+ALL_METHODS = ["bn", "in", "bin_fixed", "bin_joint", "metabin"]
+
+
+def state(model):
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def assert_same_bits(first, second):
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        assert torch.equal(value, second[name]), name
+
+
+class Killed(Exception):
+    pass
+
+
+def killer(at):
+    def watch(step, scalars, rho):
+        if step == at:
+            raise Killed
+
+    return watch
+
+
+@pytest.mark.parametrize("method", ALL_METHODS)
+def test_equal_seeds_give_equal_bits_and_other_seeds_others(method, tiny_config, tiny_images):
+    first, again, other = (state(Trainer(tiny_config, tiny_images, method, seed).run()) for seed in (3, 3, 4))
+    assert_same_bits(first, again)
+    assert not torch.equal(first["classifier.weight"], other["classifier.weight"])
+
+
+@pytest.mark.parametrize("method", ALL_METHODS)
+def test_a_killed_training_resumes_and_ends_with_the_bits_of_an_unbroken_one(method, tiny_config, tiny_images, tmp_path):
+    unbroken = Trainer(tiny_config, tiny_images, method, 0)
+    wanted = state(unbroken.run())
+    path = tmp_path / "state.pt"
+    with pytest.raises(Killed):
+        Trainer(tiny_config, tiny_images, method, 0).run(watch=killer(5), state_path=path, digest="d")
+    resumed, steps = Trainer(tiny_config, tiny_images, method, 0), []
+    found = state(resumed.run(watch=lambda step, *_: steps.append(step), state_path=path, digest="d"))
+    assert steps == [3, 4, 5, 6, 7]
+    assert_same_bits(found, wanted)
+    assert resumed.history == unbroken.history
+
+
+def test_a_killed_sgd_training_with_milestones_resumes_as_well(make_config, tiny_config, tiny_images, tmp_path):
+    optim = tiny_config.optim.model_copy(update={"optimizer": "sgd", "schedule": "warmup_milestones", "warmup_steps": 2,
+                                                 "milestones": [5], "bias_lr_factor": 2.0, "lr": 0.01})
+    config = tiny_config.model_copy(update={"optim": optim})
+    unbroken = Trainer(config, tiny_images, "metabin", 0)
+    wanted = state(unbroken.run())
+    assert [row["lr/base"] for row in unbroken.history.losses] == pytest.approx(
+        [0.0001, 0.00505, 0.01, 0.01, 0.01, 0.001, 0.001, 0.001])
+    with pytest.raises(Killed):
+        Trainer(config, tiny_images, "metabin", 0).run(watch=killer(6), state_path=tmp_path / "s.pt", digest="d")
+    assert_same_bits(state(Trainer(config, tiny_images, "metabin", 0).run(state_path=tmp_path / "s.pt", digest="d")), wanted)
+
+
+def test_a_state_of_another_configuration_is_not_resumed(tiny_config, tiny_images, tmp_path):
+    with pytest.raises(Killed):
+        Trainer(tiny_config, tiny_images, "bn", 0).run(watch=killer(5), state_path=tmp_path / "s.pt", digest="old")
+    steps = []
+    Trainer(tiny_config, tiny_images, "bn", 0).run(watch=lambda step, *_: steps.append(step),
+                                                   state_path=tmp_path / "s.pt", digest="new")
+    assert steps == list(range(8))
+
+
+def test_the_digest_follows_what_decides_the_outcome_and_nothing_else(make_config):
+    def digest(method="metabin", seed=0, **changes):
+        return checkpoint.state_digest(identity(make_config(**changes), method, seed, {"fold": "night"}))
+
+    assert digest() == digest()
+    assert len({digest(), digest(meta__inner_lr=0.5), digest(optim__lr=0.1), digest(seed=1), digest("bn")}) == 5
+    assert digest("bn") == digest("bn", meta__inner_lr=0.5)
+
+
+def test_rho_stays_fixed_moves_jointly_or_by_the_meta_step_as_the_method_says(tiny_config, tiny_images):
+    moved = {}
+    for method in ("bin_fixed", "bin_joint", "metabin"):
+        rho = rho_of(Trainer(tiny_config, tiny_images, method, 0).run())
+        moved[method] = sum(int((value != 0.5).sum()) for value in rho.values())
+        assert all(value.min() >= 0 and value.max() <= 1 for value in rho.values())
+    assert moved["bin_fixed"] == 0
+    assert moved["bin_joint"] > 300
+    assert moved["metabin"] > 300
+    for method in ("bn", "in"):
+        assert not rho_of(Trainer(tiny_config, tiny_images, method, 0).model)
+
+
+def test_methods_see_the_same_images_in_the_same_order(tiny_config, tiny_images):
+    seen = {}
+    for method in ("bn", "metabin"):
+        trainer = Trainer(tiny_config, tiny_images, method, 0)
+        batch, seen[method] = trainer._batch, []
+        trainer._batch = lambda index, purpose, batch=batch, method=method: (
+            seen[method].append((purpose, index.tolist())), batch(index, purpose))[1]
+        trainer.run()
+    assert seen["bn"] == [entry for entry in seen["metabin"] if entry[0] == "base"]
+
+
+def test_each_iteration_splits_the_domains_anew_and_uses_every_one(tiny_config, tiny_images):
+    trainer, parts = Trainer(tiny_config, tiny_images, "metabin", 0), {"meta-train": [], "meta-test": []}
+    batch = trainer._batch
+
+    def spy(index, purpose):
+        if purpose in parts:
+            parts[purpose].append(frozenset(tiny_images.domain[index].tolist()))
+        return batch(index, purpose)
+
+    trainer._batch = spy
+    trainer.run()
+    for train, test in zip(parts["meta-train"], parts["meta-test"], strict=True):
+        assert (len(train), len(test)) == (2, 1)  # auto: half of 3, rounded up
+        assert train | test == {0, 1, 2}
+    assert len(set(parts["meta-test"])) == 3
+
+
+def test_the_history_has_a_row_for_every_recorded_step(tiny_config, tiny_images):
+    trainer = Trainer(tiny_config, tiny_images, "metabin", 0)
+    trainer.run()
+    losses, rho, bins = (getattr(trainer.history, f"{name}_table")() for name in ("losses", "rho", "histogram"))
+    assert losses["step"].tolist() == list(range(8))
+    assert {"base/ce", "base/triplet", "meta_train/scatter", "meta_train/shuffle", "meta_train/triplet",
+            "meta_test/triplet", "lr/base", "lr/inner"} == set(losses.columns) - {"step"}
+    assert sorted(set(rho["step"])) == [0, 2, 4, 6, 7]
+    assert rho["layer"].nunique() == 12
+    totals = bins.groupby(["step", "layer"], sort=False)["count"].sum()
+    assert totals.tolist() == rho["num_channels"].tolist()
+
+
+def test_training_learns(make_config, tiny_images):
+    config = make_config(optim__num_steps=40, optim__ids_per_batch=6, optim__images_per_id=2, meta__ids_per_domain=2,
+                         record__loss_every=1)
+    trainer = Trainer(config, tiny_images, "metabin", 0)
+    trainer.run()
+    losses = trainer.history.losses_table()
+    assert losses["base/ce"].iloc[-5:].mean() < 0.8 * losses["base/ce"].iloc[:5].mean()
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_name_and_step(make_config, tiny_config, tiny_images):
+    optim = tiny_config.optim.model_copy(update={"lr": 1e30, "schedule": "warmup_milestones", "optimizer": "sgd"})
+    with pytest.raises(FloatingPointError, match=r"at step [1-7]: base/ce = nan"):
+        Trainer(tiny_config.model_copy(update={"optim": optim}), tiny_images, "bn", 0).run()
+
+
+def test_batches_that_cannot_be_made_are_refused_before_training(make_config, tiny_images):
+    with pytest.raises(DatasetError, match=r"optim\.ids_per_batch asks for 20 .* have 12"):
+        Trainer(make_config(), tiny_images, "bn", 0)
+    with pytest.raises(DatasetError, match=r"site0 has 4 training identities; meta\.ids_per_domain asks for 5"):
+        Trainer(make_config(optim__ids_per_batch=4, meta__ids_per_domain=5), tiny_images, "metabin", 0)
+
+
+def test_biases_learn_faster_by_their_factor_and_rho_is_not_among_the_weights(make_config, tiny_images):
+    config = make_config(optim__ids_per_batch=4, optim__bias_lr_factor=2.0, optim__optimizer="sgd")
+    model = Trainer(config, tiny_images, "bin_joint", 0).model
+    plain, biases = weights_optimizer(model, config.optim).param_groups
+    assert biases["initial_lr" if "initial_lr" in biases else "lr"] == 2 * plain["lr"]
+    assert len(biases["params"]) == 2 * 12
+    found = {id(parameter) for group in (plain, biases) for parameter in group["params"]}
+    assert not found & {id(parameter) for parameter in rho_of(model).values()}
+
+
+def test_the_inner_step_runs_from_a_hundredth_of_its_peak(make_config):
+    meta = make_config(meta__inner_lr=1.0, meta__inner_period=40).meta
+    steps = [inner_step_size(meta, step) for step in range(80)]
+    assert max(steps) == steps[19] == 1.0
+    assert min(steps) == pytest.approx(0.01)
+    assert steps[:40] == steps[40:]
+    assert {inner_step_size(make_config(meta__inner_schedule="fixed").meta, step) for step in range(9)} == {1.0}
+
+
+def test_saved_weights_come_back_bit_for_bit_and_the_file_is_the_same_each_time(tiny_config, tiny_images, tmp_path):
+    model = Trainer(tiny_config, tiny_images, "metabin", 0).run()
+    for name in ("one", "two"):
+        checkpoint.save_weights(tmp_path / name, model, {"method": "metabin", "num_classes": 12, "sha256": "x"})
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    assert_same_bits(state(load_model(tmp_path / "one", tiny_config, "metabin")), state(model))
+
+
+def test_weights_that_are_missing_damaged_or_of_another_net_are_refused_with_the_reason(tiny_config, tiny_images, tmp_path):
+    path = tmp_path / "weights.safetensors"
+    with pytest.raises(CheckpointError, match="weights.safetensors is not a readable weights file"):
+        load_model(path, tiny_config, "bn")
+    path.write_bytes(b"not safetensors at all")
+    with pytest.raises(CheckpointError, match="not a readable weights file"):
+        load_model(path, tiny_config, "bn")
+    model = Trainer(tiny_config, tiny_images, "bn", 0).model
+    checkpoint.save_weights(path, model, {"method": "bn", "num_classes": 12})
+    with pytest.raises(CheckpointError, match="holds weights of the method bn, wanted metabin"):
+        load_model(path, tiny_config, "metabin")
+    checkpoint.save_weights(path, model, {"method": "metabin", "num_classes": 12})
+    with pytest.raises(CheckpointError, match=r"does not fit the network: backbone.norm.rho is not in the file.* and \d+ more"):
+        load_model(path, tiny_config, "metabin")
+
+
+def test_cuda_is_refused_where_there_is_none():
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    with pytest.raises(RuntimeError, match="compute.device is cuda, but torch finds no CUDA device"):
+        choose_device("cuda")

@@ -1,0 +1,87 @@
+import pytest
+import torch
+from torch import nn
+from torch.func import functional_call
+
+from metabin.model.norm import BatchInstanceNorm2d
+
+
+@pytest.fixture(params=["float64", "float32"])
+def case(request, reference):
+    """The layer, input and upstream gradient of the reference's recipe, the expected numbers, and the tolerance."""
+    dtype = getattr(torch, request.param)
+    x, upstream = (torch.randn(4, 3, 5, 2, generator=torch.Generator().manual_seed(seed)).to(dtype) for seed in (0, 1))
+    layer = BatchInstanceNorm2d(3).to(dtype)
+    values = {"rho": [0.25, 0.5, 0.9], "bn_weight": [1, 1.5, 0.5], "bn_bias": [0.1, -0.2, 0.3],
+              "in_weight": [0.8, 1.2, 1], "in_bias": [0, 0.1, -0.1]}
+    layer.load_state_dict({name: torch.tensor(value, dtype=dtype) for name, value in values.items()}, strict=False)
+    return layer, x.requires_grad_(), upstream, reference["bin_layer"][request.param], 1e-6 if dtype == torch.float64 else 2e-5
+
+
+def close(found, wanted, tolerance):
+    torch.testing.assert_close(found.detach().flatten().double(), torch.as_tensor(wanted, dtype=torch.float64).flatten(),
+                               atol=tolerance, rtol=tolerance)
+
+
+def test_forward_and_backward_in_training_equal_the_reference(case):
+    layer, x, upstream, wanted, tolerance = case
+    y = layer(x)
+    (y * upstream).sum().backward()
+    close(y, wanted["y"], tolerance)
+    close(x.grad, wanted["grad_x"], tolerance)
+    for name in ("rho", "bn_weight", "bn_bias", "in_weight", "in_bias"):
+        close(getattr(layer, name).grad, wanted[f"grad_{name}"], tolerance)
+    close(layer.running_mean, wanted["running_mean_after"], tolerance)
+    close(layer.running_var, wanted["running_var_after"], tolerance)
+
+
+def test_evaluation_uses_running_statistics_for_the_batch_half_and_equals_the_reference(case):
+    layer, x, _, wanted, tolerance = case
+    layer(x)
+    close(layer.eval()(x), wanted["eval_y_after_one_update"], tolerance)
+
+
+def test_scratch_buffers_hold_the_running_statistics_and_give_the_same_output(case):
+    layer, x, _, wanted, tolerance = case
+    y = functional_call(layer, {name: buffer.clone() for name, buffer in layer.named_buffers()}, (x,))
+    close(y, wanted["y"], tolerance)
+    assert torch.equal(layer.running_mean, torch.zeros_like(layer.running_mean))
+    assert torch.equal(layer.running_var, torch.ones_like(layer.running_var))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_rho_one_is_exactly_batch_norm_and_rho_zero_exactly_instance_norm(training):
+    x = torch.randn(4, 3, 6, 5)
+    batch, instance = nn.BatchNorm2d(3), nn.InstanceNorm2d(3, affine=True)
+    for rho, plain, half in ((1.0, batch, "bn"), (0.0, instance, "in")):
+        layer = BatchInstanceNorm2d(3, rho=rho)
+        with torch.no_grad():
+            for part in ("weight", "bias"):
+                getattr(plain, part).normal_()
+                getattr(layer, f"{half}_{part}").copy_(getattr(plain, part))
+        assert torch.equal(layer.train(training)(x), plain.train(training)(x))
+
+
+def test_gradients_of_input_and_all_parameters_pass_gradcheck_twice():
+    torch.manual_seed(0)
+    layer = BatchInstanceNorm2d(2, rho=0.3).double()
+    names = [name for name, _ in layer.named_parameters()]
+    x = torch.randn(3, 2, 2, 3, dtype=torch.float64, requires_grad=True)
+
+    def forward(x, *parameters):
+        scratch = {name: buffer.clone() for name, buffer in layer.named_buffers()}
+        return functional_call(layer, {**dict(zip(names, parameters, strict=True)), **scratch}, (x,))
+
+    inputs = (x, *(parameter.detach().clone().requires_grad_() for parameter in layer.parameters()))
+    assert torch.autograd.gradcheck(forward, inputs)
+    assert torch.autograd.gradgradcheck(forward, inputs)
+
+
+def test_a_map_of_one_pixel_is_refused():
+    with pytest.raises(ValueError, match=r"more than one pixel, found a map of shape \(4, 3, 1, 1\)"):
+        BatchInstanceNorm2d(3)(torch.randn(4, 3, 1, 1))
+
+
+def test_a_start_outside_the_unit_interval_is_refused():
+    with pytest.raises(ValueError, match="found 1.5"):
+        BatchInstanceNorm2d(3, rho=1.5)

@@ -1,0 +1,83 @@
+import numpy as np
+import oracles
+import pytest
+import torch
+
+from conftest import make_images
+from metabin.model.embedder import build_embedder
+from metabin.protocol import evaluation, ranked, untrained
+from metabin.types import Embeddings, ImageRecord
+
+
+@pytest.fixture
+def test_set():
+    images = make_images(num_domains=1, num_ids=6, num_images=3)
+    return evaluation.TestSet("site0", True, images, images)
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return build_embedder("resnet_small", 6).eval()
+
+
+def test_embeddings_do_not_depend_on_the_batch_size(model, test_set):
+    whole, pieces = (evaluation.embed(model, test_set.gallery, batch_size=size) for size in (256, 5))
+    np.testing.assert_allclose(whole.features, pieces.features, atol=1e-5)
+    assert whole.features.shape == (18, 128)
+
+
+def test_a_model_in_training_mode_is_refused(model, test_set):
+    with pytest.raises(ValueError, match="call eval"):
+        evaluation.embed(model.train(), test_set.gallery)
+
+
+def test_a_row_says_what_was_tested_and_agrees_with_a_slow_walk(model, test_set):
+    query, gallery = evaluation.embed_test(model, test_set)
+    row = evaluation.score_row(evaluation.retrieval_scores(query, gallery), test_set)
+    from metabin.metrics import cosine_distance
+
+    distance = cosine_distance(query.features, gallery.features).tolist()
+    columns = [list(values) for values in (query.pid, gallery.pid, query.camid, gallery.camid)]
+    m_ap, m_inp, rank1, valid = oracles.retrieval(distance, *columns, 1)
+    assert (row["test_domain"], row["role"], row["num_ids"], row["num_query"]) == ("site0", "unseen", 6, valid)
+    assert (row["mAP"], row["mINP"], row["rank1"]) == pytest.approx((m_ap, m_inp, rank1))
+    assert list(row)[4:] == ["mAP", "mINP", "rank1", "rank5", "rank10"]
+
+
+def test_stripes_find_identities_that_differ_in_colour_and_chance_does_not(test_set):
+    assert untrained.stripe_scores(test_set).cmc[1] > 0.9
+    chance = untrained.chance_scores(test_set)
+    assert chance.cmc[1] < 0.5
+    assert chance == untrained.chance_scores(test_set)
+
+
+def test_telling_lists_are_the_best_the_median_and_the_worst(test_set):
+    # query q finds its match at rank q + 1: average precision falls with q
+    size, pid = 5, np.arange(5)
+    features = np.eye(size, dtype=np.float32)
+    gallery = np.zeros((size, size), np.float32)
+    for q in range(size):
+        gallery[:, q] = [1.0 - 0.1 * ((g - q - 1) % size + 1) for g in range(size)]
+        better = [g for g in range(size) if g != q][:q]
+        gallery[:, q] = [0.9 if g in better else 0.5 if g == q else 0.1 for g in range(size)]
+    gallery = np.concatenate([gallery, np.full((size, 1), 0.0)], axis=1)
+    features = np.concatenate([features, np.zeros((size, 1), np.float32)], axis=1)
+    gallery[:, -1] = np.sqrt(np.maximum(4 - np.square(gallery).sum(axis=1), 0))  # equal lengths: cosine keeps the order
+    images = make_images(num_domains=1, num_ids=5, num_images=1)
+    records = tuple(ImageRecord(f"{index}.jpg", index, 0, "site0") for index in range(size))
+    lists = ranked.telling_lists(Embeddings(features, pid, np.zeros(size)), Embeddings(gallery, pid, np.ones(size)),
+                                 evaluation.TestSet("site0", True, images, images), records, length=3)
+    assert [(entry["kind"], entry["query"]["path"], entry["average_precision"]) for entry in lists] == [
+        ("best", "site0/0.jpg", 1.0), ("typical", "site0/2.jpg", pytest.approx(1 / 3)),
+        ("worst", "site0/4.jpg", pytest.approx(1 / 5))]
+    assert [item["correct"] for item in lists[1]["gallery"]] == [False, False, True]
+    distances = [item["distance"] for item in lists[2]["gallery"]]
+    assert distances == sorted(distances)
+    assert len(distances) == 3
+
+
+def test_no_list_when_no_query_has_a_match(test_set):
+    one = Embeddings(np.ones((1, 2), np.float32), np.array([1]), np.array([0]))
+    other = Embeddings(np.ones((1, 2), np.float32), np.array([2]), np.array([0]))
+    assert ranked.telling_lists(one, other, test_set, ()) == []

@@ -1,0 +1,128 @@
+"""The house rules that a machine can check: who imports whom, what a stage depends on, what `--help` costs."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted(path.relative_to(ROOT) for folder in ("metabin", "stages") for path in (ROOT / folder).rglob("*.py"))
+BOTTOM = {"types", "config", "seeding", "errors", "files"}
+MAY_IMPORT = {
+    **dict.fromkeys(BOTTOM, BOTTOM),
+    "data": BOTTOM | {"data"},
+    "model": BOTTOM | {"model"},
+    "losses": BOTTOM,
+    "metrics": BOTTOM,
+    "engine": BOTTOM | {"engine", "model", "data", "losses"},
+    "protocol": BOTTOM | {"protocol", "model", "data", "metrics"},
+    "report": BOTTOM | {"report", "protocol"},
+    "tracking": BOTTOM | {"tracking", "protocol"},
+}
+HEAVY = ("torch", "torchvision", "mlflow", "matplotlib", "pandas", "dvc")
+# They carry values into the stages, and values are tracked as params; what happens to a value shows in the layer that uses it.
+NOT_DEPENDENCIES = {"metabin/__init__.py", "metabin/config.py", "metabin/types.py", "metabin/errors.py", "metabin/files.py",
+                    "stages/__init__.py", "stages/cli.py", "stages/layout.py"}
+
+
+def imported(path, *, at_import_time=False):
+    """The dotted names that a file imports; TYPE_CHECKING blocks do not count."""
+    tree = ast.parse((ROOT / path).read_text())
+    skipped = {id(child) for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+               for child in ast.walk(node)}
+    if at_import_time:
+        skipped |= {id(child) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for child in ast.walk(node)}
+    names = set()
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def files_of(name):
+    """The project's file that a dotted name stands for, with the packages above it."""
+    parts, found = name.split("."), set()
+    for count in range(1, len(parts) + 1):
+        stem = Path(*parts[:count])
+        found |= {path for path in (stem.with_suffix(".py"), stem / "__init__.py") if (ROOT / path).is_file()}
+    return found
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.parts[0] == "metabin" and len(path.parts) > 1],
+                         ids=str)
+def test_imports_go_down_never_sideways_never_up(path):
+    layer = path.parts[1].removesuffix(".py")
+    if layer == "__init__":
+        return
+    for name in imported(path):
+        top, _, rest = name.partition(".")
+        assert top != "stages", f"{path} imports {name}: nobody imports stages"
+        if top == "metabin" and rest:
+            assert rest.split(".")[0] in MAY_IMPORT[layer], f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_mlflow_is_imported_by_tracking_alone_and_dvc_by_nobody(path):
+    packages = {name.split(".")[0] for name in imported(path)}
+    assert "dvc" not in packages
+    assert "mlflow" not in packages or path.parts[:2] == ("metabin", "tracking")
+
+
+def closure(path, seen=None):
+    seen = set() if seen is None else seen
+    for name in imported(path):
+        for file in files_of(name) - seen:
+            seen.add(file)
+            closure(file, seen)
+    return seen
+
+
+def stages():
+    for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items():
+        yield name, stage.get("do", stage)
+
+
+@pytest.mark.parametrize(("name", "stage"), list(stages()), ids=lambda value: value if isinstance(value, str) else "")
+def test_the_deps_of_a_stage_cover_all_the_code_that_decides_its_outputs(name, stage):
+    module = stage["cmd"].split()[2]
+    needed = {str(path) for path in closure(Path(*module.split(".")).with_suffix(".py"))}
+    deps = [dep for dep in stage["deps"] if "$" not in dep]
+    uncovered = {path for path in needed - NOT_DEPENDENCIES if not path.startswith("metabin/tracking")
+                 and not any(path == dep or path.startswith(f"{dep}/") for dep in deps)
+                 and not path.endswith("__init__.py")}
+    assert not uncovered
+
+
+def test_editing_the_report_reruns_no_training_and_meta_parameters_no_baseline():
+    table = dict(stages())
+    for name in ("train", "baseline", "partition", "download", "evaluate"):
+        assert not any("report" in dep or "tracking" in dep for dep in table[name]["deps"])
+    assert "meta" in table["train"]["params"]
+    assert not any(param.startswith("meta") for param in table["baseline"]["params"])
+
+
+@pytest.mark.parametrize("module", [path for path in MODULES if path.parts[0] == "stages" and path.stem not in ("__init__",)],
+                         ids=str)
+def test_no_stage_imports_anything_heavy_before_it_runs(module):
+    name = ".".join(module.with_suffix("").parts)
+    code = f"import sys, {name}; print(*[m for m in {HEAVY} if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert found.stdout.split() == []
+
+
+@pytest.mark.parametrize("module", ["stages.download", "stages.partition"])
+def test_cheap_stages_never_import_torch(module):
+    for file in closure(Path(*module.split(".")).with_suffix(".py")):
+        assert not {"torch", "torchvision"} & {name.split(".")[0] for name in imported(file, at_import_time=True)}, file
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_files_stay_small(path):
+    assert len((ROOT / path).read_text().splitlines()) <= (90 if path.parts[0] == "stages" else 300)

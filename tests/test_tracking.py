@@ -1,0 +1,402 @@
+"""Every test uses a real sqlite store in a temporary folder."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from metabin.tracking import Run, open_run
+
+HERE = Path(__file__).resolve().parents[1]
+ENVIRONMENT = ("DVC_ROOT", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV", "DVC_STAGE")
+
+
+@pytest.fixture
+def fresh_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project root that DVC names in the environment, while the working directory is another folder."""
+    for name in (*ENVIRONMENT, "MLFLOW_TRACKING_URI", "METABIN_TRACKING"):
+        monkeypatch.delenv(name, raising=False)
+    folder, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setenv("DVC_ROOT", str(folder))
+    monkeypatch.setenv("DVC_EXP_NAME", "wide-net")
+    monkeypatch.setenv("DVC_EXP_BASELINE_REV", "0123456789abcdef")
+    monkeypatch.setenv("DVC_STAGE", "train@grid")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with empty tables: making one takes a second, copying it no time."""
+    path = tmp_path_factory.mktemp("template") / "mlflow.db"
+    client_of(path).search_experiments()
+    return path
+
+
+@pytest.fixture
+def root(fresh_root: Path, empty_database: Path) -> Path:
+    """A project root whose store has been used before."""
+    (fresh_root / ".mlflow").mkdir()
+    shutil.copy(empty_database, fresh_root / ".mlflow")
+    return fresh_root
+
+
+@pytest.fixture
+def no_warning(caplog: pytest.LogCaptureFixture) -> Callable[[], None]:
+    """Tracking hides its failures in a log line, so a test that expects success must look for none."""
+
+    def check() -> None:
+        assert [record.message for record in caplog.records if record.name == "metabin.tracking"] == []
+
+    return check
+
+
+def client_of(database: Path) -> Any:
+    with warnings.catch_warnings():  # MLflow's own use of other packages, while it is imported
+        warnings.simplefilter("ignore")
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=f"sqlite:///{database}")
+
+
+def stored(root: Path) -> Any:
+    return client_of(root / ".mlflow" / "mlflow.db")
+
+
+def runs(root: Path, kind: str) -> list[Any]:
+    client = stored(root)
+    experiment = client.get_experiment_by_name("metabin")
+    return list(
+        client.search_runs([experiment.experiment_id], f"tags.kind = '{kind}'", order_by=["start_time ASC"])
+    )
+
+
+def python(code: str, **environment: str) -> subprocess.Popen[str]:
+    env = {**os.environ, "PYTHONPATH": str(HERE), **environment}
+    return subprocess.Popen(
+        [sys.executable, "-c", code], env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def test_store_is_at_dvc_root_and_outlives_the_working_directory(
+    fresh_root, tmp_path, monkeypatch, no_warning
+):
+    Path("weights.txt").write_text("w")
+    with open_run("train", "grid") as run:
+        run.file(Path("weights.txt"), "model")
+    assert list(Path.cwd().iterdir()) == [Path.cwd() / "weights.txt"], (
+        "MLflow wrote into the working directory"
+    )
+    monkeypatch.chdir(tmp_path)
+    shutil.rmtree(tmp_path / "elsewhere")
+    child = runs(fresh_root, "train")[0]
+    assert child.info.artifact_uri.startswith((fresh_root / ".mlflow" / "artifacts").as_uri())
+    assert (
+        Path(stored(fresh_root).download_artifacts(child.info.run_id, "model/weights.txt")).read_text() == "w"
+    )
+    no_warning()
+
+
+def test_four_processes_at_first_contact_share_one_parent(fresh_root):
+    code = (
+        "from metabin.tracking import open_run\n"
+        "with open_run('train', '{}') as run: run.metrics({{'loss': 1}}, 0)"
+    )
+    started = [python(code.format(domain)) for domain in "abcd"]
+    assert [process.communicate(timeout=60) for process in started] == [("", "")] * 4
+    (parent,) = runs(fresh_root, "parent")
+    children = runs(fresh_root, "train")
+    assert sorted(child.data.tags["fold"] for child in children) == ["a", "b", "c", "d"]
+    assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent.info.run_id}
+
+
+def test_a_child_lies_under_the_parent_of_its_experiment(root, no_warning):
+    with open_run("train", "grid", tags={"seed": "3"}):
+        assert runs(root, "parent")[0].info.status == "RUNNING"
+    with open_run("evaluate", "grid"):
+        pass
+    (parent,), (train,), (evaluate,) = (runs(root, kind) for kind in ("parent", "train", "evaluate"))
+    assert parent.info.run_name == "wide-net"
+    assert parent.info.status == train.info.status == "FINISHED"
+    assert train.info.run_name == "train/grid (wide-net)"
+    assert (
+        train.data.tags["mlflow.parentRunId"]
+        == evaluate.data.tags["mlflow.parentRunId"]
+        == parent.info.run_id
+    )
+    expected = {"dvc.stage": "train@grid", "dvc.exp_name": "wide-net", "fold": "grid", "seed": "3"}
+    assert expected.items() <= train.data.tags.items()
+    no_warning()
+
+
+def test_the_same_name_on_another_baseline_gets_another_parent(root, monkeypatch):
+    with open_run("parent"):
+        pass
+    monkeypatch.setenv("DVC_EXP_BASELINE_REV", "fedcba9876543210")
+    with open_run("parent"):
+        pass
+    assert len(runs(root, "parent")) == 2
+
+
+def test_plain_repro_names_the_parent_by_commit_and_parameters(root, monkeypatch):
+    monkeypatch.delenv("DVC_EXP_NAME")
+    names = []
+    for text in ("seed: 0", "seed: 1"):
+        Path("params.yaml").write_text(text)
+        with open_run("parent"):
+            pass
+        names = [run.info.run_name for run in runs(root, "parent")]
+    assert len(set(names)) == 2
+    assert all(name.startswith("repro-") for name in names)
+
+
+def test_metrics_keep_their_steps_and_values(root, no_warning):
+    with open_run("train", "grid") as run:
+        for step in range(700):
+            run.metrics({"base/triplet": step / 2, "odd[0]@//../key": 1.0}, step)
+        run.metrics({"base/triplet": float("nan")}, 700)
+    child = runs(root, "train")[0]
+    history = stored(root).get_metric_history(child.info.run_id, "base/triplet")
+    assert [(point.step, point.value) for point in history] == [(step, step / 2) for step in range(700)]
+    assert child.data.metrics["odd_0__/key"] == 1.0
+    assert child.data.tags["not_finite.base/triplet"] == "step 700"
+    no_warning()
+
+
+def test_metrics_are_written_while_the_run_goes_on(root):
+    with open_run("train", "grid") as run:
+        for step in range(600):
+            run.metrics({"loss": 1.0}, step)
+        assert "loss" in runs(root, "train")[0].data.metrics
+
+
+def test_a_short_run_still_has_system_metrics(root):
+    with open_run("train", "grid"):
+        pass
+    assert "system/cpu_utilization_percentage" in runs(root, "train")[0].data.metrics
+
+
+def test_rho_is_recorded_as_numbers_and_pictures_for_each_step(root, no_warning):
+    low = np.linspace(0, 0.4, 11)
+    values = {"backbone.a": low, "backbone.b": np.ones(11), "backbone.c": np.ones(22)}
+    with open_run("train", "grid") as run:
+        run.rho(values, step=0)
+        run.rho(values, step=25)
+    child = runs(root, "train")[0]
+    expected = {
+        "rho.backbone.a/mean": 0.2,
+        "rho.backbone.a/q10": 0.04,
+        "rho.backbone.a/q90": 0.36,
+        "rho/frac_below_half": 0.25,
+        "rho/all_mean": (0.2 + 1 + 2) / 4,
+    }
+    assert {key: child.data.metrics[key] for key in expected} == pytest.approx(expected)
+    assert [item.path for item in stored(root).list_artifacts(child.info.run_id, "rho")] == [
+        "rho/all layers.png"
+    ]
+    no_warning()
+
+
+def test_rho_pictures_lie_in_a_run_beneath_that_has_no_parameters(root, no_warning):
+    values = {
+        "backbone.a": np.zeros(5),
+        "backbone.b": np.ones(5),
+        "backbone.c": np.ones(9),
+        "backbone.d": np.ones(5),
+    }
+    with open_run("train", "grid") as run:
+        run.params({"lr": 1})
+        run.rho(values, step=0)
+        run.rho(values, step=25)
+    (train,), (pictures,) = runs(root, "train"), runs(root, "rho")
+    assert pictures.data.tags["mlflow.parentRunId"] == train.info.run_id
+    assert pictures.info.run_name == "rho of train/grid (wide-net)"
+    assert (pictures.info.status, pictures.data.params) == ("FINISHED", {})
+    names = [Path(item.path).name for item in stored(root).list_artifacts(pictures.info.run_id, "images")]
+    full = sorted(name.split("+timestamp")[0] for name in names if name.endswith(".png"))
+    keys = ("rho~all layers", "rho~backbone.a", "rho~backbone.c", "rho~backbone.d")
+    assert full == sorted(f"{key}+step+{step}" for key in keys for step in (0, 25))
+    with open_run("train", "grid"):
+        pass
+    assert runs(root, "rho")[0].data.tags["superseded"] == "true"
+    no_warning()
+
+
+def test_a_table_reloads_and_a_second_writing_replaces_it(root, no_warning):
+    frame = pd.DataFrame({"grid": [0.5, np.nan]}, index=pd.Index(["grid", "mill"], name="held out"))
+    for _ in range(2):
+        with open_run("parent") as run:
+            run.table("lodo/matrix", frame)
+    (parent,) = runs(root, "parent")
+    path = stored(root).download_artifacts(parent.info.run_id, "lodo/matrix.json")
+    loaded = pd.read_json(path, orient="split")
+    pd.testing.assert_frame_equal(loaded, frame.reset_index())
+    assert json.loads(parent.data.tags["mlflow.loggedArtifacts"]) == [
+        {"path": "lodo/matrix.json", "type": "table"}
+    ]
+    no_warning()
+
+
+def test_a_dataset_keeps_its_digest_source_and_context(root, no_warning):
+    manifest = pd.DataFrame({"path": ["a.png", "b.png"], "pid": [1, 2]})
+    with open_run("train", "grid") as run:
+        run.dataset(manifest, name="mill", digest="0123abcd", source="data/raw/mill", context="train")
+    (entry,) = runs(root, "train")[0].inputs.dataset_inputs
+    assert (entry.dataset.name, entry.dataset.digest) == ("mill", "0123abcd")
+    assert "data/raw/mill" in entry.dataset.source
+    assert json.loads(entry.dataset.profile)["num_rows"] == 2
+    assert [tag.value for tag in entry.tags] == ["train"]
+    no_warning()
+
+
+def test_parameters_are_flattened_and_long_ones_cut(root, no_warning):
+    many = {f"p{i}": i for i in range(150)}
+    with open_run("train", "grid") as run:
+        run.params({"meta": {"inner_lr": 1e-5, "split": [1, 2]}, "long": "x" * 7000, **many})
+    params = runs(root, "train")[0].data.params
+    assert (params["meta.inner_lr"], params["meta.split"], params["p149"]) == ("1e-05", "[1, 2]", "149")
+    assert params["long"] == "x" * 5997 + "..."
+    no_warning()
+
+
+def test_parameters_of_a_reopened_parent_stay_and_a_change_only_warns(root, caplog):
+    for lr in (0.1, 0.1, 0.2):
+        with open_run("parent") as run:
+            run.params({"lr": lr})
+            run.note("report")
+    (parent,) = runs(root, "parent")
+    assert parent.data.params == {"lr": "0.1"}
+    assert parent.info.status == "FINISHED"
+    assert parent.data.tags["mlflow.note.content"] == "report"
+    assert [record.message for record in caplog.records] == [
+        "parameter lr stays 0.1 in MLflow: 0.2 came later"
+    ]
+
+
+def test_a_stage_that_runs_again_supersedes_its_earlier_run(root, no_warning):
+    for name in ("grid", "mill", "grid"):
+        with open_run("train", name):
+            pass
+    tags = [(run.data.tags["fold"], run.data.tags["superseded"]) for run in runs(root, "train")]
+    assert tags == [("grid", "true"), ("mill", "false"), ("grid", "false")]
+    no_warning()
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(RuntimeError("loss is nan"), "FAILED"), (KeyboardInterrupt(), "KILLED"), (SystemExit(0), "FINISHED")],
+)
+def test_the_status_tells_how_the_block_ended(root, error, status):
+    with pytest.raises(type(error)), open_run("train", "grid") as run:
+        run.metrics({"loss": 1.0}, 0)
+        raise error
+    child = runs(root, "train")[0]
+    assert child.info.status == runs(root, "parent")[0].info.status == status
+    assert child.data.metrics["loss"] == 1.0
+    assert child.data.tags.get("error") == (
+        None if status == "FINISHED" else f"{type(error).__name__}: {error}"
+    )
+
+
+def use_everything(run: Run) -> None:
+    run.params({"a": 1})
+    for step in range(600):
+        run.metrics({"loss": 1.0}, step)
+    run.rho({"a": np.ones(4)}, 0)
+    run.table("t", pd.DataFrame({"a": [1]}))
+    run.file(Path(__file__))
+    run.tags({"a": "b"})
+    run.note("x")
+
+
+def closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.mark.parametrize("broken", ["root is a file", "not a database", "server is down"])
+def test_a_broken_store_costs_one_warning_and_little_time(fresh_root, broken, monkeypatch, caplog):
+    if broken == "root is a file":
+        (fresh_root / ".mlflow").write_text("")
+    elif broken == "not a database":
+        (fresh_root / ".mlflow").mkdir()
+        (fresh_root / ".mlflow" / "mlflow.db").write_text("not a database " * 100)
+    else:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{closed_port()}")
+    started = time.monotonic()
+    with open_run("train", "grid") as run:
+        use_everything(run)
+    assert time.monotonic() - started < 15
+    assert [record.name for record in caplog.records if record.levelno >= logging.WARNING] == [
+        "metabin.tracking"
+    ]
+
+
+def test_a_store_that_breaks_during_the_run_costs_one_warning(root, monkeypatch, caplog):
+    from mlflow import MlflowClient
+
+    def fail(*args: object, **kwargs: object) -> None:
+        raise OSError("disk full")
+
+    with open_run("train", "grid") as run:
+        monkeypatch.setattr(MlflowClient, "log_batch", fail)
+        monkeypatch.setattr(MlflowClient, "set_terminated", fail)
+        use_everything(run)
+    messages = [record.message for record in caplog.records]
+    assert len(messages) == 1
+    assert "disk full" in messages[0]
+
+
+def test_a_missing_file_costs_a_warning_but_not_the_rest(root, caplog):
+    with open_run("train", "grid") as run:
+        run.file(root / "absent.txt")
+        run.metrics({"loss": 1.0}, 0)
+    assert runs(root, "train")[0].data.metrics["loss"] == 1.0
+    assert "absent.txt" in caplog.text
+
+
+def test_the_off_switch_imports_no_mlflow_and_writes_nothing(fresh_root):
+    code = (
+        "import sys\nfrom metabin.tracking import open_run\n"
+        "with open_run('train', 'grid') as run:\n"
+        "    run.params({}); run.metrics({'a': 1}, 0); run.rho({}, 0); run.tags({}); run.note('')\n"
+        "print('mlflow' in sys.modules)"
+    )
+    process = python(code, METABIN_TRACKING="off")
+    assert process.communicate(timeout=60) == ("False\n", "")
+    assert list(fresh_root.iterdir()) == []
+
+
+def test_an_unknown_switch_is_refused(root, monkeypatch):
+    monkeypatch.setenv("METABIN_TRACKING", "maybe")
+    with pytest.raises(ValueError, match="METABIN_TRACKING is 'maybe'"), open_run("parent"):
+        pass
+
+
+def test_importing_tracking_imports_nothing_heavy():
+    heavy = "{'mlflow', 'torch', 'numpy', 'pandas', 'matplotlib', 'filelock'}"
+    process = python(f"import sys, metabin.tracking; print({heavy} & set(sys.modules))")
+    assert process.communicate(timeout=60) == ("set()\n", "")
+
+
+def test_a_run_prints_nothing(root, capfd):
+    with open_run("train", "grid") as run:
+        use_everything(run)
+    assert capfd.readouterr() == ("", "")
