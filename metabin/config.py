@@ -126,11 +126,16 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _sections_fit(self) -> Config:
-        num_sources, wanted = len(self.protocol.domains) - 1, self.meta.meta_train_domains(len(self.protocol.domains) - 1)
+        num_sources, wanted = (
+            len(self.protocol.domains) - 1,
+            self.meta.meta_train_domains(len(self.protocol.domains) - 1),
+        )
         if wanted >= num_sources:
-            raise ValueError(f"meta.num_meta_train is {wanted}, but {len(self.protocol.domains)} protocol.domains leave "
-                             f"{num_sources} sources a fold and one must stay for meta-test; use at most "
-                             f"{num_sources - 1}, or auto")
+            raise ValueError(
+                f"meta.num_meta_train is {wanted}, but {len(self.protocol.domains)} protocol.domains leave "
+                f"{num_sources} sources a fold and one must stay for meta-test; use at most "
+                f"{num_sources - 1}, or auto"
+            )
         return self
 
 

@@ -16,8 +16,14 @@ def cosine_distance(query: ArrayLike, gallery: ArrayLike) -> np.ndarray:
     return 1 - query @ gallery.T
 
 
-def score(distance: ArrayLike, query_pid: ArrayLike, gallery_pid: ArrayLike, query_camid: ArrayLike,
-          gallery_camid: ArrayLike, ranks: Sequence[int] = (1, 5, 10)) -> RetrievalScores:
+def score(
+    distance: ArrayLike,
+    query_pid: ArrayLike,
+    gallery_pid: ArrayLike,
+    query_camid: ArrayLike,
+    gallery_camid: ArrayLike,
+    ranks: Sequence[int] = (1, 5, 10),
+) -> RetrievalScores:
     """CMC, mAP and mINP.
 
     For each query, gallery images of the same pid under the same camera are left out and the others ranked by distance;
@@ -74,12 +80,20 @@ def _unit_rows(vectors: ArrayLike) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
-def _check(distance: np.ndarray, query_pid: np.ndarray, gallery_pid: np.ndarray, query_camid: np.ndarray,
-           gallery_camid: np.ndarray) -> None:
+def _check(
+    distance: np.ndarray,
+    query_pid: np.ndarray,
+    gallery_pid: np.ndarray,
+    query_camid: np.ndarray,
+    gallery_camid: np.ndarray,
+) -> None:
     wanted = (len(query_pid), len(gallery_pid))
     if distance.shape != wanted or (len(query_camid), len(gallery_camid)) != wanted:
-        raise ValueError(f"distance {distance.shape}, query camids {len(query_camid)} and gallery camids "
-                         f"{len(gallery_camid)} do not fit {wanted[0]} query and {wanted[1]} gallery pids")
+        raise ValueError(
+            f"distance {distance.shape}, query camids {len(query_camid)} and gallery camids "
+            f"{len(gallery_camid)} do not fit {wanted[0]} query and {wanted[1]} gallery pids"
+        )
     if np.isnan(distance).any():
-        raise ValueError(f"{np.isnan(distance).sum()} of {distance.size} distances are not numbers; "
-                         "look at the embeddings first")
+        raise ValueError(
+            f"{np.isnan(distance).sum()} of {distance.size} distances are not numbers; look at the embeddings first"
+        )

@@ -47,8 +47,10 @@ class Fold:
         if both := sorted(set(self.sources) & set(self.targets)):
             raise ValueError(f"fold {self.name!r}: {both} are both sources and targets; a target must be unseen")
         if not self.sources or not self.targets:
-            raise ValueError(f"fold {self.name!r} needs at least one source and one target, found "
-                             f"{len(self.sources)} and {len(self.targets)}")
+            raise ValueError(
+                f"fold {self.name!r} needs at least one source and one target, found "
+                f"{len(self.sources)} and {len(self.targets)}"
+            )
 
 
 @dataclass(frozen=True, slots=True)

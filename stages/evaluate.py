@@ -15,25 +15,30 @@ def main() -> None:
 
     import pandas as pd
 
-    from metabin import tracking
+    from metabin import compute, tracking
     from metabin.config import METABIN, load_config
     from metabin.data import store
-    from metabin.engine import trainer
+    from metabin.engine.weights import load_model
     from metabin.files import write_text
     from metabin.protocol import evaluation, ranked
     from metabin.protocol.untrained import UNTRAINED
 
     config = load_config()
-    trainer.set_num_threads(config.compute.num_threads)
+    device = compute.prepare(config.compute)
     tests = evaluation.load_tests(layout.PARTITION, store.load_manifest(layout.PARTITION, fold))
     trainings = [(method, seed) for method in (*config.protocol.baselines, METABIN) for seed in config.protocol.seeds]
-    rows = [{"fold": fold, "method": method, "seed": -1, **evaluation.score_row(score(test), test)}
-            for method, score in UNTRAINED.items() for test in tests]
+    rows = [
+        {"fold": fold, "method": method, "seed": -1, **evaluation.score_row(score(test), test)}
+        for method, score in UNTRAINED.items()
+        for test in tests
+    ]
     lists = []
     with cli.progress(f"evaluate {fold}", len(trainings), "model") as done:
         for method, seed in trainings:
             key = {"fold": fold, "method": method, "seed": seed}
-            model = trainer.load_model(layout.training(fold, method, seed) / "weights.safetensors", config, method)
+            model = load_model(
+                layout.training(fold, method, seed) / "weights.safetensors", config.model, method, device
+            )
             for test in tests:
                 query, gallery = evaluation.embed_test(model, test)
                 rows.append(key | evaluation.score_row(evaluation.retrieval_scores(query, gallery), test))
@@ -43,13 +48,17 @@ def main() -> None:
             done(1)
 
     scores = pd.DataFrame(rows)
-    write_text(layout.results(fold) / "scores.csv", scores.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
+    write_text(
+        layout.results(fold) / "scores.csv", scores.to_csv(index=False, float_format="%.6f", lineterminator="\n")
+    )
     write_text(layout.results(fold) / "ranked.json", json.dumps(lists, indent=1) + "\n")
     with tracking.open_run("evaluate", fold, tags={"fold": fold}) as run:
         run.table("scores", scores)
         for row in scores.to_dict("records"):
             seed = f"/seed-{row['seed']}" if row["seed"] >= 0 else ""
-            run.metrics({f"eval.{row['test_domain']}/{row['method']}{seed}/{name}": row[name] for name in ("mAP", "rank1")})
+            run.metrics(
+                {f"eval.{row['test_domain']}/{row['method']}{seed}/{name}": row[name] for name in ("mAP", "rank1")}
+            )
 
 
 if __name__ == "__main__":

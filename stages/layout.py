@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-ROOT = Path(".")
+ROOT = Path()
 RAW = Path("data/raw")
 PARTITION = Path("data/partition")
 REPORTS = Path("reports")

@@ -12,38 +12,43 @@ import os
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from stages import cli
 
-DVC = [sys.executable, "-m", "dvc"]
+DVC = (sys.executable, "-m", "dvc")
+OPTIONS = ("--wait-for-lock", "repro", "--quiet", "--single-item")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count(), help="trainings at a time (default: cores)")
     jobs = parser.parse_args().jobs
-
-    subprocess.run([*DVC, "repro", "partition"], check=True)
-    stale = json.loads(subprocess.run([*DVC, "status", "--json"], check=True, capture_output=True, text=True).stdout)
+    dvc("repro", "partition")
+    stale = json.loads(dvc("status", "--json", output=subprocess.PIPE))
     trainings = [name for name in stale if name.startswith(("train@", "baseline@"))]
-    trainings.sort(key=lambda name: name.startswith("baseline@"))  # the long ones first
-    failed = []
+    trainings.sort(key=lambda name: name.startswith("baseline@"))  # MetaBIN takes twice as long: start it first
     with ThreadPoolExecutor(jobs) as pool, cli.progress("train", len(trainings), "model") as done:
-        for name, code in pool.map(reproduce, trainings):
+        for training in as_completed([pool.submit(train, name) for name in trainings]):
+            print(training.result(), flush=True)
             done(1)
-            if code:
-                failed.append(name)
-    if failed:
-        sys.exit(f"error: {', '.join(failed)} failed; see above, mend it and run this again: the others are kept")
-    subprocess.run([*DVC, "repro"], check=True)
+    dvc("repro")
 
 
-def reproduce(name: str) -> tuple[str, int]:
+def train(name: str) -> str:
+    """Reproduce one training; its own output is shown only when it fails."""
     start = time.monotonic()
-    done = subprocess.run([*DVC, "--wait-for-lock", "repro", "--single-item", "--quiet", name])
-    print(f"{name}: {'failed' if done.returncode else 'done'} after {time.monotonic() - start:.0f} s", flush=True)
-    return name, done.returncode
+    done = subprocess.run([*DVC, *OPTIONS, name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    seconds = f"{time.monotonic() - start:.0f} s"
+    return f"{name} failed after {seconds}:\n{done.stdout}" if done.returncode else f"{name} done in {seconds}"
+
+
+def dvc(*arguments: str, output: int | None = None) -> str:
+    """Run a DVC command; its failure ends this program with the same code."""
+    done = subprocess.run([*DVC, *arguments], stdout=output, text=True)
+    if done.returncode:
+        sys.exit(done.returncode)
+    return done.stdout
 
 
 if __name__ == "__main__":

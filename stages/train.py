@@ -17,10 +17,9 @@ def main() -> None:
     from metabin import tracking
     from metabin.config import load_config
     from metabin.data import loading, store
-    from metabin.engine import checkpoint, trainer
+    from metabin.engine import checkpoint, trainer, weights
 
     config = load_config()
-    trainer.set_num_threads(config.compute.num_threads)
     manifest = store.load_manifest(layout.PARTITION, args.fold)
     sources = loading.load_part(layout.PARTITION, manifest, tuple(manifest["sources"]), "train")
     training = trainer.Trainer(config, sources, args.method, args.seed)
@@ -29,11 +28,19 @@ def main() -> None:
 
     title = f"{args.fold}/{args.method}/seed-{args.seed}"
     tags = {"fold": args.fold, "method": args.method, "seed": str(args.seed)}
-    with tracking.open_run("train", title, tags=tags) as run, cli.progress(title, config.optim.num_steps, "step") as done:
+    with (
+        tracking.open_run("train", title, tags=tags) as run,
+        cli.progress(title, config.optim.num_steps, "step") as done,
+    ):
         run.params(config.model_dump())
         for name in sources.names:
-            run.dataset(store.records_table(layout.PARTITION, name), name=name, source=str(layout.raw(name)),
-                        digest=manifest["domains"][name]["sha256"], context="train")
+            run.dataset(
+                store.records_table(layout.PARTITION, name),
+                name=name,
+                source=str(layout.raw(name)),
+                digest=manifest["domains"][name]["sha256"],
+                context="train",
+            )
 
         def watch(step: int, scalars: dict, rho: dict) -> None:
             done(1)
@@ -41,8 +48,12 @@ def main() -> None:
             run.rho(rho, step)
 
         model = training.run(watch=watch, state_path=layout.resume(digest), digest=digest)
-        header = {"method": args.method, "num_classes": sources.num_classes, "sha256": checkpoint.values_digest(identity)}
-        checkpoint.save_weights(directory / "weights.safetensors", model, header)
+        header = {
+            "method": args.method,
+            "num_classes": sources.num_classes,
+            "sha256": checkpoint.values_digest(identity),
+        }
+        weights.save_weights(directory / "weights.safetensors", model, header)
         training.history.save(directory)
         run.table("rho/histograms", training.history.histogram_table())
         run.file(directory / "weights.safetensors", "model")

@@ -53,17 +53,31 @@ def make_config(params: Mapping[str, Any]):
 @pytest.fixture
 def tiny_config(make_config) -> Config:
     """A few quick steps."""
-    return make_config(optim__num_steps=8, optim__ids_per_batch=4, optim__images_per_id=2, meta__ids_per_domain=2,
-                       meta__inner_period=4, record__loss_every=1, record__rho_every=2, record__checkpoint_every=3)
+    return make_config(
+        optim__num_steps=8,
+        optim__ids_per_batch=4,
+        optim__images_per_id=2,
+        meta__ids_per_domain=2,
+        meta__inner_period=4,
+        record__loss_every=1,
+        record__rho_every=2,
+        record__checkpoint_every=3,
+    )
 
 
 @pytest.fixture
 def tiny_images() -> ImageSet:
-    """Three domains of 4 identities with 3 images each: colour tells the identity, a gain tells the domain."""
-    return make_images(num_domains=3, num_ids=4, num_images=3)
+    """Three domains of 4 identities with 3 images each."""
+    return draw_images(num_domains=3, num_ids=4, num_images=3)
 
 
-def make_images(*, num_domains: int, num_ids: int, num_images: int, height: int = 32, width: int = 16) -> ImageSet:
+@pytest.fixture
+def make_images():
+    """A function that gives images of which colour tells the identity, and a gain the domain."""
+    return draw_images
+
+
+def draw_images(*, num_domains: int, num_ids: int, num_images: int, height: int = 32, width: int = 16) -> ImageSet:
     random = np.random.default_rng(0)
     per_domain = num_ids * num_images
     colour = random.uniform(40, 200, (num_domains, num_ids, 1, 1, 1, 3))
@@ -72,6 +86,12 @@ def make_images(*, num_domains: int, num_ids: int, num_images: int, height: int 
     pixels = np.clip(gain * colour + noise, 0, 255).astype(np.uint8).reshape(num_domains, per_domain, height, width, 3)
     pid = np.tile(np.arange(num_ids).repeat(num_images), num_domains)
     domain = np.arange(num_domains).repeat(per_domain)
-    return ImageSet(pixels=tuple(pixels), row=np.tile(np.arange(per_domain), num_domains), domain=domain, pid=pid,
-                    camid=np.tile(np.arange(num_images), num_domains * num_ids), label=domain * num_ids + pid,
-                    names=tuple(f"site{index}" for index in range(num_domains)))
+    return ImageSet(
+        pixels=tuple(pixels),
+        row=np.tile(np.arange(per_domain), num_domains),
+        domain=domain,
+        pid=pid,
+        camid=np.tile(np.arange(num_images), num_domains * num_ids),
+        label=domain * num_ids + pid,
+        names=tuple(f"site{index}" for index in range(num_domains)),
+    )

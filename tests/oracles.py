@@ -33,8 +33,10 @@ def shuffle(features, label, domain) -> float:
     total = 0.0
     for i, f in enumerate(features):
         far = max(distance(f, g) for j, g in enumerate(features) if j == i or domain[j] != domain[i])
-        near = min((distance(f, g) for j, g in enumerate(features) if domain[j] == domain[i] and label[j] != label[i]),
-                   default=math.inf)
+        near = min(
+            (distance(f, g) for j, g in enumerate(features) if domain[j] == domain[i] and label[j] != label[i]),
+            default=math.inf,
+        )
         total += math.log1p(math.exp(far - near)) if near < math.inf else 0.0
     return total / len(features)
 

@@ -54,18 +54,21 @@ def test_a_missing_key_is_named(tmp_path, params):
     assert "missing key optim.lr" in message(write(tmp_path, params, optim__lr=None))
 
 
-@pytest.mark.parametrize(("key", "value", "wanted"), [
-    ("optim__lr", "fast", "optim.lr is 'fast'"),
-    ("optim__lr", -1.0, "optim.lr is -1.0"),
-    ("optim__num_steps", 1.5, "optim.num_steps is 1.5"),
-    ("optim__optimizer", "adamw", "optim.optimizer is 'adamw'"),
-    ("model__rho_init", 1.5, "model.rho_init is 1.5"),
-    ("meta__num_meta_train", "most", "meta.num_meta_train is 'most'"),
-    ("optim__lr", float("inf"), "optim.lr is inf"),
-    ("protocol__domains", ["campus", "campus", "night"], "domains names campus more than once"),
-    ("protocol__domains", ["campus", "night"], "protocol.domains is ['campus', 'night']"),
-    ("meta__num_meta_train", 5, "meta.num_meta_train is 5, but 6 protocol.domains leave 5 sources a fold"),
-])
+@pytest.mark.parametrize(
+    ("key", "value", "wanted"),
+    [
+        ("optim__lr", "fast", "optim.lr is 'fast'"),
+        ("optim__lr", -1.0, "optim.lr is -1.0"),
+        ("optim__num_steps", 1.5, "optim.num_steps is 1.5"),
+        ("optim__optimizer", "adamw", "optim.optimizer is 'adamw'"),
+        ("model__rho_init", 1.5, "model.rho_init is 1.5"),
+        ("meta__num_meta_train", "most", "meta.num_meta_train is 'most'"),
+        ("optim__lr", float("inf"), "optim.lr is inf"),
+        ("protocol__domains", ["campus", "campus", "night"], "domains names campus more than once"),
+        ("protocol__domains", ["campus", "night"], "protocol.domains is ['campus', 'night']"),
+        ("meta__num_meta_train", 5, "meta.num_meta_train is 5, but 6 protocol.domains leave 5 sources a fold"),
+    ],
+)
 def test_a_value_that_makes_no_sense_is_refused_with_its_key(tmp_path, params, key, value, wanted):
     assert wanted in message(write(tmp_path, params, **{key: value}))
 

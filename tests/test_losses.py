@@ -17,18 +17,22 @@ LABEL = torch.arange(6).repeat_interleave(4)
 CAMERA_LABEL = torch.arange(4).repeat_interleave(2).repeat(3)
 
 
-@pytest.mark.parametrize(("name", "loss"), [
-    ("scatter", lambda f: scatter_loss(f, DOMAIN)),
-    ("shuffle", lambda f: shuffle_loss(f, LABEL, DOMAIN)),
-    ("triplet_m0.3", lambda f: triplet_loss(f, LABEL, margin=0.3)),
-])
+@pytest.mark.parametrize(
+    ("name", "loss"),
+    [
+        ("scatter", lambda f: scatter_loss(f, DOMAIN)),
+        ("shuffle", lambda f: shuffle_loss(f, LABEL, DOMAIN)),
+        ("triplet_m0.3", lambda f: triplet_loss(f, LABEL, margin=0.3)),
+    ],
+)
 def test_value_and_gradient_of_every_meta_loss_equal_the_reference(name, loss, embeddings, reference):
     value = loss(embeddings)
     value.backward()
     wanted = reference["losses"][name]
     assert value.item() == pytest.approx(wanted["value"], abs=1e-6)
-    torch.testing.assert_close(embeddings.grad.flatten(), torch.tensor(wanted["grad"], dtype=torch.float64),
-                               atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(
+        embeddings.grad.flatten(), torch.tensor(wanted["grad"], dtype=torch.float64), atol=1e-6, rtol=1e-6
+    )
 
 
 def test_unbalanced_domains_count_equally_in_scatter(embeddings, reference):
@@ -50,7 +54,9 @@ def test_label_smoothing_spares_the_true_class_as_in_the_reference(smoothing, ke
     value.backward()
     wanted = reference["cross_entropy"][key]
     assert value.item() == pytest.approx(wanted["value"], abs=1e-6)
-    torch.testing.assert_close(logits.grad.flatten(), torch.tensor(wanted["grad"], dtype=torch.float64), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        logits.grad.flatten(), torch.tensor(wanted["grad"], dtype=torch.float64), atol=1e-6, rtol=0
+    )
 
 
 def test_triplet_of_four_points_on_a_line_by_hand():
@@ -89,7 +95,8 @@ def test_losses_do_not_depend_on_the_order_of_the_batch(embeddings):
     order = torch.randperm(24, generator=torch.Generator().manual_seed(1))
     for loss in (lambda f, y, d: triplet_loss(f, y, margin=0.3), shuffle_loss, lambda f, y, d: scatter_loss(f, d)):
         assert loss(embeddings[order], LABEL[order], DOMAIN[order]).item() == pytest.approx(
-            loss(embeddings, LABEL, DOMAIN).item(), abs=1e-12)
+            loss(embeddings, LABEL, DOMAIN).item(), abs=1e-12
+        )
 
 
 def test_anchors_without_a_negative_contribute_nothing_and_no_gradient_is_nan():
@@ -112,5 +119,9 @@ def test_a_zero_feature_leaves_scatter_and_its_gradient_finite():
 def test_distance_to_itself_is_the_floor(embeddings, reference):
     found = euclidean_distance(embeddings)
     assert found.diagonal().max().item() == pytest.approx(1e-6, abs=1e-7)
-    torch.testing.assert_close(found[0].detach(), torch.tensor(reference["losses"]["euclidean_dist_row0"],
-                                                               dtype=torch.float64), atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(
+        found[0].detach(),
+        torch.tensor(reference["losses"]["euclidean_dist_row0"], dtype=torch.float64),
+        atol=1e-6,
+        rtol=1e-6,
+    )

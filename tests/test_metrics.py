@@ -14,7 +14,9 @@ def draws(seed, num_query, num_gallery, num_ids, num_cams, shift=0):
     return distance, query_pid, gallery_pid, query_camid, gallery_camid + shift
 
 
-@pytest.mark.parametrize(("key", "recipe"), [("A", (0, 10, 80, 8, 3)), ("B", (1, 50, 300, 30, 4)), ("C", (2, 6, 12, 4, 2, 2))])
+@pytest.mark.parametrize(
+    ("key", "recipe"), [("A", (0, 10, 80, 8, 3)), ("B", (1, 50, 300, 30, 4)), ("C", (2, 6, 12, 4, 2, 2))]
+)
 def test_scores_equal_the_reference(key, recipe, reference):
     found, wanted = score(*draws(*recipe)), reference["evaluation"][key]
     assert found.num_query == wanted["n_valid_queries"]
@@ -66,7 +68,9 @@ def test_perfect_features_score_one_and_fewer_gallery_images_than_ranks_do_no_ha
 def test_cosine_distance_equals_the_reference(reference):
     random = torch.Generator().manual_seed(0)
     query, gallery = torch.randn(3, 16, generator=random), torch.randn(5, 16, generator=random)
-    np.testing.assert_allclose(cosine_distance(query, gallery).ravel(), reference["evaluation"]["cosine_dist"]["dist"], atol=1e-6)
+    np.testing.assert_allclose(
+        cosine_distance(query, gallery).ravel(), reference["evaluation"]["cosine_dist"]["dist"], atol=1e-6
+    )
 
 
 def test_a_zero_vector_is_at_distance_one():

@@ -5,7 +5,10 @@ from metabin.seeding import derive_seed, generator
 
 
 def test_every_label_and_its_type_and_order_count():
-    seeds = [derive_seed(*labels) for labels in ((0,), (1,), (0, "a"), (0, "a", "b"), (0, "b", "a"), (0, "ab"), (0, 1), (0, "1"))]
+    seeds = [
+        derive_seed(*labels)
+        for labels in ((0,), (1,), (0, "a"), (0, "a", "b"), (0, "b", "a"), (0, "ab"), (0, 1), (0, "1"))
+    ]
     assert len(set(seeds)) == len(seeds)
     assert all(0 <= seed < 2**63 for seed in seeds)
 

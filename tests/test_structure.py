@@ -10,7 +10,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(path.relative_to(ROOT) for folder in ("metabin", "stages") for path in (ROOT / folder).rglob("*.py"))
-BOTTOM = {"types", "config", "seeding", "errors", "files"}
+BOTTOM = {"types", "config", "seeding", "errors", "files", "compute"}
 MAY_IMPORT = {
     **dict.fromkeys(BOTTOM, BOTTOM),
     "data": BOTTOM | {"data"},
@@ -23,18 +23,32 @@ MAY_IMPORT = {
     "tracking": BOTTOM | {"tracking", "protocol"},
 }
 HEAVY = ("torch", "torchvision", "mlflow", "matplotlib", "pandas", "dvc")
-# They carry values into the stages, and values are tracked as params; what happens to a value shows in the layer that uses it.
-NOT_DEPENDENCIES = {"metabin/__init__.py", "metabin/config.py", "metabin/types.py", "metabin/errors.py", "metabin/files.py",
-                    "stages/__init__.py", "stages/cli.py", "stages/layout.py"}
+# They carry values, and values are tracked as params; what happens to a value shows in the layer that uses it.
+NOT_DEPENDENCIES = {
+    "metabin/__init__.py",
+    "metabin/config.py",
+    "metabin/types.py",
+    "metabin/errors.py",
+    "metabin/files.py",
+    "stages/__init__.py",
+    "stages/cli.py",
+    "stages/layout.py",
+}
 
 
 def imported(path, *, at_import_time=False):
     """The dotted names that a file imports; TYPE_CHECKING blocks do not count."""
     tree = ast.parse((ROOT / path).read_text())
-    skipped = {id(child) for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-               for child in ast.walk(node)}
+    skipped = {
+        id(child)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for child in ast.walk(node)
+    }
     if at_import_time:
-        skipped |= {id(child) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for child in ast.walk(node)}
+        skipped |= {
+            id(child) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for child in ast.walk(node)
+        }
     names = set()
     for node in ast.walk(tree):
         if id(node) in skipped:
@@ -55,8 +69,9 @@ def files_of(name):
     return found
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if path.parts[0] == "metabin" and len(path.parts) > 1],
-                         ids=str)
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if path.parts[0] == "metabin" and len(path.parts) > 1], ids=str
+)
 def test_imports_go_down_never_sideways_never_up(path):
     layer = path.parts[1].removesuffix(".py")
     if layer == "__init__":
@@ -94,9 +109,13 @@ def test_the_deps_of_a_stage_cover_all_the_code_that_decides_its_outputs(name, s
     module = stage["cmd"].split()[2]
     needed = {str(path) for path in closure(Path(*module.split(".")).with_suffix(".py"))}
     deps = [dep for dep in stage["deps"] if "$" not in dep]
-    uncovered = {path for path in needed - NOT_DEPENDENCIES if not path.startswith("metabin/tracking")
-                 and not any(path == dep or path.startswith(f"{dep}/") for dep in deps)
-                 and not path.endswith("__init__.py")}
+    uncovered = {
+        path
+        for path in needed - NOT_DEPENDENCIES
+        if not path.startswith("metabin/tracking")
+        and not any(path == dep or path.startswith(f"{dep}/") for dep in deps)
+        and not path.endswith("__init__.py")
+    }
     assert not uncovered
 
 
@@ -108,8 +127,9 @@ def test_editing_the_report_reruns_no_training_and_meta_parameters_no_baseline()
     assert not any(param.startswith("meta") for param in table["baseline"]["params"])
 
 
-@pytest.mark.parametrize("module", [path for path in MODULES if path.parts[0] == "stages" and path.stem not in ("__init__",)],
-                         ids=str)
+@pytest.mark.parametrize(
+    "module", [path for path in MODULES if path.parts[0] == "stages" and path.stem not in ("__init__",)], ids=str
+)
 def test_no_stage_imports_anything_heavy_before_it_runs(module):
     name = ".".join(module.with_suffix("").parts)
     code = f"import sys, {name}; print(*[m for m in {HEAVY} if m in sys.modules])"

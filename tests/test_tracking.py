@@ -82,9 +82,7 @@ def stored(root: Path) -> Any:
 def runs(root: Path, kind: str) -> list[Any]:
     client = stored(root)
     experiment = client.get_experiment_by_name("metabin")
-    return list(
-        client.search_runs([experiment.experiment_id], f"tags.kind = '{kind}'", order_by=["start_time ASC"])
-    )
+    return list(client.search_runs([experiment.experiment_id], f"tags.kind = '{kind}'", order_by=["start_time ASC"]))
 
 
 def python(code: str, **environment: str) -> subprocess.Popen[str]:
@@ -94,40 +92,31 @@ def python(code: str, **environment: str) -> subprocess.Popen[str]:
     )
 
 
-def test_store_is_at_dvc_root_and_outlives_the_working_directory(
-    fresh_root, tmp_path, monkeypatch, no_warning
-):
+def test_store_is_at_dvc_root_and_outlives_the_working_directory(fresh_root, tmp_path, monkeypatch, no_warning):
     Path("weights.txt").write_text("w")
     with open_run("train", "grid") as run:
         run.file(Path("weights.txt"), "model")
-    assert list(Path.cwd().iterdir()) == [Path.cwd() / "weights.txt"], (
-        "MLflow wrote into the working directory"
-    )
+    assert list(Path.cwd().iterdir()) == [Path.cwd() / "weights.txt"], "MLflow wrote into the working directory"
     monkeypatch.chdir(tmp_path)
     shutil.rmtree(tmp_path / "elsewhere")
     child = runs(fresh_root, "train")[0]
     assert child.info.artifact_uri.startswith((fresh_root / ".mlflow" / "artifacts").as_uri())
-    assert (
-        Path(stored(fresh_root).download_artifacts(child.info.run_id, "model/weights.txt")).read_text() == "w"
-    )
+    assert Path(stored(fresh_root).download_artifacts(child.info.run_id, "model/weights.txt")).read_text() == "w"
     no_warning()
 
 
 def test_four_processes_at_first_contact_share_one_parent(fresh_root):
-    code = (
-        "from metabin.tracking import open_run\n"
-        "with open_run('train', '{}') as run: run.metrics({{'loss': 1}}, 0)"
-    )
+    code = "from metabin.tracking import open_run\nwith open_run('train', '{}') as run: run.metrics({{'loss': 1}}, 0)"
     started = [python(code.format(domain)) for domain in "abcd"]
     assert [process.communicate(timeout=60) for process in started] == [("", "")] * 4
     (parent,) = runs(fresh_root, "parent")
     children = runs(fresh_root, "train")
-    assert sorted(child.data.tags["fold"] for child in children) == ["a", "b", "c", "d"]
+    assert sorted(child.data.tags["title"] for child in children) == ["a", "b", "c", "d"]
     assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent.info.run_id}
 
 
 def test_a_child_lies_under_the_parent_of_its_experiment(root, no_warning):
-    with open_run("train", "grid", tags={"seed": "3"}):
+    with open_run("train", "grid", tags={"fold": "grid", "seed": "3"}):
         assert runs(root, "parent")[0].info.status == "RUNNING"
     with open_run("evaluate", "grid"):
         pass
@@ -135,12 +124,8 @@ def test_a_child_lies_under_the_parent_of_its_experiment(root, no_warning):
     assert parent.info.run_name == "wide-net"
     assert parent.info.status == train.info.status == "FINISHED"
     assert train.info.run_name == "train/grid (wide-net)"
-    assert (
-        train.data.tags["mlflow.parentRunId"]
-        == evaluate.data.tags["mlflow.parentRunId"]
-        == parent.info.run_id
-    )
-    expected = {"dvc.stage": "train@grid", "dvc.exp_name": "wide-net", "fold": "grid", "seed": "3"}
+    assert train.data.tags["mlflow.parentRunId"] == evaluate.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    expected = {"dvc.stage": "train@grid", "dvc.exp_name": "wide-net", "title": "grid", "fold": "grid", "seed": "3"}
     assert expected.items() <= train.data.tags.items()
     no_warning()
 
@@ -207,9 +192,7 @@ def test_rho_is_recorded_as_numbers_and_pictures_for_each_step(root, no_warning)
         "rho/all_mean": (0.2 + 1 + 2) / 4,
     }
     assert {key: child.data.metrics[key] for key in expected} == pytest.approx(expected)
-    assert [item.path for item in stored(root).list_artifacts(child.info.run_id, "rho")] == [
-        "rho/all layers.png"
-    ]
+    assert [item.path for item in stored(root).list_artifacts(child.info.run_id, "rho")] == ["rho/all layers.png"]
     no_warning()
 
 
@@ -247,9 +230,7 @@ def test_a_table_reloads_and_a_second_writing_replaces_it(root, no_warning):
     path = stored(root).download_artifacts(parent.info.run_id, "lodo/matrix.json")
     loaded = pd.read_json(path, orient="split")
     pd.testing.assert_frame_equal(loaded, frame.reset_index())
-    assert json.loads(parent.data.tags["mlflow.loggedArtifacts"]) == [
-        {"path": "lodo/matrix.json", "type": "table"}
-    ]
+    assert json.loads(parent.data.tags["mlflow.loggedArtifacts"]) == [{"path": "lodo/matrix.json", "type": "table"}]
     no_warning()
 
 
@@ -284,17 +265,15 @@ def test_parameters_of_a_reopened_parent_stay_and_a_change_only_warns(root, capl
     assert parent.data.params == {"lr": "0.1"}
     assert parent.info.status == "FINISHED"
     assert parent.data.tags["mlflow.note.content"] == "report"
-    assert [record.message for record in caplog.records] == [
-        "parameter lr stays 0.1 in MLflow: 0.2 came later"
-    ]
+    assert [record.message for record in caplog.records] == ["parameter lr stays 0.1 in MLflow: 0.2 came later"]
 
 
 def test_a_stage_that_runs_again_supersedes_its_earlier_run(root, no_warning):
-    for name in ("grid", "mill", "grid"):
-        with open_run("train", name):
+    for name in ("grid/bn", "grid/metabin", "grid/bn"):
+        with open_run("train", name, tags={"fold": "grid"}):
             pass
-    tags = [(run.data.tags["fold"], run.data.tags["superseded"]) for run in runs(root, "train")]
-    assert tags == [("grid", "true"), ("mill", "false"), ("grid", "false")]
+    tags = [(run.data.tags["title"], run.data.tags["superseded"]) for run in runs(root, "train")]
+    assert tags == [("grid/bn", "true"), ("grid/metabin", "false"), ("grid/bn", "false")]
     no_warning()
 
 
@@ -309,9 +288,7 @@ def test_the_status_tells_how_the_block_ended(root, error, status):
     child = runs(root, "train")[0]
     assert child.info.status == runs(root, "parent")[0].info.status == status
     assert child.data.metrics["loss"] == 1.0
-    assert child.data.tags.get("error") == (
-        None if status == "FINISHED" else f"{type(error).__name__}: {error}"
-    )
+    assert child.data.tags.get("error") == (None if status == "FINISHED" else f"{type(error).__name__}: {error}")
 
 
 def use_everything(run: Run) -> None:
@@ -344,9 +321,17 @@ def test_a_broken_store_costs_one_warning_and_little_time(fresh_root, broken, mo
     with open_run("train", "grid") as run:
         use_everything(run)
     assert time.monotonic() - started < 15
-    assert [record.name for record in caplog.records if record.levelno >= logging.WARNING] == [
-        "metabin.tracking"
-    ]
+    assert [record.name for record in caplog.records if record.levelno >= logging.WARNING] == ["metabin.tracking"]
+
+
+def test_a_long_note_is_cut_and_the_run_goes_on(root, no_warning):
+    with open_run("parent") as run:
+        run.note("x" * 30_000)
+        run.metrics({"dg/mean_mAP": 0.5})
+    (parent,) = runs(root, "parent")
+    assert 7_000 < len(parent.data.tags["mlflow.note.content"]) <= 8_000
+    assert parent.data.metrics == {"dg/mean_mAP": 0.5}
+    no_warning()
 
 
 def test_a_store_that_breaks_during_the_run_costs_one_warning(root, monkeypatch, caplog):

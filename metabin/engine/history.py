@@ -39,8 +39,17 @@ class History:
         for layer, rho in layers.items():
             counts, _ = np.histogram(rho, bins=RHO_BINS, range=(0, 1))
             q10, q90 = np.quantile(rho, [0.1, 0.9])
-            self.rho.append({"step": step, "layer": layer, "num_channels": rho.size, "mean": float(rho.mean()),
-                             "q10": float(q10), "q90": float(q90), "histogram": counts.tolist()})
+            self.rho.append(
+                {
+                    "step": step,
+                    "layer": layer,
+                    "num_channels": rho.size,
+                    "mean": float(rho.mean()),
+                    "q10": float(q10),
+                    "q90": float(q90),
+                    "histogram": counts.tolist(),
+                }
+            )
 
     def losses_table(self) -> pd.DataFrame:
         """One row a recorded step, one column a scalar."""
@@ -59,12 +68,18 @@ class History:
         """One row a recorded step, layer and bin: bin_left, count."""
         import pandas as pd
 
-        rows = [(row["step"], row["layer"], bin_index / RHO_BINS, count)
-                for row in self.rho for bin_index, count in enumerate(row["histogram"])]
+        rows = [
+            (row["step"], row["layer"], bin_index / RHO_BINS, count)
+            for row in self.rho
+            for bin_index, count in enumerate(row["histogram"])
+        ]
         return pd.DataFrame(rows, columns=["step", "layer", "bin_left", "count"])
 
     def save(self, directory: Path) -> None:
-        """Write losses.csv, and for a network with rho also rho.csv and rho_histograms.csv (else with headers alone)."""
-        for name, table in (("losses", self.losses_table()), ("rho", self.rho_table()),
-                            ("rho_histograms", self.histogram_table())):
+        """Write losses.csv, rho.csv and rho_histograms.csv; the last two have headers alone for a network without rho."""
+        for name, table in (
+            ("losses", self.losses_table()),
+            ("rho", self.rho_table()),
+            ("rho_histograms", self.histogram_table()),
+        ):
             write_text(directory / f"{name}.csv", table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))

@@ -34,8 +34,15 @@ BASE_WEIGHTS: Weights = {"ce": 1.0, "triplet": 1.0}
 META_TRAIN_WEIGHTS: Weights = {"scatter": 1.0, "shuffle": 1.0, "triplet": 1.0}
 
 
-def base_step(model: Embedder, batch: Batch, optimizers: Optimizer | Sequence[Optimizer],
-              weights: Weights = BASE_WEIGHTS, *, smoothing: float = 0.1, margin: float = 0.3) -> Scalars:
+def base_step(
+    model: Embedder,
+    batch: Batch,
+    optimizers: Optimizer | Sequence[Optimizer],
+    weights: Weights = BASE_WEIGHTS,
+    *,
+    smoothing: float = 0.1,
+    margin: float = 0.3,
+) -> Scalars:
     """One descent step of the base losses; moves what the optimisers hold and the running statistics.
 
     MetaBIN gives one optimiser, without rho. Joint training gives a second one that holds rho.
@@ -60,8 +67,17 @@ def base_step(model: Embedder, batch: Batch, optimizers: Optimizer | Sequence[Op
     return _scalars("base", losses)
 
 
-def meta_step(model: nn.Module, meta_train: Batch, meta_test: Batch, optimizer: Optimizer, step_size: float,
-              weights: Weights = META_TRAIN_WEIGHTS, *, margin: float = 0.3, second_order: bool = False) -> Scalars:
+def meta_step(
+    model: nn.Module,
+    meta_train: Batch,
+    meta_test: Batch,
+    optimizer: Optimizer,
+    step_size: float,
+    weights: Weights = META_TRAIN_WEIGHTS,
+    *,
+    margin: float = 0.3,
+    second_order: bool = False,
+) -> Scalars:
     """One meta-learning step; moves rho and nothing else, not even a running statistic.
 
     Args:

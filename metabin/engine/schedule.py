@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def warmup_milestones(step: int, *, warmup_steps: int, milestones: Sequence[int], gamma: float = 0.1,
-                      start: float = 0.01) -> float:
+def warmup_milestones(
+    step: int, *, warmup_steps: int, milestones: Sequence[int], gamma: float = 0.1, start: float = 0.01
+) -> float:
     """Factor on the learning rate: linear from `start` to 1 over the warm-up, times gamma at every milestone passed.
 
     Args:

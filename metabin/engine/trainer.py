@@ -13,11 +13,11 @@ import torch
 from torch.optim import SGD, Adam, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
+from metabin import compute
 from metabin.config import Config, Meta, Optim
 from metabin.data.loading import ImageSet, training_batch
 from metabin.data.sampling import DomainSampler, IdentitySampler
-from metabin.engine.checkpoint import load_state, load_weights, read_header, save_state
-from metabin.errors import CheckpointError
+from metabin.engine.checkpoint import load_state, save_state
 from metabin.engine.history import History
 from metabin.engine.learner import Scalars, base_step, meta_step, rho_of
 from metabin.engine.methods import METHODS
@@ -44,16 +44,26 @@ class Trainer:
     def __init__(self, config: Config, data: ImageSet, method: str, seed: int) -> None:
         optim, meta, self.method = config.optim, config.meta, METHODS[method]
         self.config, self.data, self.seed = config, data, seed
-        self.device = choose_device(config.compute.device)
+        self.device = compute.prepare(config.compute)
         self.model = self._build_model()
         self.optimizer = weights_optimizer(self.model, optim)
         self.scheduler = weights_schedule(self.optimizer, optim)
         self.rho_optimizer = self._rho_optimizer()
-        self.base_sampler = IdentitySampler(data.label, optim.ids_per_batch, optim.images_per_id,
-                                            derive_seed(seed, "base-batches"))
-        self.meta_sampler = DomainSampler(data.label, data.domain, meta.ids_per_domain, optim.images_per_id,
-                                          derive_seed(seed, "meta-batches"), data.names) \
-            if self.method.rho_learner == "meta" else None
+        self.base_sampler = IdentitySampler(
+            data.label, optim.ids_per_batch, optim.images_per_id, derive_seed(seed, "base-batches")
+        )
+        self.meta_sampler = (
+            DomainSampler(
+                data.label,
+                data.domain,
+                meta.ids_per_domain,
+                optim.images_per_id,
+                derive_seed(seed, "meta-batches"),
+                data.names,
+            )
+            if self.method.rho_learner == "meta"
+            else None
+        )
         self.step, self.history = 0, History()
 
     def run(self, *, watch: Watcher | None = None, state_path: Path | None = None, digest: str = "") -> Embedder:
@@ -83,8 +93,12 @@ class Trainer:
 
     def state_dict(self) -> dict[str, Any]:
         """All that a resumed training needs: tensors and plain values. Random streams depend on the step alone."""
-        return {"step": self.step, "history": asdict(self.history), "model": self.model.state_dict(),
-                **{name: part.state_dict() for name, part in self._parts().items()}}
+        return {
+            "step": self.step,
+            "history": asdict(self.history),
+            "model": self.model.state_dict(),
+            **{name: part.state_dict() for name, part in self._parts().items()},
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go to the step at which `state_dict` was taken."""
@@ -101,8 +115,9 @@ class Trainer:
         model = self.config.model
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(self.seed, "weights"))
-            embedder = build_embedder(model.backbone, self.data.num_classes, norm=self.method.norm,
-                                      rho=self.method.rho_start(model))
+            embedder = build_embedder(
+                model.backbone, self.data.num_classes, norm=self.method.norm, rho=self.method.rho_start(model)
+            )
         for parameter in rho_of(embedder).values():
             parameter.requires_grad_(self.method.rho_learner == "base")
         return embedder.to(self.device)
@@ -116,8 +131,14 @@ class Trainer:
         optimizers = [self.optimizer]
         if self.rho_optimizer and self.method.rho_learner == "base":
             optimizers.append(self.rho_optimizer)
-        scalars = base_step(self.model, self._batch(index, "base"), optimizers, smoothing=optim.smoothing,
-                            margin=optim.margin, weights={"ce": optim.ce_weight, "triplet": optim.triplet_weight})
+        scalars = base_step(
+            self.model,
+            self._batch(index, "base"),
+            optimizers,
+            smoothing=optim.smoothing,
+            margin=optim.margin,
+            weights={"ce": optim.ce_weight, "triplet": optim.triplet_weight},
+        )
         scalars["lr/base"] = torch.tensor(self.optimizer.param_groups[0]["lr"])
         self.scheduler.step()
         return scalars
@@ -132,14 +153,23 @@ class Trainer:
         step_size = inner_step_size(meta, self.step)
         assert self.rho_optimizer is not None
         weights = {"scatter": meta.scatter_weight, "shuffle": meta.shuffle_weight, "triplet": meta.triplet_weight}
-        scalars = meta_step(self.model, meta_train, meta_test, self.rho_optimizer, step_size, weights,
-                            margin=self.config.optim.margin, second_order=meta.second_order)
+        scalars = meta_step(
+            self.model,
+            meta_train,
+            meta_test,
+            self.rho_optimizer,
+            step_size,
+            weights,
+            margin=self.config.optim.margin,
+            second_order=meta.second_order,
+        )
         return scalars | {"lr/inner": torch.tensor(step_size)}
 
     def _batch(self, index: np.ndarray, purpose: str) -> Batch:
         random = generator(self.seed, "augment", purpose, self.step)
-        return training_batch(self.data, index, random, flip=self.config.optim.flip, pad=self.config.optim.pad,
-                              device=self.device)
+        return training_batch(
+            self.data, index, random, flip=self.config.optim.flip, pad=self.config.optim.pad, device=self.device
+        )
 
     def _record(self, scalars: Scalars, watch: Watcher | None) -> None:
         record, last = self.config.record, self.step == self.config.optim.num_steps - 1
@@ -158,21 +188,14 @@ class Trainer:
 def identity(config: Config, method: str, seed: int, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Everything but the code that decides a training's outcome, as plain values."""
     sections = ["model", "optim", "record", *(["meta"] if METHODS[method].rho_learner == "meta" else [])]
-    return {"method": method, "seed": seed, "manifest": dict(manifest), "num_threads": config.compute.num_threads,
-            "device": choose_device(config.compute.device).type,
-            **{section: getattr(config, section).model_dump() for section in sections}}
-
-
-def set_num_threads(count: int) -> None:
-    """Threads of the tensor operations. With one, equal seeds give equal bits."""
-    torch.set_num_threads(count)
-
-
-def choose_device(name: str) -> torch.device:
-    """ "auto" is CUDA where there is one."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError("compute.device is cuda, but torch finds no CUDA device; use auto or cpu")
-    return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")
+    return {
+        "method": method,
+        "seed": seed,
+        "manifest": dict(manifest),
+        "num_threads": config.compute.num_threads,
+        "device": compute.prepare(config.compute).type,
+        **{section: getattr(config, section).model_dump() for section in sections},
+    }
 
 
 def weights_optimizer(model: Embedder, optim: Optim) -> Optimizer:
@@ -182,7 +205,10 @@ def weights_optimizer(model: Embedder, optim: Optim) -> Optimizer:
     for name, parameter in model.named_parameters():
         if parameter.requires_grad and id(parameter) not in rho:
             groups["bias" in name].append(parameter)
-    settings = [{"params": groups[False], "lr": optim.lr}, {"params": groups[True], "lr": optim.lr * optim.bias_lr_factor}]
+    settings = [
+        {"params": groups[False], "lr": optim.lr},
+        {"params": groups[True], "lr": optim.lr * optim.bias_lr_factor},
+    ]
     if optim.optimizer == "sgd":
         return SGD(settings, lr=optim.lr, momentum=0.9, weight_decay=optim.weight_decay)
     return Adam(settings, lr=optim.lr, weight_decay=optim.weight_decay)
@@ -192,8 +218,9 @@ def weights_schedule(optimizer: Optimizer, optim: Optim) -> LRScheduler:
     """The learning rate of the weights; rho's is constant, as in the reference."""
     if optim.schedule == "one_cycle":
         return OneCycleLR(optimizer, [group["lr"] for group in optimizer.param_groups], total_steps=optim.num_steps)
-    return LambdaLR(optimizer, lambda step: warmup_milestones(step, warmup_steps=optim.warmup_steps,
-                                                              milestones=optim.milestones))
+    return LambdaLR(
+        optimizer, lambda step: warmup_milestones(step, warmup_steps=optim.warmup_steps, milestones=optim.milestones)
+    )
 
 
 def inner_step_size(meta: Meta, step: int) -> float:
@@ -206,17 +233,3 @@ def inner_step_size(meta: Meta, step: int) -> float:
 def layer_name(parameter_name: str) -> str:
     """ "backbone.block1.norm1.rho" -> "block1.norm1"."""
     return parameter_name.removeprefix("backbone.").removesuffix(".rho")
-
-
-def load_model(path: Path, config: Config, method: str) -> Embedder:
-    """A trained model from its weights file, on the configured device and in evaluation mode.
-
-    Raises:
-        CheckpointError: the file is missing, damaged, of another method or does not fit the backbone.
-    """
-    header = read_header(path)
-    if header.get("method") != method:
-        raise CheckpointError(f"{path} holds weights of the method {header.get('method')}, wanted {method}; train again")
-    model = build_embedder(config.model.backbone, header["num_classes"], norm=METHODS[method].norm)
-    load_weights(path, model)
-    return model.to(choose_device(config.compute.device)).eval()

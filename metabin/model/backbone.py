@@ -44,8 +44,11 @@ class ResidualBlock(nn.Module):
         self.conv2 = nn.Conv2d(num_out, num_out, 3, padding=1, bias=False)
         self.norm2 = nn.BatchNorm2d(num_out)
         self.relu = nn.ReLU()
-        self.shortcut = nn.Identity() if num_in == num_out and stride == 1 else nn.Sequential(
-            nn.Conv2d(num_in, num_out, 1, stride, bias=False), nn.BatchNorm2d(num_out))
+        self.shortcut = (
+            nn.Identity()
+            if num_in == num_out and stride == 1
+            else nn.Sequential(nn.Conv2d(num_in, num_out, 1, stride, bias=False), nn.BatchNorm2d(num_out))
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.relu(self.norm1(self.conv1(x)))
@@ -83,7 +86,9 @@ def _resnet50() -> tuple[nn.Module, int]:
     block = network.layer4[0]
     block.conv2.stride = block.downsample[0].stride = (1, 1)  # last stride 1: a finer map before pooling
     parts = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
-    return nn.Sequential(OrderedDict({name: getattr(network, name) for name in parts})), 2048  # without pooling and classifier
+    return nn.Sequential(
+        OrderedDict({name: getattr(network, name) for name in parts})
+    ), 2048  # without pooling and classifier
 
 
 BACKBONES: dict[str, Callable[[], tuple[nn.Module, int]]] = {

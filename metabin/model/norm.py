@@ -44,12 +44,22 @@ class BatchInstanceNorm2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[2] * x.shape[3] == 1:
-            raise ValueError(f"instance normalisation needs more than one pixel, found a map of shape {tuple(x.shape)}; "
-                             "use larger images or a plain BatchNorm after pooling")
+            raise ValueError(
+                f"instance normalisation needs more than one pixel, found a map of shape {tuple(x.shape)}; "
+                "use larger images or a plain BatchNorm after pooling"
+            )
         # rho * y_bn + (1 - rho) * y_in, with each weight folded into its half's affine: two passes over x fewer
         rho = self.rho
-        y_bn = F.batch_norm(x, self.running_mean, self.running_var, rho * self.bn_weight, rho * self.bn_bias,
-                            training=self.training, momentum=self.momentum, eps=self.eps)
+        y_bn = F.batch_norm(
+            x,
+            self.running_mean,
+            self.running_var,
+            rho * self.bn_weight,
+            rho * self.bn_bias,
+            training=self.training,
+            momentum=self.momentum,
+            eps=self.eps,
+        )
         y_in = F.instance_norm(x, weight=(1 - rho) * self.in_weight, bias=(1 - rho) * self.in_bias, eps=self.eps)
         return y_bn + y_in
 

@@ -54,8 +54,10 @@ def embed(model: Embedder, images: ImageSet, *, batch_size: int = 256) -> Embedd
     if model.training:
         raise ValueError("the model is in training mode and would normalise with the test batch; call eval() first")
     device = next(model.parameters()).device
-    features = [model.embed(normalise(torch.from_numpy(images.images(index)).to(device))).float().cpu().numpy()
-                for index in np.array_split(np.arange(len(images)), max(1, -(-len(images) // batch_size)))]
+    features = [
+        model.embed(normalise(torch.from_numpy(images.images(index)).to(device))).float().cpu().numpy()
+        for index in np.array_split(np.arange(len(images)), max(1, -(-len(images) // batch_size)))
+    ]
     return Embeddings(np.concatenate(features), images.pid, images.camid)
 
 
@@ -73,6 +75,12 @@ def retrieval_scores(query: Embeddings, gallery: Embeddings) -> RetrievalScores:
 
 def score_row(scores: RetrievalScores, test: TestSet) -> dict[str, Any]:
     """A test's scores as one row of a results table."""
-    return {"test_domain": test.domain, "role": "unseen" if test.unseen else "seen",
-            "num_ids": len(np.unique(test.query.pid)), "num_query": scores.num_query, "mAP": scores.mAP,
-            "mINP": scores.mINP, **{f"rank{k}": fraction for k, fraction in scores.cmc.items()}}
+    return {
+        "test_domain": test.domain,
+        "role": "unseen" if test.unseen else "seen",
+        "num_ids": len(np.unique(test.query.pid)),
+        "num_query": scores.num_query,
+        "mAP": scores.mAP,
+        "mINP": scores.mINP,
+        **{f"rank{k}": fraction for k, fraction in scores.cmc.items()},
+    }

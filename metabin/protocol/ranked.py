@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from metabin.metrics import average_precision, cosine_distance, match_ranks, ranking
 from metabin.protocol.evaluation import TestSet
 from metabin.types import Embeddings, ImageRecord
 
 
-def telling_lists(query: Embeddings, gallery: Embeddings, test: TestSet, records: Sequence[ImageRecord], *,
-                  length: int = 8) -> list[dict[str, Any]]:
+def telling_lists(
+    query: Embeddings, gallery: Embeddings, test: TestSet, records: Sequence[ImageRecord], *, length: int = 8
+) -> list[dict[str, Any]]:
     """The lists with the best, the median and the worst average precision; of equal ones the first query's.
 
     Args:
@@ -35,11 +34,21 @@ def telling_lists(query: Embeddings, gallery: Embeddings, test: TestSet, records
     lists = []
     for kind, index in kinds.items():
         head = ranking(distance[index], left_out[index])[:length]
-        lists.append({
-            "kind": kind, "average_precision": round(precision[index], 6),
-            "query": _describe(records[test.query.row[index]]),
-            "gallery": [{**_describe(records[test.gallery.row[item]]), "distance": round(float(distance[index, item]), 4),
-                         "correct": bool(same_pid[index, item])} for item in head]})
+        lists.append(
+            {
+                "kind": kind,
+                "average_precision": round(precision[index], 6),
+                "query": _describe(records[test.query.row[index]]),
+                "gallery": [
+                    {
+                        **_describe(records[test.gallery.row[item]]),
+                        "distance": round(float(distance[index, item]), 4),
+                        "correct": bool(same_pid[index, item]),
+                    }
+                    for item in head
+                ],
+            }
+        )
     return lists
 
 

@@ -39,7 +39,9 @@ def episode():
     """(meta-train, meta-test) of the reference's recipe: 3 domains of 4 images and 2 domains of 4."""
     domain, pid = torch.arange(5).repeat_interleave(4), torch.arange(10).repeat_interleave(2)
     scale = domain.double().view(-1, 1, 1, 1)
-    images = torch.randn(20, 3, 6, 4, generator=torch.Generator().manual_seed(1)).double() * (1 + 0.5 * scale) + 0.3 * scale
+    images = (
+        torch.randn(20, 3, 6, 4, generator=torch.Generator().manual_seed(1)).double() * (1 + 0.5 * scale) + 0.3 * scale
+    )
     train = domain < 3
     return tuple(Batch(images[part], pid[part], torch.zeros(int(part.sum())), domain[part]) for part in (train, ~train))
 
@@ -48,8 +50,12 @@ def episode():
 def test_one_meta_step_equals_the_reference(second_order, toy, episode, reference):
     wanted = reference["toy_meta_step"]["second_order" if second_order else "first_order(default)"]
     scalars = meta_step(toy, *episode, SGD([toy.norm.rho], lr=0.1), 0.01, second_order=second_order)
-    for name, key in (("meta_train/scatter", "scatter"), ("meta_train/shuffle", "shuffle"),
-                      ("meta_train/triplet", "triplet_mtrain"), ("meta_test/triplet", "triplet_mtest_at_rho_prime")):
+    for name, key in (
+        ("meta_train/scatter", "scatter"),
+        ("meta_train/shuffle", "shuffle"),
+        ("meta_train/triplet", "triplet_mtrain"),
+        ("meta_test/triplet", "triplet_mtest_at_rho_prime"),
+    ):
         assert scalars[name].item() == pytest.approx(wanted[key], abs=1e-6)
     torch.testing.assert_close(toy.norm.rho.detach(), torch.tensor(wanted["rho_after"]).double(), atol=1e-6, rtol=0)
 
@@ -58,8 +64,11 @@ def test_the_inner_update_equals_the_reference(toy, episode, reference):
     rho = {"norm.rho": toy.norm.rho}
     train, _ = episode
     features = forward_with(toy, rho, train.images)
-    loss = (scatter_loss(features, train.domain) + shuffle_loss(features, train.label, train.domain)
-            + triplet_loss(features, train.label, margin=0.3))
+    loss = (
+        scatter_loss(features, train.domain)
+        + shuffle_loss(features, train.label, train.domain)
+        + triplet_loss(features, train.label, margin=0.3)
+    )
     rho_prime = inner_update(rho, loss, 0.01)["norm.rho"]
     wanted = reference["toy_meta_step"]["first_order(default)"]["rho_prime"]
     torch.testing.assert_close(rho_prime.detach(), torch.tensor(wanted).double(), atol=1e-6, rtol=0)
@@ -80,8 +89,11 @@ def outer_loss(toy, episode, rho_value, step_size):
     train, test = episode
     rho = {"norm.rho": rho_value.clone().requires_grad_()}
     features = forward_with(toy, rho, train.images)
-    inner = (scatter_loss(features, train.domain) + shuffle_loss(features, train.label, train.domain)
-             + triplet_loss(features, train.label, margin=0.3))
+    inner = (
+        scatter_loss(features, train.domain)
+        + shuffle_loss(features, train.label, train.domain)
+        + triplet_loss(features, train.label, margin=0.3)
+    )
     return triplet_loss(forward_with(toy, inner_update(rho, inner, step_size), test.images), test.label, margin=0.3)
 
 
@@ -108,8 +120,12 @@ def test_first_and_second_order_differ_when_the_inner_step_is_large(toy, episode
 def small_batch(num_domains=2):
     size = 8 * num_domains
     generator = torch.Generator().manual_seed(5)
-    return Batch(torch.randn(size, 3, 32, 16, generator=generator), torch.arange(size) // 2, torch.zeros(size),
-                 torch.arange(size) // 8)
+    return Batch(
+        torch.randn(size, 3, 32, 16, generator=generator),
+        torch.arange(size) // 2,
+        torch.zeros(size),
+        torch.arange(size) // 8,
+    )
 
 
 def snapshot(model):
@@ -164,7 +180,9 @@ def test_meta_weights_of_zero_leave_a_loss_out(toy, episode):
 
     none = moved({"scatter": 0, "shuffle": 0, "triplet": 0})
     plain = copy.deepcopy(toy)
-    test_loss = triplet_loss(forward_with(plain, {"norm.rho": plain.norm.rho}, episode[1].images), episode[1].label, margin=0.3)
+    test_loss = triplet_loss(
+        forward_with(plain, {"norm.rho": plain.norm.rho}, episode[1].images), episode[1].label, margin=0.3
+    )
     (gradient,) = torch.autograd.grad(test_loss, [plain.norm.rho])
     torch.testing.assert_close(none, plain.norm.rho.detach() - 0.1 * gradient)
     assert not torch.equal(none, moved({"scatter": 1, "shuffle": 0, "triplet": 0}))
@@ -189,7 +207,9 @@ def test_rho_is_found_by_name_whatever_the_order_of_registration():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_meta_step_on_cuda_agrees_with_the_cpu(toy, episode):
     model = copy.deepcopy(toy).cuda()
-    on_device = tuple(Batch(*(getattr(batch, name).cuda() for name in ("images", "label", "camid", "domain"))) for batch in episode)
+    on_device = tuple(
+        Batch(*(getattr(batch, name).cuda() for name in ("images", "label", "camid", "domain"))) for batch in episode
+    )
     meta_step(toy, *episode, SGD([toy.norm.rho], lr=0.1), 0.01)
     meta_step(model, *on_device, SGD([model.norm.rho], lr=0.1), 0.01)
     torch.testing.assert_close(model.norm.rho.detach().cpu(), toy.norm.rho.detach(), atol=1e-9, rtol=0)

@@ -1,11 +1,14 @@
 import pytest
 import torch
 
-from metabin.engine import checkpoint
+from metabin import compute
+from metabin.engine import checkpoint, weights
 from metabin.engine.learner import rho_of
-from metabin.engine.trainer import Trainer, choose_device, identity, inner_step_size, load_model, weights_optimizer
-from metabin.errors import CheckpointError, DatasetError
+from metabin.engine.trainer import Trainer, identity, inner_step_size, weights_optimizer
+from metabin.engine.weights import load_model
+from metabin.errors import CheckpointError, ConfigError, DatasetError
 
+CPU = torch.device("cpu")
 ALL_METHODS = ["bn", "in", "bin_fixed", "bin_joint", "metabin"]
 
 
@@ -39,7 +42,9 @@ def test_equal_seeds_give_equal_bits_and_other_seeds_others(method, tiny_config,
 
 
 @pytest.mark.parametrize("method", ALL_METHODS)
-def test_a_killed_training_resumes_and_ends_with_the_bits_of_an_unbroken_one(method, tiny_config, tiny_images, tmp_path):
+def test_a_killed_training_resumes_and_ends_with_the_bits_of_an_unbroken_one(
+    method, tiny_config, tiny_images, tmp_path
+):
     unbroken = Trainer(tiny_config, tiny_images, method, 0)
     wanted = state(unbroken.run())
     path = tmp_path / "state.pt"
@@ -53,24 +58,36 @@ def test_a_killed_training_resumes_and_ends_with_the_bits_of_an_unbroken_one(met
 
 
 def test_a_killed_sgd_training_with_milestones_resumes_as_well(make_config, tiny_config, tiny_images, tmp_path):
-    optim = tiny_config.optim.model_copy(update={"optimizer": "sgd", "schedule": "warmup_milestones", "warmup_steps": 2,
-                                                 "milestones": [5], "bias_lr_factor": 2.0, "lr": 0.01})
+    optim = tiny_config.optim.model_copy(
+        update={
+            "optimizer": "sgd",
+            "schedule": "warmup_milestones",
+            "warmup_steps": 2,
+            "milestones": [5],
+            "bias_lr_factor": 2.0,
+            "lr": 0.01,
+        }
+    )
     config = tiny_config.model_copy(update={"optim": optim})
     unbroken = Trainer(config, tiny_images, "metabin", 0)
     wanted = state(unbroken.run())
     assert [row["lr/base"] for row in unbroken.history.losses] == pytest.approx(
-        [0.0001, 0.00505, 0.01, 0.01, 0.01, 0.001, 0.001, 0.001])
+        [0.0001, 0.00505, 0.01, 0.01, 0.01, 0.001, 0.001, 0.001]
+    )
     with pytest.raises(Killed):
         Trainer(config, tiny_images, "metabin", 0).run(watch=killer(6), state_path=tmp_path / "s.pt", digest="d")
-    assert_same_bits(state(Trainer(config, tiny_images, "metabin", 0).run(state_path=tmp_path / "s.pt", digest="d")), wanted)
+    assert_same_bits(
+        state(Trainer(config, tiny_images, "metabin", 0).run(state_path=tmp_path / "s.pt", digest="d")), wanted
+    )
 
 
 def test_a_state_of_another_configuration_is_not_resumed(tiny_config, tiny_images, tmp_path):
     with pytest.raises(Killed):
         Trainer(tiny_config, tiny_images, "bn", 0).run(watch=killer(5), state_path=tmp_path / "s.pt", digest="old")
     steps = []
-    Trainer(tiny_config, tiny_images, "bn", 0).run(watch=lambda step, *_: steps.append(step),
-                                                   state_path=tmp_path / "s.pt", digest="new")
+    Trainer(tiny_config, tiny_images, "bn", 0).run(
+        watch=lambda step, *_: steps.append(step), state_path=tmp_path / "s.pt", digest="new"
+    )
     assert steps == list(range(8))
 
 
@@ -102,7 +119,9 @@ def test_methods_see_the_same_images_in_the_same_order(tiny_config, tiny_images)
         trainer = Trainer(tiny_config, tiny_images, method, 0)
         batch, seen[method] = trainer._batch, []
         trainer._batch = lambda index, purpose, batch=batch, method=method: (
-            seen[method].append((purpose, index.tolist())), batch(index, purpose))[1]
+            seen[method].append((purpose, index.tolist())),
+            batch(index, purpose),
+        )[1]
         trainer.run()
     assert seen["bn"] == [entry for entry in seen["metabin"] if entry[0] == "base"]
 
@@ -129,8 +148,16 @@ def test_the_history_has_a_row_for_every_recorded_step(tiny_config, tiny_images)
     trainer.run()
     losses, rho, bins = (getattr(trainer.history, f"{name}_table")() for name in ("losses", "rho", "histogram"))
     assert losses["step"].tolist() == list(range(8))
-    assert {"base/ce", "base/triplet", "meta_train/scatter", "meta_train/shuffle", "meta_train/triplet",
-            "meta_test/triplet", "lr/base", "lr/inner"} == set(losses.columns) - {"step"}
+    assert {
+        "base/ce",
+        "base/triplet",
+        "meta_train/scatter",
+        "meta_train/shuffle",
+        "meta_train/triplet",
+        "meta_test/triplet",
+        "lr/base",
+        "lr/inner",
+    } == set(losses.columns) - {"step"}
     assert sorted(set(rho["step"])) == [0, 2, 4, 6, 7]
     assert rho["layer"].nunique() == 12
     totals = bins.groupby(["step", "layer"], sort=False)["count"].sum()
@@ -138,8 +165,13 @@ def test_the_history_has_a_row_for_every_recorded_step(tiny_config, tiny_images)
 
 
 def test_training_learns(make_config, tiny_images):
-    config = make_config(optim__num_steps=40, optim__ids_per_batch=6, optim__images_per_id=2, meta__ids_per_domain=2,
-                         record__loss_every=1)
+    config = make_config(
+        optim__num_steps=40,
+        optim__ids_per_batch=6,
+        optim__images_per_id=2,
+        meta__ids_per_domain=2,
+        record__loss_every=1,
+    )
     trainer = Trainer(config, tiny_images, "metabin", 0)
     trainer.run()
     losses = trainer.history.losses_table()
@@ -181,29 +213,33 @@ def test_the_inner_step_runs_from_a_hundredth_of_its_peak(make_config):
 def test_saved_weights_come_back_bit_for_bit_and_the_file_is_the_same_each_time(tiny_config, tiny_images, tmp_path):
     model = Trainer(tiny_config, tiny_images, "metabin", 0).run()
     for name in ("one", "two"):
-        checkpoint.save_weights(tmp_path / name, model, {"method": "metabin", "num_classes": 12, "sha256": "x"})
+        weights.save_weights(tmp_path / name, model, {"method": "metabin", "num_classes": 12, "sha256": "x"})
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
-    assert_same_bits(state(load_model(tmp_path / "one", tiny_config, "metabin")), state(model))
+    assert_same_bits(state(load_model(tmp_path / "one", tiny_config.model, "metabin", CPU)), state(model))
 
 
-def test_weights_that_are_missing_damaged_or_of_another_net_are_refused_with_the_reason(tiny_config, tiny_images, tmp_path):
+def test_weights_that_are_missing_damaged_or_of_another_net_are_refused_with_the_reason(
+    tiny_config, tiny_images, tmp_path
+):
     path = tmp_path / "weights.safetensors"
     with pytest.raises(CheckpointError, match="weights.safetensors is not a readable weights file"):
-        load_model(path, tiny_config, "bn")
+        load_model(path, tiny_config.model, "bn", CPU)
     path.write_bytes(b"not safetensors at all")
     with pytest.raises(CheckpointError, match="not a readable weights file"):
-        load_model(path, tiny_config, "bn")
+        load_model(path, tiny_config.model, "bn", CPU)
     model = Trainer(tiny_config, tiny_images, "bn", 0).model
-    checkpoint.save_weights(path, model, {"method": "bn", "num_classes": 12})
+    weights.save_weights(path, model, {"method": "bn", "num_classes": 12})
     with pytest.raises(CheckpointError, match="holds weights of the method bn, wanted metabin"):
-        load_model(path, tiny_config, "metabin")
-    checkpoint.save_weights(path, model, {"method": "metabin", "num_classes": 12})
-    with pytest.raises(CheckpointError, match=r"does not fit the network: backbone.norm.rho is not in the file.* and \d+ more"):
-        load_model(path, tiny_config, "metabin")
+        load_model(path, tiny_config.model, "metabin", CPU)
+    weights.save_weights(path, model, {"method": "metabin", "num_classes": 12})
+    with pytest.raises(
+        CheckpointError, match=r"does not fit the network: backbone.norm.rho is not in the file.* and \d+ more"
+    ):
+        load_model(path, tiny_config.model, "metabin", CPU)
 
 
-def test_cuda_is_refused_where_there_is_none():
+def test_cuda_is_refused_where_there_is_none(make_config):
     if torch.cuda.is_available():
         pytest.skip("there is one")
-    with pytest.raises(RuntimeError, match="compute.device is cuda, but torch finds no CUDA device"):
-        choose_device("cuda")
+    with pytest.raises(ConfigError, match="compute.device is cuda, but torch finds no CUDA device"):
+        compute.prepare(make_config(compute__device="cuda").compute)

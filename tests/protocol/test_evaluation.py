@@ -3,14 +3,13 @@ import oracles
 import pytest
 import torch
 
-from conftest import make_images
 from metabin.model.embedder import build_embedder
 from metabin.protocol import evaluation, ranked, untrained
 from metabin.types import Embeddings, ImageRecord
 
 
 @pytest.fixture
-def test_set():
+def test_set(make_images):
     images = make_images(num_domains=1, num_ids=6, num_images=3)
     return evaluation.TestSet("site0", True, images, images)
 
@@ -52,7 +51,7 @@ def test_stripes_find_identities_that_differ_in_colour_and_chance_does_not(test_
     assert chance == untrained.chance_scores(test_set)
 
 
-def test_telling_lists_are_the_best_the_median_and_the_worst(test_set):
+def test_telling_lists_are_the_best_the_median_and_the_worst(make_images):
     # query q finds its match at rank q + 1: average precision falls with q
     size, pid = 5, np.arange(5)
     features = np.eye(size, dtype=np.float32)
@@ -66,11 +65,18 @@ def test_telling_lists_are_the_best_the_median_and_the_worst(test_set):
     gallery[:, -1] = np.sqrt(np.maximum(4 - np.square(gallery).sum(axis=1), 0))  # equal lengths: cosine keeps the order
     images = make_images(num_domains=1, num_ids=5, num_images=1)
     records = tuple(ImageRecord(f"{index}.jpg", index, 0, "site0") for index in range(size))
-    lists = ranked.telling_lists(Embeddings(features, pid, np.zeros(size)), Embeddings(gallery, pid, np.ones(size)),
-                                 evaluation.TestSet("site0", True, images, images), records, length=3)
+    lists = ranked.telling_lists(
+        Embeddings(features, pid, np.zeros(size)),
+        Embeddings(gallery, pid, np.ones(size)),
+        evaluation.TestSet("site0", True, images, images),
+        records,
+        length=3,
+    )
     assert [(entry["kind"], entry["query"]["path"], entry["average_precision"]) for entry in lists] == [
-        ("best", "site0/0.jpg", 1.0), ("typical", "site0/2.jpg", pytest.approx(1 / 3)),
-        ("worst", "site0/4.jpg", pytest.approx(1 / 5))]
+        ("best", "site0/0.jpg", 1.0),
+        ("typical", "site0/2.jpg", pytest.approx(1 / 3)),
+        ("worst", "site0/4.jpg", pytest.approx(1 / 5)),
+    ]
     assert [item["correct"] for item in lists[1]["gallery"]] == [False, False, True]
     distances = [item["distance"] for item in lists[2]["gallery"]]
     assert distances == sorted(distances)

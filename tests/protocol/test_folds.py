@@ -7,7 +7,10 @@ from metabin.types import Fold
 def test_every_domain_is_held_out_once_and_the_others_are_its_sources():
     folds = leave_one_out(["a", "b", "c"])
     assert [(fold.name, fold.sources, fold.targets) for fold in folds] == [
-        ("a", ("b", "c"), ("a",)), ("b", ("a", "c"), ("b",)), ("c", ("a", "b"), ("c",))]
+        ("a", ("b", "c"), ("a",)),
+        ("b", ("a", "c"), ("b",)),
+        ("c", ("a", "b"), ("c",)),
+    ]
 
 
 def test_a_domain_cannot_be_source_and_target():

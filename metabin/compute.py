@@ -1,0 +1,28 @@
+"""Where tensors are computed, and with how many threads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from metabin.config import Compute
+from metabin.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def prepare(compute: Compute) -> torch.device:
+    """Set the number of threads of tensor operations and choose the device; "auto" is CUDA where there is one.
+
+    With one thread, equal seeds give equal bits.
+
+    Raises:
+        ConfigError: "cuda" where torch finds none.
+    """
+    import torch
+
+    torch.set_num_threads(compute.num_threads)
+    available = torch.cuda.is_available()
+    if compute.device == "cuda" and not available:
+        raise ConfigError("compute.device is cuda, but torch finds no CUDA device; use auto or cpu")
+    return torch.device("cuda" if available and compute.device != "cpu" else "cpu")

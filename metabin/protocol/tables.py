@@ -1,0 +1,146 @@
+"""From tidy scores to the numbers that are shown: means, matrices, paired differences."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+REFERENCE_METHOD = "bin_joint"
+SUMMARY_METRICS = ("mAP", "mINP", "rank1")
+
+
+def method_means(scores: pd.DataFrame, role: str, metric: str, methods: Sequence[str]) -> pd.DataFrame:
+    """Mean over the cells of a role, then over seeds.
+
+    A seed that covers fewer cells than the best-covered seed of its method is left out: another set of
+    domains would move the mean.
+
+    Returns:
+        A row a method: mean, std (over seeds, n - 1; NaN for one seed), num_seeds, num_cells; NaN and 0 if none.
+    """
+    cells = scores[(scores["role"] == role) & scores[metric].notna()]
+    per_seed = cells.groupby(["method", "seed"])[metric].agg(["mean", "count"]).reset_index()
+    whole = per_seed[per_seed["count"] == per_seed.groupby("method")["count"].transform("max")]
+    grouped = whole.groupby("method")
+    table = pd.DataFrame(
+        {
+            "mean": grouped["mean"].mean(),
+            "std": grouped["mean"].std(),
+            "num_seeds": grouped["mean"].size(),
+            "num_cells": grouped["count"].max(),
+        }
+    ).reindex(list(methods))
+    counts = table[["num_seeds", "num_cells"]].fillna(0).astype(int)
+    return pd.concat([table[["mean", "std"]], counts], axis=1)
+
+
+def unseen_by_domain(
+    scores: pd.DataFrame, metric: str, methods: Sequence[str], domains: Sequence[str], *, statistic: str = "mean"
+) -> pd.DataFrame:
+    """Methods by held-out domains: the unseen cell, `statistic` ("mean", "std") over seeds; NaN if there is none."""
+    unseen = scores[scores["role"] == "unseen"]
+    values = unseen.groupby(["method", "fold"])[metric].agg(statistic).unstack()
+    return values.reindex(index=list(methods), columns=list(domains))
+
+
+def matrix(scores: pd.DataFrame, method: str, metric: str, domains: Sequence[str]) -> pd.DataFrame:
+    """Held-out domains by test domains, mean over seeds; the diagonal is unseen; NaN if not evaluated."""
+    cells = scores[scores["method"] == method]
+    values = cells.groupby(["fold", "test_domain"])[metric].mean().unstack()
+    return values.reindex(index=list(domains), columns=list(domains))
+
+
+def by_held_out(scores: pd.DataFrame, method: str, role: str, metric: str, domains: Sequence[str]) -> pd.Series:
+    """One value a held-out domain: mean over the test domains of a role, then over seeds."""
+    cells = scores[(scores["method"] == method) & (scores["role"] == role)]
+    per_seed = cells.groupby(["fold", "seed"])[metric].mean()
+    return per_seed.groupby("fold").mean().reindex(list(domains))
+
+
+def paired_differences(
+    scores: pd.DataFrame, methods: Sequence[str], domains: Sequence[str], *, reference: str = REFERENCE_METHOD
+) -> pd.DataFrame:
+    """Unseen mAP of each method less that of the reference, same held-out domain and seed, mean over seeds.
+
+    Returns:
+        Methods (without the reference) by domains; NaN where no seed has both.
+    """
+    pairs = _pairs(scores, methods, reference)
+    return pairs.groupby(level="fold").mean().T.reindex(columns=list(domains))
+
+
+def paired_spread(scores: pd.DataFrame, methods: Sequence[str], *, reference: str = REFERENCE_METHOD) -> pd.Series:
+    """Standard deviation over seeds of the mean difference over held-out domains; NaN with one seed.
+
+    As in `method_means`, only the seeds that cover the most held-out domains count.
+    """
+    by_seed = _pairs(scores, methods, reference).groupby(level="seed")
+    covered = by_seed.count()
+    return by_seed.mean().where(covered == covered.max()).std()
+
+
+def best_methods(column: pd.Series, candidates: Iterable[str]) -> set[str]:
+    """The candidates with the highest value as shown (percent, one decimal: ties count); empty if all NaN."""
+    shown = {name: round(100 * value, 1) for name, value in column.items() if not math.isnan(value)}
+    shown = {name: shown[name] for name in candidates if name in shown}
+    top = max(shown.values(), default=math.nan)
+    return {name for name, value in shown.items() if value == top}
+
+
+def summary(scores: pd.DataFrame, methods: Sequence[str]) -> dict[str, Any]:
+    """{method: {role: {metric: mean}}} rounded to 6 digits, None where nothing was evaluated."""
+    means = {
+        (role, metric): method_means(scores, role, metric, methods)["mean"]
+        for role in ("unseen", "seen")
+        for metric in SUMMARY_METRICS
+    }
+    return {
+        method: {
+            role: {metric: _rounded(means[role, metric][method]) for metric in SUMMARY_METRICS}
+            for role in ("unseen", "seen")
+        }
+        for method in methods
+    }
+
+
+def tidy_matrix(scores: pd.DataFrame, methods: Sequence[str], domains: Sequence[str]) -> pd.DataFrame:
+    """method, held_out, test_domain, role, mAP, rank1: every cell there should be, mean over seeds."""
+    wanted = pd.MultiIndex.from_product(
+        [list(methods), list(domains), list(domains)], names=["method", "held_out", "test_domain"]
+    )
+    renamed = scores.rename(columns={"fold": "held_out"})
+    cells = renamed.groupby(["method", "held_out", "test_domain"])[["mAP", "rank1"]].mean().reindex(wanted)
+    cells = cells.round(6).reset_index()
+    role = (cells["held_out"] == cells["test_domain"]).map({True: "unseen", False: "seen"})
+    cells.insert(3, "role", role)
+    return cells
+
+
+def unseen_means(scores: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
+    """method, mAP, mINP, rank1: the unseen means of `summary`, as a table for `dvc plots`."""
+    nested = summary(scores, methods)
+    return pd.DataFrame([{"method": method, **nested[method]["unseen"]} for method in methods])
+
+
+def gallery_sizes(scores: pd.DataFrame) -> Mapping[str, str]:
+    """{role: number of identities searched, as "60" or "60 to 75"}; "" if there is none."""
+    sizes = {}
+    for role in ("unseen", "seen"):
+        ids = scores.loc[(scores["role"] == role) & scores["num_ids"].notna(), "num_ids"]
+        bounds = sorted({int(ids.min()), int(ids.max())}) if len(ids) else []
+        sizes[role] = " to ".join(map(str, bounds))
+    return sizes
+
+
+def _pairs(scores: pd.DataFrame, methods: Sequence[str], reference: str) -> pd.DataFrame:
+    """(fold, seed) by methods: unseen mAP less that of the reference."""
+    unseen = scores[scores["role"] == "unseen"]
+    wide = unseen.pivot(index=["fold", "seed"], columns="method", values="mAP")
+    others = [method for method in methods if method != reference]
+    wide = wide.reindex(columns=[*others, reference])
+    return wide[others].sub(wide[reference], axis=0)
+
+
+def _rounded(value: float) -> float | None:
+    return None if math.isnan(value) else round(float(value), 6)

@@ -1,0 +1,1 @@
+"""The results as a page: `page.write_report(inputs, directory)`."""

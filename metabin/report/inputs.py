@@ -1,0 +1,109 @@
+"""What the report is made of, checked at the door."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from metabin.report.style import BASELINES
+
+METRICS = ("mAP", "mINP", "rank1", "rank5", "rank10")
+SCORE_KEYS = ("fold", "method", "seed", "test_domain")
+RUN_KEYS = ("fold", "method", "seed", "step")
+RHO_COLUMNS = (*RUN_KEYS, "layer", "num_channels", "mean", "q10", "q90")
+HISTOGRAM_COLUMNS = (*RUN_KEYS, "layer", "bin_left", "count")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ReportInputs:
+    """Everything the report shows. Fractions in [0, 1]; NaN means not evaluated.
+
+    Args:
+        title, note: heading, and a remark on the data (e.g. that the people are drawn), shown under it.
+        domains, methods: what is shown, in this order. `stripes` and `chance` follow by themselves if scored.
+        scores: fold (the held-out domain), method, seed (-1: nothing trained), test_domain, role ("unseen"
+            where test_domain is the fold, else "seen"), num_ids, num_query, mAP, mINP, rank1, rank5, rank10.
+        losses: fold, method, seed, step and a column for each loss or step size, NaN where a method has none.
+        rho: fold, method, seed, step, layer (rows in network order), num_channels, mean, q10, q90.
+        rho_histograms: fold, method, seed, step, layer, bin_left, count.
+            `losses`, `rho` and `rho_histograms` may be empty: their sections are left out.
+        ranked: {fold, method, seed, kind, average_precision, query: {path, pid, camid},
+            gallery: [{path, pid, camid, distance, correct}, ...]}; nearest first.
+        samples: {domain: paths of a few images}.
+        image_root: what the paths of `ranked` and `samples` are relative to.
+        provenance: nested parameters, digests, versions, commit.
+
+    Raises:
+        ValueError: a column is missing, a name not listed, a cell there twice or out of range, a role wrong.
+    """
+
+    title: str
+    domains: tuple[str, ...]
+    methods: tuple[str, ...]
+    scores: pd.DataFrame
+    image_root: Path
+    losses: pd.DataFrame = field(default_factory=pd.DataFrame)
+    rho: pd.DataFrame = field(default_factory=pd.DataFrame)
+    rho_histograms: pd.DataFrame = field(default_factory=pd.DataFrame)
+    ranked: Sequence[Mapping[str, Any]] = ()
+    samples: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        _require_columns("scores", self.scores, (*SCORE_KEYS, "role", "num_ids", "num_query", *METRICS))
+        _require_names("scores.fold", self.scores["fold"], self.domains)
+        _require_names("scores.test_domain", self.scores["test_domain"], self.domains)
+        _require_names("scores.method", self.scores["method"], (*self.methods, *BASELINES))
+        _check_cells(self.scores)
+        wanted = (("losses", RUN_KEYS), ("rho", RHO_COLUMNS), ("rho_histograms", HISTOGRAM_COLUMNS))
+        for name, columns in wanted:
+            frame: pd.DataFrame = getattr(self, name)
+            if not frame.empty:
+                _require_columns(name, frame, columns)
+                _require_names(f"{name}.method", frame["method"], self.methods)
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """The methods that were trained, in the order of `methods`."""
+        return tuple(method for method in self.methods if method not in BASELINES)
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The trained methods, then those of `stripes` and `chance` that are scored."""
+        scored = set(self.scores["method"])
+        return (*self.trained, *(name for name in BASELINES if name in scored))
+
+    @property
+    def num_seeds(self) -> int:
+        """How many training seeds the scores hold."""
+        return int(self.scores.loc[self.scores["seed"] >= 0, "seed"].nunique())
+
+
+def _require_columns(name: str, frame: pd.DataFrame, wanted: Sequence[str]) -> None:
+    missing = [column for column in wanted if column not in frame.columns]
+    if missing:
+        raise ValueError(f"{name} has no column {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}")
+
+
+def _require_names(name: str, found: pd.Series, allowed: Sequence[str]) -> None:
+    extra = sorted(set(found) - set(allowed))
+    if extra:
+        raise ValueError(f"{name} holds {extra}, which the report was not told of; it knows {list(allowed)}")
+
+
+def _check_cells(scores: pd.DataFrame) -> None:
+    twice = scores[scores.duplicated(list(SCORE_KEYS))]
+    if not twice.empty:
+        raise ValueError(f"scores has two rows for {twice.iloc[0][list(SCORE_KEYS)].to_dict()}; keep one")
+    unseen = scores["test_domain"] == scores["fold"]
+    wrong = scores[scores["role"] != unseen.map({True: "unseen", False: "seen"})]
+    if not wrong.empty:
+        row = wrong.iloc[0][[*SCORE_KEYS, "role"]].to_dict()
+        raise ValueError(f"scores has a wrong role in {row}; 'unseen' is where test_domain is the fold, else 'seen'")
+    for metric in METRICS:
+        outside = scores[(scores[metric] < 0) | (scores[metric] > 1)]
+        if not outside.empty:
+            raise ValueError(f"scores.{metric} holds {outside.iloc[0][metric]}; a fraction in [0, 1] is wanted")

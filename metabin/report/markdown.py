@@ -1,0 +1,64 @@
+"""The report for a terminal."""
+
+from collections.abc import Sequence
+
+from metabin.report import display
+from metabin.report.display import Cell, Table
+from metabin.report.inputs import ReportInputs
+from metabin.report.style import styles_for
+
+TO_ASCII = str.maketrans({display.DASH: "-", display.MINUS: "-", "\u00b1": "+-"})
+
+
+def report_text(inputs: ReportInputs) -> str:
+    """Headline, paired differences and matrices as markdown; a line on how to open the page."""
+    parts = [f"# {_plain(inputs.title)}", "The full report: open `index.html`, beside this file, in a browser."]
+    if inputs.note:
+        parts.append(_plain(inputs.note))
+    parts += ["## Results, percent", markdown_table(display.headline(inputs))]
+    paired = display.paired(inputs)
+    if paired is not None:
+        parts += [f"## {paired.groups[0][0]}", markdown_table(paired), display.noise_warning(inputs.num_seeds)]
+    parts.append("## mAP (rank-1), held-out domain by test domain; the unseen cell in bold")
+    styles = styles_for(inputs.rows)
+    for method in inputs.rows:
+        parts += [
+            f"### {_plain(styles[method].label)}",
+            markdown_table(display.matrix_table(inputs, method), paired=True),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def markdown_table(table: Table, *, paired: bool = False) -> str:
+    """Aligned so that it reads well as plain text. With `paired`, a cell's second number stands in brackets."""
+    heads = [table.corner, *_flat_heads(table)]
+    body = [[_plain(row.label), *(_cell_text(cell, paired) for cell in row.cells)] for row in table.rows]
+    widths = [max(len(line[index]) for line in [heads, *body]) for index in range(len(heads))]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    return "\n".join(_line(cells, widths) for cells in [heads, rule, *body])
+
+
+def _flat_heads(table: Table) -> list[str]:
+    """One row of heads from two: a mean is "unseen mAP", a single domain keeps its name."""
+    roles = [
+        group.split(",")[0].lower() if ", mean" in group else "" for group, size in table.groups for _ in range(size)
+    ]
+    return [_plain(f"{role} {name}".strip()) for role, name in zip(roles, table.columns, strict=True)]
+
+
+def _cell_text(cell: Cell, paired: bool) -> str:
+    second = f" ({cell.spread})" if paired else f" {cell.spread}" if cell.spread else ""
+    note = f" [{cell.note}]" if cell.note else ""
+    text = (cell.text + second + note).translate(TO_ASCII)
+    return f"**{text}**" if cell.bold else text
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first = cells[0].ljust(widths[0])
+    rest = [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
+    return "| " + " | ".join([first, *rest]) + " |"
+
+
+def _plain(text: str) -> str:
+    """One line that cannot end a table cell or start markup."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")

@@ -1,0 +1,226 @@
+"""The report as files: one page that needs nothing beside it, a text for a terminal, tables for `dvc`."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from metabin.files import write_bytes, write_text
+from metabin.protocol import tables
+from metabin.report import curves, display, figures, heatmaps, markdown
+from metabin.report.display import Table
+from metabin.report.inputs import ReportInputs
+from metabin.report.pictures import Thumbnails, data_uri, png_size
+from metabin.report.style import BASELINES, styles_for
+
+TEMPLATE = Path(__file__).with_name("template.html")
+KIND_LABELS = {"typical": "Typical query", "worst": "Worst query", "best": "Best query"}
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """An embedded chart: its data URI, its size in CSS pixels, what a reader who cannot see it is told."""
+
+    uri: str
+    width: int
+    height: int
+    alt: str
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixBlock:
+    """One method's heat map and the tables beside and under it."""
+
+    method: str
+    label: str
+    chart: Chart
+    by_held_out: Table
+    cells: Table
+
+
+@dataclass(frozen=True, slots=True)
+class RankedList:
+    """One query and what was found, nearest first."""
+
+    method: str
+    label: str
+    average_precision: str
+    query: Mapping[str, Any]
+    gallery: Sequence[Mapping[str, Any]]
+
+
+def write_report(inputs: ReportInputs, directory: Path) -> None:
+    """Write index.html, report.md, summary.json, matrix.csv, unseen.csv and figures/*.png.
+
+    Each file is replaced in one step; the same inputs give the same bytes.
+
+    Raises:
+        DatasetError: an image of `ranked` or `samples` is missing.
+    """
+    thumbnails = Thumbnails(inputs.image_root)
+    strips = _sample_strips(inputs, thumbnails)
+    drawn = figures.draw_figures(inputs)
+    page = render_page(inputs, drawn, thumbnails)
+    for name, content in {**drawn, **strips}.items():
+        write_bytes(directory / "figures" / f"{name}.png", content)
+    summary = json.dumps(tables.summary(inputs.scores, inputs.rows), indent=2, sort_keys=True, allow_nan=False)
+    cells = tables.tidy_matrix(inputs.scores, inputs.rows, inputs.domains)
+    unseen = tables.unseen_means(inputs.scores, inputs.rows)
+    texts = {
+        "index.html": page,
+        "report.md": markdown.report_text(inputs),
+        "summary.json": summary + "\n",
+        "matrix.csv": cells.to_csv(index=False, lineterminator="\n"),
+        "unseen.csv": unseen.to_csv(index=False, lineterminator="\n"),
+    }
+    for name, text in texts.items():
+        write_text(directory / name, text)
+
+
+def render_page(inputs: ReportInputs, drawn: Mapping[str, bytes], thumbnails: Thumbnails) -> str:
+    """The page as HTML; every name and value from the inputs is escaped."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    return template.render(
+        inputs=inputs,
+        styles=styles_for(inputs.rows),
+        sizes=tables.gallery_sizes(inputs.scores),
+        headline=display.headline(inputs),
+        paired=display.paired(inputs),
+        noise_warning=display.noise_warning(inputs.num_seeds),
+        summary_chart=_chart(
+            drawn, "unseen_and_seen", "Mean mAP of every method, unseen and seen; numbers in the table above."
+        ),
+        paired_chart=_chart(
+            drawn, "paired_differences", "Differences for each held-out domain and their mean; numbers in the table."
+        ),
+        matrices=[_matrix_block(inputs, drawn, method) for method in inputs.rows],
+        baselines=BASELINES,
+        loss_charts=_loss_charts(inputs, drawn),
+        rho_charts=_rho_charts(inputs, drawn),
+        histograms=_histogram_charts(inputs, drawn),
+        ranked=_ranked_by_domain(inputs, thumbnails),
+        samples={
+            domain: [thumbnails.uri(path) for path in inputs.samples.get(domain, ())] for domain in inputs.domains
+        },
+        provenance=flatten_sections(inputs.provenance),
+    )
+
+
+def flatten_sections(provenance: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """{section: {dotted key: text}}; what stands at the top level comes first, under ""."""
+    sections: dict[str, dict[str, str]] = {"": {}}
+    for key, value in provenance.items():
+        if isinstance(value, Mapping):
+            sections[str(key)] = dict(_leaves(value, ""))
+        else:
+            sections[""][str(key)] = _leaf_text(value)
+    return {name: leaves for name, leaves in sections.items() if leaves}
+
+
+def _sample_strips(inputs: ReportInputs, thumbnails: Thumbnails) -> dict[str, bytes]:
+    strips: dict[str, bytes] = {}
+    for domain in inputs.domains:
+        name = f"samples_{figures.slug(domain)}"
+        if name in strips:
+            raise ValueError(f"two sample strips would be named {name!r}; rename the domain {domain!r}")
+        if inputs.samples.get(domain):
+            strips[name] = thumbnails.strip(inputs.samples[domain])
+    return strips
+
+
+def _leaves(value: Mapping[str, Any], prefix: str) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for key, child in value.items():
+        name = f"{prefix}{key}"
+        found += _leaves(child, f"{name}.") if isinstance(child, Mapping) and child else [(name, _leaf_text(child))]
+    return found
+
+
+def _leaf_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_leaf_text, value))
+    return display.DASH if value is None or value == {} else str(value)
+
+
+def _chart(drawn: Mapping[str, bytes], name: str, alt: str) -> Chart | None:
+    if name not in drawn:
+        return None
+    width, height = png_size(drawn[name])
+    scale = figures.DPI // 100
+    return Chart(data_uri(drawn[name], "png"), width // scale, height // scale, alt)
+
+
+def _matrix_block(inputs: ReportInputs, drawn: Mapping[str, bytes], method: str) -> MatrixBlock:
+    label = styles_for(inputs.rows)[method].label
+    chart = _chart(
+        drawn, figures.matrix_name(method), f"{label}: mAP, held-out by test domain; numbers in the table below."
+    )
+    assert chart is not None
+    return MatrixBlock(
+        method, label, chart, display.held_out_table(inputs, method), display.matrix_table(inputs, method)
+    )
+
+
+def _loss_charts(inputs: ReportInputs, drawn: Mapping[str, bytes]) -> list[Chart | None]:
+    return [
+        _chart(drawn, figures.loss_name(column), f"{column} over training steps, a line for each method.")
+        for column in curves.loss_columns(inputs.losses)
+    ]
+
+
+def _rho_charts(inputs: ReportInputs, drawn: Mapping[str, bytes]) -> dict[str, Chart | None]:
+    return {
+        "profile": _chart(
+            drawn, "rho_profile", "rho at the last step in every layer, mean and 10 to 90 % of channels."
+        ),
+        "steps": _chart(drawn, "rho_steps", "rho over training steps, a panel for each layer."),
+    }
+
+
+def _histogram_charts(inputs: ReportInputs, drawn: Mapping[str, bytes]) -> list[tuple[str, str, Chart | None]]:
+    styles = styles_for(inputs.rows)
+    return [
+        (
+            method,
+            styles[method].label,
+            _chart(
+                drawn,
+                figures.histogram_name(method),
+                f"{styles[method].label}: share of channels by rho at the last step, a row for each layer.",
+            ),
+        )
+        for method in heatmaps.histogram_methods(inputs)
+    ]
+
+
+def _ranked_by_domain(inputs: ReportInputs, thumbnails: Thumbnails) -> dict[str, dict[str, list[RankedList]]]:
+    """{held-out domain: {kind: lists in the order of the methods}}, each from the lowest seed that there is."""
+    chosen: dict[tuple[str, str, str], Mapping[str, Any]] = {}
+    for item in sorted(inputs.ranked, key=lambda item: item["seed"]):
+        chosen.setdefault((item["fold"], item["kind"], item["method"]), item)
+    kinds = sorted({kind for _, kind, _ in chosen}, key=lambda kind: (kind not in KIND_LABELS, kind))
+    found: dict[str, dict[str, list[RankedList]]] = {}
+    for fold in inputs.domains:
+        for kind in kinds:
+            lists = [
+                _ranked_list(inputs, chosen[fold, kind, method], thumbnails)
+                for method in inputs.rows
+                if (fold, kind, method) in chosen
+            ]
+            if lists:
+                found.setdefault(fold, {})[KIND_LABELS.get(kind, kind)] = lists
+    return found
+
+
+def _ranked_list(inputs: ReportInputs, item: Mapping[str, Any], thumbnails: Thumbnails) -> RankedList:
+    method = item["method"]
+    gallery = [{**found, "uri": thumbnails.uri(found["path"])} for found in item["gallery"]]
+    query = {**item["query"], "uri": thumbnails.uri(item["query"]["path"])}
+    label = styles_for(inputs.rows)[method].label
+    return RankedList(method, label, display.percent(item["average_precision"]), query, gallery)

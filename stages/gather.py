@@ -1,0 +1,55 @@
+"""What the configured folds, methods and seeds left behind, for the report. Nothing is found by listing folders."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from stages import layout
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from metabin.config import Config
+    from metabin.report.inputs import ReportInputs
+
+NOTE = "The people, the sites and the images are drawn by a program; no real person is shown."
+
+
+def gather(config: Config) -> ReportInputs:
+    """Scores, records and images of every training, and what was run."""
+    import pandas as pd
+
+    from metabin.config import METABIN
+    from metabin.data import store
+    from metabin.report.inputs import ReportInputs
+    from metabin.report.provenance import provenance
+
+    domains, methods = tuple(config.protocol.domains), (*config.protocol.baselines, METABIN)
+    records = {name: store.load_records(layout.PARTITION, name) for name in domains}
+    digests = {name: store.load_manifest(layout.PARTITION, name)["domains"][name]["sha256"] for name in domains}
+    return ReportInputs(
+        title="MetaBIN, leave one domain out",
+        note=NOTE,
+        domains=domains,
+        methods=methods,
+        image_root=layout.RAW,
+        scores=pd.concat([pd.read_csv(layout.results(fold) / "scores.csv") for fold in domains]),
+        ranked=[entry for fold in domains for entry in json.loads((layout.results(fold) / "ranked.json").read_text())],
+        **{name: read_trainings(config, methods, name) for name in ("losses", "rho", "rho_histograms")},
+        samples={name: [f"{name}/{record.path}" for record in records[name][:16]] for name in domains},
+        provenance=provenance(config.model_dump(), digests, layout.ROOT),
+    )
+
+
+def read_trainings(config: Config, methods: tuple[str, ...], name: str) -> pd.DataFrame:
+    """One kind of record of every training, under each other."""
+    import pandas as pd
+
+    tables = []
+    for fold in config.protocol.domains:
+        for method in methods:
+            for seed in config.protocol.seeds:
+                table = pd.read_csv(layout.training(fold, method, seed) / f"{name}.csv")
+                tables.append(table.assign(fold=fold, method=method, seed=seed))
+    return pd.concat([table for table in tables if not table.empty], ignore_index=True)

@@ -1,0 +1,118 @@
+"""What stands in the cells, and how it reads as text."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+
+from metabin.report import display, markdown
+from metabin.report.inputs import ReportInputs
+from metabin.report.style import METHOD_STYLES, styles_for
+
+Make = Callable[..., ReportInputs]
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.4126, "41.3"), (0.0, "0.0"), (1.0, "100.0"), (math.nan, "\u2013")])
+def test_percent_has_one_decimal_and_a_dash_for_nan(value: float, text: str) -> None:
+    assert display.percent(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.012, "+1.2"), (-0.012, "\u22121.2"), (-0.0004, "0.0"), (0.0, "0.0"), (math.nan, "\u2013")]
+)
+def test_points_carry_their_sign(value: float, text: str) -> None:
+    assert display.points(value) == text
+
+
+def test_a_cell_that_is_nan_is_a_dash_and_its_mean_says_over_how_many(make_inputs: Make) -> None:
+    whole = make_inputs()
+    scores = whole.scores.copy()
+    scores.loc[(scores.method == "in") & (scores.fold == "night") & (scores.role == "unseen"), "mAP"] = math.nan
+    table = display.headline(make_inputs(scores=scores))
+    row = next(row for row in table.rows if row.method == "in")
+    cells = dict(zip(table.columns[4:], row.cells[4:], strict=True))
+    assert cells["night"].text == display.DASH
+    assert cells["harbour"].text != display.DASH
+    assert row.cells[0].note == "2 of 3"
+    assert not row.cells[0].bold
+
+
+def test_a_mean_over_fewer_domains_is_never_bold(make_inputs: Make) -> None:
+    scores = make_inputs().scores
+    best = (scores.method == "in") & (scores.role == "unseen")
+    scores.loc[best, "mAP"] = 0.99
+    scores = scores[~(best & (scores.fold == "night"))]
+    table = display.headline(make_inputs(scores=scores))
+    row = next(row for row in table.rows if row.method == "in")
+    assert row.cells[0].text == "99.0"
+    assert not row.cells[0].bold
+    assert row.cells[table.columns.index("harbour")].bold
+
+
+def test_bold_is_one_of_the_trained_methods_even_if_a_baseline_is_higher(make_inputs: Make) -> None:
+    scores = make_inputs().scores
+    scores.loc[scores.method == "stripes", ["mAP", "rank1", "mINP"]] = 0.999
+    table = display.headline(make_inputs(scores=scores))
+    for index in range(len(table.columns)):
+        bold = [row.method for row in table.rows if row.cells[index].bold]
+        assert len(bold) >= 1
+        assert "stripes" not in bold
+
+
+def test_rows_are_the_methods_in_order_then_the_baselines(make_inputs: Make) -> None:
+    table = display.headline(make_inputs(methods=("metabin", "bn")))
+    assert [row.label for row in table.rows] == ["MetaBIN", "BN", "Colour stripes", "Chance"]
+    assert [row.baseline for row in table.rows] == [False, False, True, True]
+
+
+def test_two_seeds_show_a_spread_and_one_seed_does_not(make_inputs: Make) -> None:
+    one, two = make_inputs(seeds=(0,)), make_inputs(seeds=(0, 1))
+    assert display.headline(one).rows[0].cells[0].spread == ""
+    assert display.headline(two).rows[0].cells[0].spread.startswith("\u00b1 ")
+    assert "one seed" in display.noise_warning(one.num_seeds)
+    assert "2 seeds" in display.noise_warning(two.num_seeds)
+
+
+def test_paired_table_counts_the_domains_in_which_a_method_is_higher(make_inputs: Make) -> None:
+    scores = make_inputs(methods=("bn", "bin_joint")).scores
+    values = {("bn", "harbour"): 0.5, ("bn", "market"): 0.2, ("bn", "night"): 0.3}
+    for fold in ("harbour", "market", "night"):
+        unseen = (scores.fold == fold) & (scores.role == "unseen")
+        scores.loc[unseen & (scores.method == "bn"), "mAP"] = values["bn", fold]
+        scores.loc[unseen & (scores.method == "bin_joint"), "mAP"] = 0.3
+    table = display.paired(make_inputs(methods=("bn", "bin_joint"), scores=scores))
+    assert table is not None
+    assert [cell.text for cell in table.rows[0].cells] == ["+20.0", "\u221210.0", "0.0", "+3.3", "1 of 3"]
+
+
+def test_there_is_no_paired_table_without_the_reference(make_inputs: Make) -> None:
+    assert display.paired(make_inputs(methods=("bn", "metabin"))) is None
+
+
+def test_unknown_method_has_a_label_and_a_colour_of_its_own() -> None:
+    styles = styles_for(("bn", "my_new_norm", "another"))
+    assert styles["my_new_norm"].label == "my new norm"
+    colors = {style.color for style in METHOD_STYLES.values()}
+    assert styles["my_new_norm"].color not in colors
+    assert styles["my_new_norm"].color != styles["another"].color
+    assert styles["bn"] is METHOD_STYLES["bn"]
+
+
+def test_markdown_is_ascii_aligned_and_brackets_rank_1(make_inputs: Make) -> None:
+    inputs = make_inputs(seeds=(0, 1))
+    text = markdown.report_text(inputs)
+    assert text.isascii()
+    assert "open `index.html`" in text
+    for table in text.split("\n\n"):
+        lines = table.splitlines()
+        if lines[0].startswith("|"):
+            assert len({len(line) for line in lines}) == 1
+    diagonal = display.matrix_table(inputs, "bn").rows[0].cells[0]
+    assert f"**{diagonal.text} ({diagonal.spread})**" in text
+
+
+def test_a_name_cannot_break_out_of_a_markdown_cell(make_inputs: Make) -> None:
+    text = markdown.report_text(make_inputs(domains=("a|b", "<script>", "c\nd")))
+    assert "a\\|b" in text
+    assert "<script>" not in text
+    assert "c d" in text
