@@ -1,6 +1,6 @@
 # make repro   set up, run the whole pipeline on the embedded benchmark, write reports/
 # make test    set up, run the tests
-# make ui      browse the MLflow experiment
+# make ui      browse the MLflow experiment in a web browser
 # make lint    ruff and pyright
 # Everything lives in .venv; nothing is installed twice.
 
@@ -28,8 +28,10 @@ lint: setup-dev
 	ruff check . && ruff format --check . && pyright
 
 ui: setup
-	@echo "== MLflow at http://127.0.0.1:5000 (choose 'Model training' once)"
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --host 127.0.0.1 --backend-store-uri sqlite:///.mlflow/mlflow.db
+	@mkdir -p .mlflow
+	@echo "== MLflow: http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --host 127.0.0.1 --port 5000 --workers 1 \
+	  --backend-store-uri "sqlite:///$(CURDIR)/.mlflow/mlflow.db" --artifacts-destination "$(CURDIR)/.mlflow/artifacts"
 
 setup: $(BIN)/.installed
 setup-dev: $(BIN)/.installed-dev

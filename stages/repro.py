@@ -1,6 +1,6 @@
-"""Run the whole pipeline, with the trainings side by side.
+"""Run the whole pipeline, with the trainings, and then the evaluations, side by side.
 
-DVC runs stages one after the other. Trainings do not depend on one another, so this starts `dvc repro --single-item`
+DVC runs stages one after the other. They do not depend on one another, so this starts `dvc repro --single-item`
 for several of them at once, then lets a plain `dvc repro` do the rest. What is up to date is left alone.
 """
 
@@ -22,21 +22,21 @@ OPTIONS = ("--wait-for-lock", "repro", "--quiet", "--single-item")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count(), help="trainings at a time (default: cores)")
+    parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count(), help="stages at a time (default: cores)")
     jobs = parser.parse_args().jobs
     dvc("repro", "partition")
     stale = json.loads(dvc("status", "--json", output=subprocess.PIPE))
-    trainings = [name for name in stale if name.startswith(("train@", "baseline@"))]
-    trainings.sort(key=lambda name: name.startswith("baseline@"))  # MetaBIN takes twice as long: start it first
-    with ThreadPoolExecutor(jobs) as pool, cli.progress("train", len(trainings), "model") as done:
-        for training in as_completed([pool.submit(train, name) for name in trainings]):
-            print(training.result(), flush=True)
-            done(1)
+    for groups in (("train@", "baseline@"), ("evaluate@",)):  # MetaBIN takes twice as long: it starts first
+        names = [name for group in groups for name in stale if name.startswith(group)]
+        with ThreadPoolExecutor(jobs) as pool, cli.progress("side by side", len(names), "stage") as done:
+            for stage in as_completed([pool.submit(reproduce, name) for name in names]):
+                print(stage.result(), flush=True)
+                done(1)
     dvc("repro")
 
 
-def train(name: str) -> str:
-    """Reproduce one training; its own output is shown only when it fails."""
+def reproduce(name: str) -> str:
+    """Run one stage alone; its own output is shown only when it fails."""
     start = time.monotonic()
     done = subprocess.run([*DVC, *OPTIONS, name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     seconds = f"{time.monotonic() - start:.0f} s"

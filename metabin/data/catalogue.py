@@ -30,8 +30,9 @@ def num_images(settings: DrawSettings) -> int:
     return settings.num_ids * NUM_CAMS * settings.num_shots
 
 
-def fetch(name: str, directory: Path, settings: DrawSettings, *, workers: int,
-          on_image: Callable[[int], None] | None = None) -> int:
+def fetch(
+    name: str, directory: Path, settings: DrawSettings, *, workers: int, on_image: Callable[[int], None] | None = None
+) -> int:
     """Bring a domain's images into `directory` and return how many there are. The synthetic sites are drawn."""
     check_domains([name])
     return draw_site(settings, name, directory, workers=workers, on_image=on_image)

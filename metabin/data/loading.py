@@ -62,16 +62,19 @@ def load_part(directory: Path, manifest: Mapping[str, Any], domains: tuple[str, 
     return ImageSet(pixels, row, domain, pid, camid, label, domains)
 
 
-def training_batch(data: ImageSet, index: np.ndarray, random: np.random.Generator, *, flip: float, pad: int,
-                   device: torch.device) -> Batch:
+def training_batch(
+    data: ImageSet, index: np.ndarray, random: np.random.Generator, *, flip: float, pad: int, device: torch.device
+) -> Batch:
     """The indexed images, augmented, as a batch on the device."""
     images = augment(data.images(index), random, flip=flip, pad=pad)
-    label, camid, domain = (torch.from_numpy(column[index]).to(device) for column in (data.label, data.camid, data.domain))
+    label, camid, domain = (
+        torch.from_numpy(column[index]).to(device) for column in (data.label, data.camid, data.domain)
+    )
     return Batch(normalise(torch.from_numpy(images).to(device)), label, camid, domain)
 
 
 def augment(images: np.ndarray, random: np.random.Generator, *, flip: float, pad: int) -> np.ndarray:
-    """Each image by itself: a horizontal flip with probability `flip`, a black border of `pad` pixels, a random crop back.
+    """Each image by itself: a flip with probability `flip`, a black border of `pad` pixels, a random crop back.
 
     Shapes: (B, H, W, 3) uint8 -> the same. Source: the reference's training transforms.
     """
@@ -80,7 +83,7 @@ def augment(images: np.ndarray, random: np.random.Generator, *, flip: float, pad
     images = np.where(flipped[:, None, None, None], images[:, :, ::-1], images)
     padded = np.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
     top, left = random.integers(0, 2 * pad + 1, (2, len(images)))
-    return np.stack([image[y:y + height, x:x + width] for image, y, x in zip(padded, top, left, strict=True)])
+    return np.stack([image[y : y + height, x : x + width] for image, y, x in zip(padded, top, left, strict=True)])
 
 
 def normalise(images: Tensor) -> Tensor:

@@ -21,8 +21,10 @@ def split_source(name: str, records: Sequence[ImageRecord], num_train_ids: int) 
     """
     pids = sorted({record.pid for record in records})
     if len(pids) < num_train_ids + 2:
-        raise DatasetError(f"domain {name} has {len(pids)} identities; partition.num_train_ids = {num_train_ids} "
-                           f"must leave at least 2 for the test, so use at most {max(len(pids) - 2, 0)}")
+        raise DatasetError(
+            f"domain {name} has {len(pids)} identities; partition.num_train_ids = {num_train_ids} "
+            f"must leave at least 2 for the test, so use at most {max(len(pids) - 2, 0)}"
+        )
     train_pids = set(pids[:num_train_ids])
     train = tuple(record for record in records if record.pid in train_pids)
     test = tuple(record for record in records if record.pid not in train_pids)
@@ -34,8 +36,9 @@ def split_target(name: str, records: Sequence[ImageRecord]) -> DomainSplit:
     return DomainSplit(name, train=(), query=tuple(records), gallery=tuple(records))
 
 
-def manifest(fold: Fold, splits: Sequence[DomainSplit], records: Mapping[str, Sequence[ImageRecord]],
-             digests: Mapping[str, str]) -> dict[str, Any]:
+def manifest(
+    fold: Fold, splits: Sequence[DomainSplit], records: Mapping[str, Sequence[ImageRecord]], digests: Mapping[str, str]
+) -> dict[str, Any]:
     """A fold as plain values: per domain its role, its digest, and the count and the rows of each part.
 
     Rows are half-open ranges [start, stop) into the domain's records.
@@ -60,8 +63,11 @@ def part_rows(values: Mapping[str, Any], domain: str, part: str) -> np.ndarray:
 
 
 def _counts(images: Sequence[ImageRecord]) -> dict[str, int]:
-    return {"ids": len({record.pid for record in images}), "images": len(images),
-            "cameras": len({record.camid for record in images})}
+    return {
+        "ids": len({record.pid for record in images}),
+        "images": len(images),
+        "cameras": len({record.camid for record in images}),
+    }
 
 
 def _to_ranges(rows: Sequence[int]) -> list[list[int]]:

@@ -1,7 +1,7 @@
 """Which images make a batch: P identities with K images each.
 
-Both samplers cut the images of an identity into groups of K once per epoch: shuffled, and padded to a multiple of K with
-repeated images, so that an identity with fewer than K images repeats some. Both run for ever.
+Both samplers cut the images of an identity into groups of K once per epoch: shuffled, and padded to a multiple of K
+with repeated images, so that an identity with fewer than K images repeats some. Both run for ever.
 """
 
 from __future__ import annotations
@@ -35,8 +35,10 @@ class IdentitySampler:
 
     def __post_init__(self) -> None:
         if (found := len(np.unique(self.label))) < self.num_ids:
-            raise DatasetError(f"optim.ids_per_batch asks for {self.num_ids} identities a batch, but the sources have "
-                               f"{found} training identities in all; lower it or raise partition.num_train_ids")
+            raise DatasetError(
+                f"optim.ids_per_batch asks for {self.num_ids} identities a batch, but the sources have "
+                f"{found} training identities in all; lower it or raise partition.num_train_ids"
+            )
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Index arrays of shape (P * K,)."""
@@ -73,14 +75,18 @@ class DomainSampler:
     def __post_init__(self) -> None:
         domains = np.unique(self.domain)
         if len(domains) < 2:
-            raise DatasetError(f"the meta step needs at least 2 source domains, one for meta-train and one for meta-test; "
-                               f"found {len(domains)}. Add to protocol.domains, or train a baseline instead")
+            raise DatasetError(
+                f"the meta step needs at least 2 source domains, one for meta-train and one for meta-test; "
+                f"found {len(domains)}. Add to protocol.domains, or train a baseline instead"
+            )
         for index in domains:
             found = len(np.unique(self.label[self.domain == index]))
             if found < max(self.num_ids, 2):
                 name = self.names[index] if self.names else f"number {index}"
-                raise DatasetError(f"source domain {name} has {found} training identities; meta.ids_per_domain asks for "
-                                   f"{self.num_ids}, and no loss works with fewer than 2")
+                raise DatasetError(
+                    f"source domain {name} has {found} training identities; meta.ids_per_domain asks for "
+                    f"{self.num_ids}, and no loss works with fewer than 2"
+                )
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Index arrays of shape (domains * num_ids * K,)."""
@@ -101,8 +107,9 @@ class DomainSampler:
             yield np.concatenate(batch)
 
 
-def _groups(label: np.ndarray, num_images: int, random: np.random.Generator,
-            rows: np.ndarray | None = None) -> dict[int, list[np.ndarray]]:
+def _groups(
+    label: np.ndarray, num_images: int, random: np.random.Generator, rows: np.ndarray | None = None
+) -> dict[int, list[np.ndarray]]:
     """Per label its images in shuffled groups of `num_images`, repeating images to fill the last group."""
     groups = {}
     for value in np.unique(label):

@@ -81,4 +81,6 @@ def _decode_image(path: Path, height: int, width: int) -> np.ndarray:
         with Image.open(path) as image:
             return np.asarray(image.convert("RGB").resize((width, height), Image.Resampling.BICUBIC))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DatasetError(f"{path} cannot be read as an image: {error}; delete it and fetch its domain again") from None
+        raise DatasetError(
+            f"{path} cannot be read as an image: {error}; delete it and fetch its domain again"
+        ) from None

@@ -178,7 +178,7 @@ class Trainer:
         if self.step % record.loss_every == 0 or last:
             losses = {name: value.item() for name, value in scalars.items()}
             self.history.add_losses(self.step, losses)
-        if self.step % record.rho_every == 0 or last:
+        if self.rho_optimizer and (self.step % record.rho_every == 0 or last):
             rho = {layer_name(name): value.detach().cpu().numpy() for name, value in rho_of(self.model).items()}
             self.history.add_rho(self.step, rho)
         if watch:

@@ -11,8 +11,11 @@ from metabin.types import Fold, ImageRecord
 
 
 def records(name, num_ids=5, num_cams=2):
-    return tuple(ImageRecord(f"{pid:04d}_c{camid + 1}_1.jpg", pid, camid, name)
-                 for pid in range(1, num_ids + 1) for camid in range(num_cams))
+    return tuple(
+        ImageRecord(f"{pid:04d}_c{camid + 1}_1.jpg", pid, camid, name)
+        for pid in range(1, num_ids + 1)
+        for camid in range(num_cams)
+    )
 
 
 def write_images(folder, name):
@@ -31,8 +34,12 @@ def partitioned(tmp_path):
         pixels = store.decode(found[name], tmp_path / "raw" / name, 16, 8)
         digests[name] = store.save_domain(tmp_path / "out", name, found[name], pixels)
     for fold in leave_one_out(names):
-        splits = [partition.split_target(name, found[name]) if name in fold.targets
-                  else partition.split_source(name, found[name], 2) for name in names]
+        splits = [
+            partition.split_target(name, found[name])
+            if name in fold.targets
+            else partition.split_source(name, found[name], 2)
+            for name in names
+        ]
         store.save_manifest(tmp_path / "out", partition.manifest(fold, splits, found, digests))
     return tmp_path / "out"
 
@@ -125,7 +132,9 @@ def test_missing_folders_files_manifests_and_odd_names_are_named_with_what_to_do
 
 
 def test_unknown_domains_are_named_with_the_known_ones():
-    with pytest.raises(DatasetError, match="unknown domain moon; known are campus, station, mall, winter, night, plaza"):
+    with pytest.raises(
+        DatasetError, match="unknown domain moon; known are campus, station, mall, winter, night, plaza"
+    ):
         catalogue.check_domains(["campus", "moon"])
 
 

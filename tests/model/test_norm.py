@@ -12,15 +12,30 @@ def case(request, reference):
     dtype = getattr(torch, request.param)
     x, upstream = (torch.randn(4, 3, 5, 2, generator=torch.Generator().manual_seed(seed)).to(dtype) for seed in (0, 1))
     layer = BatchInstanceNorm2d(3).to(dtype)
-    values = {"rho": [0.25, 0.5, 0.9], "bn_weight": [1, 1.5, 0.5], "bn_bias": [0.1, -0.2, 0.3],
-              "in_weight": [0.8, 1.2, 1], "in_bias": [0, 0.1, -0.1]}
+    values = {
+        "rho": [0.25, 0.5, 0.9],
+        "bn_weight": [1, 1.5, 0.5],
+        "bn_bias": [0.1, -0.2, 0.3],
+        "in_weight": [0.8, 1.2, 1],
+        "in_bias": [0, 0.1, -0.1],
+    }
     layer.load_state_dict({name: torch.tensor(value, dtype=dtype) for name, value in values.items()}, strict=False)
-    return layer, x.requires_grad_(), upstream, reference["bin_layer"][request.param], 1e-6 if dtype == torch.float64 else 2e-5
+    return (
+        layer,
+        x.requires_grad_(),
+        upstream,
+        reference["bin_layer"][request.param],
+        1e-6 if dtype == torch.float64 else 2e-5,
+    )
 
 
 def close(found, wanted, tolerance):
-    torch.testing.assert_close(found.detach().flatten().double(), torch.as_tensor(wanted, dtype=torch.float64).flatten(),
-                               atol=tolerance, rtol=tolerance)
+    torch.testing.assert_close(
+        found.detach().flatten().double(),
+        torch.as_tensor(wanted, dtype=torch.float64).flatten(),
+        atol=tolerance,
+        rtol=tolerance,
+    )
 
 
 def test_forward_and_backward_in_training_equal_the_reference(case):

@@ -1,0 +1,183 @@
+"""The MLflow store: where it is, first contact, and the runs in it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from metabin.tracking.provenance import Provenance
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run as MlflowRun
+
+EXPERIMENT = "metabin"
+LOCK_SECONDS = 60  # first contact creates the database's tables, which takes seconds
+
+# Set unless the user has set them: no telemetry, no chatter, and a lost server costs seconds, not minutes.
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An open run: MLflow's view of it when it was opened, and the parent that its closing may close."""
+
+    client: MlflowClient
+    uri: str
+    experiment_id: str
+    entity: MlflowRun
+    parent_id: str | None
+
+    @property
+    def run_id(self) -> str:
+        return self.entity.info.run_id
+
+
+def locate(root: Path) -> tuple[str, str | None]:
+    """Return the tracking URI and the artifact location for new experiments (None: the server decides).
+
+    The location is absolute: MLflow's own default is relative to the working directory, which for a DVC
+    temporary workspace is a folder that is deleted afterwards.
+    """
+    home = root / ".mlflow"
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home / 'mlflow.db'}"
+    remote = uri.startswith(("http://", "https://", "databricks"))
+    return uri, None if remote else (home / "artifacts").as_uri()
+
+
+def open_in_store(kind: str, name: str, tags: dict[str, str], source: Provenance) -> Opened:
+    """Open the parent run, or a new child under it, of the experiment that `source` describes.
+
+    The lock covers the client's constructor as well, because that migrates a fresh database, and two
+    processes that migrate together both fail.
+
+    Raises: whatever MLflow, the file system or the lock raise.
+    """
+    from filelock import FileLock
+
+    client_class = _import_client()
+    uri, artifacts = locate(source.root)
+    home = source.root / ".mlflow"
+    home.mkdir(parents=True, exist_ok=True)
+    with FileLock(home / "contact.lock", timeout=LOCK_SECONDS):
+        client = client_class(tracking_uri=uri)
+        experiment_id = _experiment(client, artifacts)
+        parent = _parent(client, experiment_id, source)
+        client.update_run(parent.info.run_id, status="RUNNING")
+        if kind == "parent":
+            set_tags(client, parent.info.run_id, _run_tags(kind, source, tags))
+            return Opened(client, uri, experiment_id, client.get_run(parent.info.run_id), None)
+        parent_id = parent.info.run_id
+        _supersede(client, experiment_id, parent_id, kind, name)
+        links = {"mlflow.parentRunId": parent_id, "title": name}
+        entity = client.create_run(
+            experiment_id,
+            run_name=f"{kind}/{name} ({source.parent_name})",
+            tags=_run_tags(kind, source, {**tags, **links}),
+        )
+    return Opened(client, uri, experiment_id, entity, parent_id)
+
+
+def open_beneath(run: Opened, kind: str) -> Opened:
+    """Open a run beneath another, with its tags: a page of its own for what would crowd the other's."""
+    inherited = {key: text for key, text in run.entity.data.tags.items() if not key.startswith("mlflow.")}
+    tags = {**inherited, "kind": kind, "mlflow.parentRunId": run.run_id}
+    name = f"{kind} of {run.entity.info.run_name}"
+    entity = run.client.create_run(run.experiment_id, run_name=name, tags=tags)
+    return replace(run, entity=entity, parent_id=None)
+
+
+def close_in_store(run: Opened, status: str) -> None:
+    """Set the final status of a run, and of its parent once no other child is running."""
+    run.client.set_terminated(run.run_id, status=status)
+    if run.parent_id is None:
+        return
+    children = _children(run.client, run.experiment_id, run.parent_id)
+    if not any(child.info.status == "RUNNING" for child in children):
+        run.client.set_terminated(run.parent_id, status=status)
+
+
+def _import_client() -> type[MlflowClient]:
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+
+    logging.getLogger("mlflow").setLevel(os.environ["MLFLOW_LOGGING_LEVEL"].upper())
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it reports each retry
+    return MlflowClient
+
+
+def _experiment(client: MlflowClient, artifacts: str | None) -> str:
+    found = client.get_experiment_by_name(EXPERIMENT)
+    if found is None:
+        try:
+            return client.create_experiment(EXPERIMENT, artifact_location=artifacts)
+        except Exception:  # another machine may have created it on the same server just now
+            found = client.get_experiment_by_name(EXPERIMENT)
+            if found is None:
+                raise
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return found.experiment_id
+
+
+def _parent(client: MlflowClient, experiment_id: str, source: Provenance) -> MlflowRun:
+    query = f"tags.`dvc.parent_key` = '{source.parent_key}' and tags.kind = 'parent'"
+    found = client.search_runs([experiment_id], query, max_results=1, order_by=["attributes.start_time ASC"])
+    if found:
+        return found[0]
+    tags = _run_tags("parent", source, {})
+    return client.create_run(experiment_id, run_name=source.parent_name, tags=tags)
+
+
+def _children(client: MlflowClient, experiment_id: str, parent_id: str) -> list[MlflowRun]:
+    query = f"tags.`mlflow.parentRunId` = '{parent_id}' and tags.superseded = 'false'"
+    return list(client.search_runs([experiment_id], query, max_results=1000))
+
+
+def _supersede(client: MlflowClient, experiment_id: str, parent_id: str, kind: str, name: str) -> None:
+    # The parameters of a run cannot be overwritten, so a stage that runs again gets a new run.
+    for old in _children(client, experiment_id, parent_id):
+        if (old.data.tags.get("kind"), old.data.tags.get("title")) != (kind, name):
+            continue
+        for run in (old, *_children(client, experiment_id, old.info.run_id)):
+            client.set_tag(run.info.run_id, "superseded", "true")
+            if run.info.status == "RUNNING":  # its process was killed before it could say so
+                client.set_terminated(run.info.run_id, status="KILLED")
+
+
+def _run_tags(kind: str, source: Provenance, tags: dict[str, str]) -> dict[str, str]:
+    import getpass
+
+    base = {
+        "kind": kind,
+        "superseded": "false",  # stated, because MLflow's `!=` drops runs that lack the tag
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.name": source.tags.get("dvc.stage", kind),
+        "mlflow.source.git.commit": source.tags["git.commit"],
+    }
+    with suppress(Exception):  # a container may have no name for its user
+        base["mlflow.user"] = getpass.getuser()
+    return {**base, **source.tags, **tags}
+
+
+def set_tags(client: MlflowClient, run_id: str, tags: Mapping[str, object]) -> None:
+    from mlflow.entities import RunTag
+
+    entities = [RunTag(key, str(value)) for key, value in tags.items()]
+    for start in range(0, len(entities), 100):
+        client.log_batch(run_id, tags=entities[start : start + 100])
