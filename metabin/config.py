@@ -169,10 +169,10 @@ def _explain(problem: Any) -> str:
     """One pydantic error as: the key, what was found, what is wanted."""
     key = ".".join(str(part) for part in problem["loc"] if part not in ("literal['auto']", "constrained-int"))
     if problem["type"] == "extra_forbidden":
-        section = Config
+        section: Any = Config
         for part in problem["loc"][:-1]:
             section = section.model_fields[part].annotation
-        return f"unknown key {key}; known there are {', '.join(section.model_fields)}"  # type: ignore[union-attr]
+        return f"unknown key {key}; known there are {', '.join(section.model_fields)}"
     if problem["type"] == "missing":
         return f"missing key {key}; see params.yaml in the repository for its meaning and default"
     if problem["type"] == "value_error":

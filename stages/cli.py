@@ -27,7 +27,11 @@ def progress(title: str, total: int, unit: str) -> Iterator[Callable[[int], None
         from tqdm import tqdm
 
         with tqdm(total=total, desc=title, unit=unit) as bar:
-            yield lambda count: bar.update(count) and None
+
+            def advance_bar(count: int) -> None:
+                bar.update(count)
+
+            yield advance_bar
         return
     done = 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 
 from stages import cli, layout
@@ -15,11 +16,16 @@ def main() -> None:
 
     from metabin.config import load_config
     from metabin.data import catalogue
+    from metabin.data.synthetic import contact_sheet
+    from metabin.files import write_bytes
 
     settings = catalogue.draw_settings(load_config().benchmark)
     catalogue.check_domains([domain])
     with cli.progress(f"draw {domain}", catalogue.num_images(settings), "image") as advance:
         catalogue.fetch(domain, layout.raw(domain), settings, workers=os.cpu_count() or 1, on_image=advance)
+    sheet = io.BytesIO()
+    contact_sheet(layout.raw(domain), num_ids=min(8, settings.num_ids)).save(sheet, "JPEG", quality=92)
+    write_bytes(layout.sheet(domain), sheet.getvalue())
 
 
 if __name__ == "__main__":

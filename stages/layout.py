@@ -15,6 +15,10 @@ def raw(domain: str) -> Path:
     return RAW / domain
 
 
+def sheet(domain: str) -> Path:
+    return Path("data/sheets") / f"{domain}.jpg"
+
+
 def training(fold: str, method: str, seed: int) -> Path:
     return Path("models") / fold / method / f"seed-{seed}"
 

@@ -35,7 +35,10 @@ def fetch(
 ) -> int:
     """Bring a domain's images into `directory` and return how many there are. The synthetic sites are drawn."""
     check_domains([name])
-    return draw_site(settings, name, directory, workers=workers, on_image=on_image)
+    try:
+        return draw_site(settings, name, directory, workers=workers, on_image=on_image)
+    except FileExistsError as error:
+        raise DatasetError(f"domain {name}: {error}") from None
 
 
 def read(name: str, directory: Path) -> tuple[ImageRecord, ...]:

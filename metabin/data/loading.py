@@ -50,7 +50,7 @@ def load_part(directory: Path, manifest: Mapping[str, Any], domains: tuple[str, 
     Raises:
         DatasetError: a file of a domain is missing.
     """
-    columns: list[tuple[int, int, int, int]] = []
+    columns: list[tuple[int, int, int, int, int]] = []
     identities: dict[tuple[int, int], int] = {}
     for index, name in enumerate(domains):
         records = load_records(directory, name)

@@ -76,7 +76,7 @@ class History:
         return pd.DataFrame(rows, columns=["step", "layer", "bin_left", "count"])
 
     def save(self, directory: Path) -> None:
-        """Write losses.csv, rho.csv and rho_histograms.csv; the last two have headers alone for a network without rho."""
+        """Write losses.csv, rho.csv and rho_histograms.csv; the last two have headers alone if no rho is learned."""
         for name, table in (
             ("losses", self.losses_table()),
             ("rho", self.rho_table()),

@@ -83,8 +83,10 @@ def _resnet50() -> tuple[nn.Module, int]:
     from torchvision.models import resnet50  # costs seconds to import; the small net does without
 
     network = resnet50(weights=None)
-    block = network.layer4[0]
-    block.conv2.stride = block.downsample[0].stride = (1, 1)  # last stride 1: a finer map before pooling
+    for name in ("layer4.0.conv2", "layer4.0.downsample.0"):
+        convolution = network.get_submodule(name)
+        assert isinstance(convolution, nn.Conv2d)
+        convolution.stride = (1, 1)  # last stride 1: a finer map before pooling
     parts = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
     return nn.Sequential(
         OrderedDict({name: getattr(network, name) for name in parts})

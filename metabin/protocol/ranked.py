@@ -38,10 +38,10 @@ def telling_lists(
             {
                 "kind": kind,
                 "average_precision": round(precision[index], 6),
-                "query": _describe(records[test.query.row[index]]),
+                "query": _describe(records[int(test.query.row[index])]),
                 "gallery": [
                     {
-                        **_describe(records[test.gallery.row[item]]),
+                        **_describe(records[int(test.gallery.row[item])]),
                         "distance": round(float(distance[index, item]), 4),
                         "correct": bool(same_pid[index, item]),
                     }

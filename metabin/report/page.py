@@ -66,7 +66,7 @@ def write_report(inputs: ReportInputs, directory: Path) -> None:
     page = render_page(inputs, drawn, thumbnails)
     for name, content in {**drawn, **strips}.items():
         write_bytes(directory / "figures" / f"{name}.png", content)
-    summary = json.dumps(tables.summary(inputs.scores, inputs.rows), indent=2, sort_keys=True, allow_nan=False)
+    summary = json.dumps(tables.summary(inputs.scores, inputs.trained), indent=2, sort_keys=True, allow_nan=False)
     cells = tables.tidy_matrix(inputs.scores, inputs.rows, inputs.domains)
     unseen = tables.unseen_means(inputs.scores, inputs.rows)
     texts = {

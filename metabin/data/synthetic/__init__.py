@@ -1,0 +1,20 @@
+"""The embedded benchmark: drawn pedestrians at six sites. Everything in it is synthetic.
+
+`draw_site` draws a site's images, `draw_image` any one of them, `contact_sheet` shows them.
+"""
+
+from .draw import draw_image, draw_site
+from .settings import IMAGE_SIZE, NUM_CAMS, DrawSettings, image_name
+from .sheet import contact_sheet
+from .sites import SITES
+
+__all__ = [
+    "IMAGE_SIZE",
+    "NUM_CAMS",
+    "SITES",
+    "DrawSettings",
+    "contact_sheet",
+    "draw_image",
+    "draw_site",
+    "image_name",
+]

@@ -1,0 +1,88 @@
+"""A camera of a site: where it hangs, its light, its scenes, and how it renders."""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .colour import Range
+from .scene import draw_scene
+from .settings import NUM_CAMS, DrawSettings
+from .sites import Imaging, site_index, site_style
+from .streams import Stream, generator
+
+_NUM_SCENES = 2  # spots of the camera's field that people are cut out of
+_SIDES = (0.0, math.pi, 0.5 * math.pi, -0.5 * math.pi)  # front, back, right side, left side
+_YAW_SPREAD = 0.25
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Camera:
+    """One camera's own values, drawn from its site's ranges (units: see `sites.Imaging`).
+
+    `light` is the strength of the directed light, `light_side` where it comes from (-1 = left,
+    1 = right); `roll` the slope of the image; `scenes` are backgrounds, 8-bit RGB.
+    """
+
+    yaw: float
+    pitch: float
+    roll: float
+    fit: float
+    light: float
+    light_side: float
+    cast: NDArray[np.float32]
+    haze_colour: NDArray[np.float32]
+    haze: float
+    saturation: float
+    gain: float
+    contrast: float
+    gamma: float
+    resolution: float
+    blur: float
+    noise: float
+    jpeg: float
+    scenes: tuple[NDArray[np.uint8], ...]
+
+
+@lru_cache(maxsize=2 * NUM_CAMS)
+def camera_of(settings: DrawSettings, site: str, camid: int) -> Camera:
+    """The camera with number camid (0-based) of a site; the same object for the same arguments."""
+    key = (site_index(site), camid)
+    rng = generator(settings.seed, Stream.CAMERA, *key)
+    style = site_style(site, settings.gap)
+    imaging = style.imaging
+    kind = style.scenes[camid % len(style.scenes)]
+    scenes = tuple(draw_scene(generator(settings.seed, Stream.SCENE, *key, spot), kind) for spot in range(_NUM_SCENES))
+    cast = np.array(imaging.cast) * np.exp(rng.normal(0.0, imaging.cast_spread * settings.spread, 3))
+    return Camera(
+        yaw=_SIDES[camid] + float(rng.normal(0.0, _YAW_SPREAD)),
+        pitch=_uniform(rng, imaging.pitch),
+        roll=float(rng.normal(0.0, 0.02)),
+        fit=_uniform(rng, imaging.fit),
+        light=_uniform(rng, imaging.light),
+        light_side=float(rng.uniform(-1.0, 1.0)),
+        cast=cast.astype(np.float32),
+        haze_colour=np.array(imaging.haze_colour, np.float32),
+        resolution=_uniform(rng, imaging.resolution),
+        blur=_uniform(rng, imaging.blur),
+        noise=_uniform(rng, imaging.noise),
+        jpeg=_uniform(rng, imaging.jpeg),
+        scenes=scenes,
+        **_tones(rng, imaging, settings.spread),
+    )
+
+
+def _uniform(rng: np.random.Generator, span: Range) -> float:
+    return float(rng.uniform(*span))
+
+
+def _tones(rng: np.random.Generator, imaging: Imaging, spread: float) -> dict[str, float]:
+    """Values that the eye and colour statistics see most: `spread` draws them to their range's middle."""
+    tones = {}
+    for name in ("saturation", "gain", "contrast", "gamma", "haze"):
+        low, high = getattr(imaging, name)
+        middle = (low + high) / 2.0
+        tones[name] = middle + spread * (float(rng.uniform(low, high)) - middle)
+    return tones

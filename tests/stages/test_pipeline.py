@@ -1,0 +1,138 @@
+"""The pipeline as a user runs it: `dvc repro` in a clone, on a tiny benchmark."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+TINY = {
+    "protocol": {"domains": ["campus", "night", "plaza"], "baselines": ["bn"]},
+    "benchmark": {"num_ids": 8},
+    "partition": {"num_train_ids": 4},
+    "optim": {"num_steps": 3, "ids_per_batch": 4, "images_per_id": 2},
+    "meta": {"ids_per_domain": 2},
+    "record": {"loss_every": 1},
+}
+
+
+def run(clone, *command, tracking="off", check=True):
+    date = "2026-01-01T00:00:00Z"  # equal dates give the clones equal commits
+    environment = {**os.environ, "METABIN_TRACKING": tracking, "DVC_NO_ANALYTICS": "1"}
+    environment |= {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    done = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True)
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def make_clone(folder, tiny=TINY):
+    """The working tree's files in a git repository of their own, with a small benchmark."""
+    listing = run(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").stdout.split("\n")
+    for name in listing:
+        if name.split("/")[0] in ("metabin", "stages", "dvc.yaml", "params.yaml", ".dvc", ".dvcignore", ".gitignore"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            if (ROOT / name).is_file():
+                shutil.copy(ROOT / name, folder / name)
+    params = YAML(typ="safe").load(ROOT / "params.yaml")
+    for section, values in tiny.items():
+        params[section] |= values
+    YAML().dump(params, folder / "params.yaml")
+    run(folder, "git", "init", "--quiet")
+    run(folder, "git", "add", "--all")
+    author = ("-c", "user.name=test", "-c", "user.email=test@example.invalid")
+    run(folder, "git", *author, "commit", "--quiet", "--message", "clone")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """A clone in which the pipeline has run once, with tracking."""
+    folder = make_clone(tmp_path_factory.mktemp("clone"))
+    run(folder, "dvc", "repro", tracking="on")
+    return folder
+
+
+def test_the_pipeline_leaves_a_report_with_a_cell_for_every_fold_method_and_test_domain(clone):
+    domains = TINY["protocol"]["domains"]
+    cells = pd.read_csv(clone / "reports/matrix.csv")
+    assert len(cells) == 4 * 9  # bn, metabin, stripes, chance
+    assert not cells["mAP"].isna().any()
+    summary = json.loads((clone / "reports/summary.json").read_text())
+    unseen = cells[(cells["method"] == "metabin") & (cells["held_out"] == cells["test_domain"])]["mAP"]
+    assert summary["metabin"]["unseen"]["mAP"] == pytest.approx(unseen.mean(), abs=1e-5)
+    scores = pd.read_csv(clone / "results/night/scores.csv")
+    assert scores[scores["test_domain"] == "night"]["num_ids"].unique().tolist() == [8]
+    assert scores[scores["test_domain"] == "campus"]["num_ids"].unique().tolist() == [4]
+    page = (clone / "reports/index.html").read_text()
+    assert all(name in page for name in (*domains, "MetaBIN"))
+
+
+def test_the_images_are_where_the_documentation_says(clone):
+    assert len(list((clone / "data/raw/night").glob("*.jpg"))) == 8 * 4 * 2
+    manifest = json.loads((clone / "data/partition/folds/night.json").read_text())
+    assert manifest["sources"] == ["campus", "plaza"]
+    assert manifest["domains"]["campus"]["counts"]["train"] == {"ids": 4, "images": 32, "cameras": 4}
+
+
+def test_a_second_repro_does_nothing(clone):
+    before = (clone / "dvc.lock").read_bytes()
+    assert "Data and pipelines are up to date." in run(clone, "dvc", "repro").stdout
+    assert (clone / "dvc.lock").read_bytes() == before
+
+
+def test_mlflow_holds_a_finished_parent_with_a_child_for_every_training_and_evaluation(clone):
+    code = """
+import mlflow
+client = mlflow.MlflowClient("sqlite:///.mlflow/mlflow.db")
+runs = client.search_runs([client.get_experiment_by_name("metabin").experiment_id])
+kinds = sorted(run.data.tags["kind"] for run in runs if run.data.tags["kind"] != "rho")
+parent = next(run for run in runs if run.data.tags["kind"] == "parent")
+print(*kinds, parent.info.status, "metabin.unseen/mAP" in parent.data.metrics)
+"""
+    found = run(clone, sys.executable, "-c", code).stdout.split()
+    assert found == ["evaluate"] * 3 + ["parent"] + ["train"] * 6 + ["FINISHED", "True"]
+
+
+def test_another_clone_without_tracking_and_with_stages_side_by_side_gets_the_same_lock(clone, tmp_path):
+    other = make_clone(tmp_path)
+    run(other, sys.executable, "-m", "stages.repro", "--jobs", "2")
+    locks = [YAML(typ="safe").load(folder / "dvc.lock") for folder in (clone, other)]
+    assert locks[0] == locks[1]
+    assert not (other / ".mlflow").exists()
+    assert (clone / "reports/index.html").read_bytes() == (other / "reports/index.html").read_bytes()
+
+
+@pytest.mark.parametrize(("arguments", "wanted"), [
+    (("stages.download", "--domain", "moon"), "error: unknown domain moon; known are campus"),
+    (("stages.train", "--fold", "moon", "--seed", "0"), "folds/moon.json is missing; run `dvc repro partition`"),
+    (("stages.evaluate", "--fold", "moon"), "folds/moon.json is missing"),
+])  # fmt: skip
+def test_a_name_that_does_not_exist_is_one_clear_line(clone, arguments, wanted):
+    done = run(clone, sys.executable, "-m", *arguments, check=False)
+    assert done.returncode == 1
+    assert wanted in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_wrong_parameter_stops_the_pipeline_and_costs_nothing(clone, tmp_path):
+    broken = make_clone(tmp_path, {"optim": {"lr": "fast"}})
+    done = run(broken, sys.executable, "-m", "stages.partition", check=False)
+    assert done.returncode == 1
+    assert "error: params.yaml: optim.lr is 'fast'" in done.stderr
+    assert not (broken / "data").exists()
+
+
+def test_evaluating_without_weights_names_the_file(clone, tmp_path):
+    copy = shutil.copytree(clone, tmp_path / "copy", symlinks=True)
+    shutil.rmtree(copy / "models/night/bn")
+    done = run(copy, sys.executable, "-m", "stages.evaluate", "--fold", "night", check=False)
+    assert done.returncode == 1
+    assert "models/night/bn/seed-0/weights.safetensors is not a readable weights file" in done.stderr
