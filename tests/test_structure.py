@@ -26,6 +26,7 @@ HEAVY = ("torch", "torchvision", "mlflow", "matplotlib", "pandas", "dvc")
 # They carry values, and values are tracked as params; what happens to a value shows in the layer that uses it.
 NOT_DEPENDENCIES = {
     "metabin/__init__.py",
+    "metabin/compute.py",
     "metabin/config.py",
     "metabin/types.py",
     "metabin/errors.py",

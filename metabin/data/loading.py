@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metabin.data.partition import part_rows
-from metabin.data.store import load_pixels, load_records
+from metabin.data.store import load_pixels, load_records, part_rows
 from metabin.types import Batch
 
 # Means and deviations of ImageNet's RGB in 0..255, with which every backbone's pretrained weights were made.

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from metabin.errors import DatasetError
 from metabin.types import DomainSplit, Fold, ImageRecord
 
@@ -54,12 +52,6 @@ def manifest(
             "rows": {part: _to_ranges([row[record.path] for record in images]) for part, images in parts.items()},
         }
     return {"fold": fold.name, "sources": list(fold.sources), "targets": list(fold.targets), "domains": domains}
-
-
-def part_rows(values: Mapping[str, Any], domain: str, part: str) -> np.ndarray:
-    """The rows of one part of one domain, (n,) int64, from a manifest."""
-    ranges = values["domains"][domain]["rows"][part]
-    return np.concatenate([np.arange(start, stop) for start, stop in ranges] or [np.empty(0, np.int64)])
 
 
 def _counts(images: Sequence[ImageRecord]) -> dict[str, int]:

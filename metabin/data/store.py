@@ -10,7 +10,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +68,12 @@ def save_manifest(directory: Path, values: dict[str, Any]) -> None:
 def load_manifest(directory: Path, fold: str) -> dict[str, Any]:
     """A fold's manifest."""
     return json.loads(_existing(directory / "folds" / f"{fold}.json").read_text())
+
+
+def part_rows(values: Mapping[str, Any], domain: str, part: str) -> np.ndarray:
+    """The rows of one part of one domain, (n,) int64, from a manifest."""
+    ranges = values["domains"][domain]["rows"][part]
+    return np.concatenate([np.arange(start, stop) for start, stop in ranges] or [np.empty(0, np.int64)])
 
 
 def _existing(path: Path) -> Path:

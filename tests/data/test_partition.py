@@ -73,8 +73,8 @@ def test_a_manifest_counts_every_part_and_names_its_rows(partitioned):
     assert source["counts"]["query"] == {"ids": 3, "images": 6, "cameras": 2}
     assert target["counts"]["gallery"] == {"ids": 5, "images": 10, "cameras": 2}
     assert source["rows"]["query"] == [[4, 10]]
-    assert partition.part_rows(manifest, "a", "train").tolist() == [0, 1, 2, 3]
-    assert partition.part_rows(manifest, "b", "train").tolist() == []
+    assert store.part_rows(manifest, "a", "train").tolist() == [0, 1, 2, 3]
+    assert store.part_rows(manifest, "b", "train").tolist() == []
     assert len(source["sha256"]) == 64
 
 
@@ -84,7 +84,7 @@ def test_rows_that_are_not_in_one_piece_are_kept_in_order():
     split = partition.DomainSplit("a", (), tuple(found[i] for i in (0, 1, 5, 2)), found)
     manifest = partition.manifest(fold, [split], {"a": found}, {"a": "x"})
     assert manifest["domains"]["a"]["rows"]["query"] == [[0, 2], [5, 6], [2, 3]]
-    assert partition.part_rows(manifest, "a", "query").tolist() == [0, 1, 5, 2]
+    assert store.part_rows(manifest, "a", "query").tolist() == [0, 1, 5, 2]
 
 
 def test_labels_count_the_identities_of_all_sources_and_pixels_are_those_of_the_images(partitioned):
