@@ -16,6 +16,9 @@ def run(main: Callable[[], None]) -> None:
     except (UserError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    except FileNotFoundError as error:
+        print(f"error: {error.filename} is missing; `dvc repro` makes what is not there", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
 

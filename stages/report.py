@@ -44,7 +44,7 @@ def track(config: Config, inputs: ReportInputs) -> None:
                 if value is not None
             }
         )
-        run.note((layout.REPORTS / "report.md").read_text())
+        run.note((layout.REPORTS / "report.md").read_text().partition("## mAP (rank-1)")[0])  # MLflow cuts long notes
         for path in sorted((layout.REPORTS / "figures").glob("*.png")):
             run.file(path, "figures")
         run.file(layout.REPORTS / "index.html")

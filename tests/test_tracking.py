@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from metabin.errors import ConfigError
 from metabin.tracking import Run, open_run
 
 HERE = Path(__file__).resolve().parents[1]
@@ -371,7 +372,7 @@ def test_the_off_switch_imports_no_mlflow_and_writes_nothing(fresh_root):
 
 def test_an_unknown_switch_is_refused(root, monkeypatch):
     monkeypatch.setenv("METABIN_TRACKING", "maybe")
-    with pytest.raises(ValueError, match="METABIN_TRACKING is 'maybe'"), open_run("parent"):
+    with pytest.raises(ConfigError, match="METABIN_TRACKING is 'maybe'"), open_run("parent"):
         pass
 
 

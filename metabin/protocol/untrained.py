@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from metabin.metrics import score
@@ -9,12 +11,10 @@ from metabin.protocol.evaluation import TestSet
 from metabin.seeding import generator
 from metabin.types import RetrievalScores
 
-NUM_STRIPES = 8
 
-
-def stripe_scores(test: TestSet) -> RetrievalScores:
-    """The mean RGB of 8 horizontal stripes of the middle half of the width, compared by euclidean distance."""
-    query, gallery = (_stripes(images.images(np.arange(len(images)))) for images in (test.query, test.gallery))
+def colour_scores(test: TestSet, *, num_stripes: int) -> RetrievalScores:
+    """The mean RGB of horizontal stripes of the middle half of the width, compared by euclidean distance."""
+    query, gallery = (_stripes(data.images(np.arange(len(data))), num_stripes) for data in (test.query, test.gallery))
     squared = np.square(query).sum(axis=1)[:, None] + np.square(gallery).sum(axis=1) - 2 * query @ gallery.T
     return _score(squared, test)
 
@@ -24,16 +24,19 @@ def chance_scores(test: TestSet) -> RetrievalScores:
     return _score(generator(0, "chance", test.domain).random((len(test.query), len(test.gallery))), test)
 
 
-UNTRAINED = {"stripes": stripe_scores, "chance": chance_scores}
+UNTRAINED: dict[str, Callable[[TestSet], RetrievalScores]] = {
+    "stripes": lambda test: colour_scores(test, num_stripes=8),
+    "mean_colour": lambda test: colour_scores(test, num_stripes=1),
+    "chance": chance_scores,
+}
 
 
 def _score(distance: np.ndarray, test: TestSet) -> RetrievalScores:
     return score(distance, test.query.pid, test.gallery.pid, test.query.camid, test.gallery.camid)
 
 
-def _stripes(images: np.ndarray) -> np.ndarray:
-    """(N, H, W, 3) uint8 -> (N, 24) float64."""
+def _stripes(images: np.ndarray, num_stripes: int) -> np.ndarray:
+    """(N, H, W, 3) uint8 -> (N, 3 * num_stripes) float64."""
     quarter = images.shape[2] // 4  # people stand in the middle, the background at the sides
-    images = images[:, :, quarter : images.shape[2] - quarter]
-    stripes = [part.mean(axis=(1, 2)) for part in np.array_split(images.astype(np.float64), NUM_STRIPES, axis=1)]
-    return np.concatenate(stripes, axis=1)
+    middle = images[:, :, quarter : images.shape[2] - quarter].astype(np.float64)
+    return np.concatenate([part.mean(axis=(1, 2)) for part in np.array_split(middle, num_stripes, axis=1)], axis=1)

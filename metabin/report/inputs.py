@@ -22,7 +22,7 @@ class ReportInputs:
 
     Args:
         title, note: heading, and a remark on the data (e.g. that the people are drawn), shown under it.
-        domains, methods: what is shown, in this order. `stripes` and `chance` follow by themselves if scored.
+        domains, methods: what is shown, in this order. The untrained BASELINES follow by themselves.
         scores: fold (the held-out domain), method, seed (-1: nothing trained), test_domain, role ("unseen"
             where test_domain is the fold, else "seen"), num_ids, num_query, mAP, mINP, rank1, rank5, rank10.
         losses: fold, method, seed, step and a column for each loss or step size, NaN where a method has none.
@@ -72,7 +72,7 @@ class ReportInputs:
 
     @property
     def rows(self) -> tuple[str, ...]:
-        """The trained methods, then those of `stripes` and `chance` that are scored."""
+        """The trained methods, then those of BASELINES that are scored."""
         scored = set(self.scores["method"])
         return (*self.trained, *(name for name in BASELINES if name in scored))
 

@@ -56,7 +56,7 @@ class MethodStyle:
     meaning: str = ""
 
 
-BASELINES = ("stripes", "chance")
+BASELINES = ("stripes", "mean_colour", "chance")
 
 # Okabe and Ito's colours: told apart with any common colour vision.
 METHOD_STYLES: dict[str, MethodStyle] = {
@@ -66,6 +66,7 @@ METHOD_STYLES: dict[str, MethodStyle] = {
     "bin_joint": MethodStyle("BIN joint", "#009E73", "D", "a mixture, rho learned together with the weights"),
     "metabin": MethodStyle("MetaBIN", "#D55E00", "v", "a mixture, rho learned in meta-train and meta-test episodes"),
     "stripes": MethodStyle("Colour stripes", "#6b7280", "P", "mean colour of 8 stripes, nothing trained"),
+    "mean_colour": MethodStyle("Mean colour", "#878d96", "*", "mean colour of the image, nothing trained"),
     "chance": MethodStyle("Chance", "#a3a9b1", "X", "a random order of the gallery"),
 }
 

@@ -28,8 +28,9 @@ def unseen_and_seen(inputs: ReportInputs) -> Figure:
         axes.scatter([left], [index], s=64, color=color, marker=marker, zorder=3)
         axes.scatter([right], [index], s=58, facecolor="white", edgecolor=color, lw=1.6, marker=marker, zorder=3)
         roles = ("unseen ", "seen ") if index == 0 else ("", "")
-        _number_above(axes, roles[0] + percent(unseen[name]), left, index)
-        _number_above(axes, roles[1] + percent(seen[name]), right, index)
+        sides = ("right", "left") if abs(right - left) < 2.5 else ("center", "center")
+        _number_above(axes, roles[0] + percent(unseen[name]), left, index, sides[0])
+        _number_above(axes, roles[1] + percent(seen[name]), right, index, sides[1])
     axes.set_xlim(left=0)
     axes.set_xlabel("mAP, %")
     return figure
@@ -67,11 +68,9 @@ def _rows_figure(labels: Sequence[str]) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _number_above(axes: Axes, text: str, x: float, y: float) -> None:
+def _number_above(axes: Axes, text: str, x: float, y: float, side: str = "center") -> None:
     """A number over a mark, on a white plate so that no line runs through it; nothing for NaN."""
     if math.isnan(x):
         return
     plate = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-    axes.annotate(
-        text, (x, y), (0, 6), textcoords="offset points", ha="center", va="bottom", color=INK, size=8, bbox=plate
-    )
+    axes.annotate(text, (x, y), (0, 6), textcoords="offset points", ha=side, va="bottom", color=INK, size=8, bbox=plate)

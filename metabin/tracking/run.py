@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec
 
+from metabin.errors import ConfigError
 from metabin.tracking.machine import last_look, watch_machine
 from metabin.tracking.provenance import read_provenance
 from metabin.tracking.rho import ALL_LAYERS, rho_metrics, rho_pictures
@@ -228,7 +229,7 @@ def open_run(
             the experiment, whatever is given.
         tags: more tags for the run.
 
-    Raises: ValueError for a METABIN_TRACKING that is neither on nor off, and whatever the block raises.
+    Raises: ConfigError for a METABIN_TRACKING that is neither on nor off, and whatever the block raises.
     """
     run = _open(kind, name, tags or {}) if tracking_enabled() else Run()
     try:
@@ -246,11 +247,11 @@ def open_run(
 def tracking_enabled() -> bool:
     """Read METABIN_TRACKING: on (the default) or off.
 
-    Raises: ValueError for anything else.
+    Raises: ConfigError for anything else.
     """
     value = os.environ.get("METABIN_TRACKING", "on").strip().lower()
     if value not in ("on", "off", ""):
-        raise ValueError(f"METABIN_TRACKING is {value!r}; set it to 'on' or 'off', or unset it (on)")
+        raise ConfigError(f"METABIN_TRACKING is {value!r}; set it to 'on' or 'off', or unset it (on)")
     return value != "off"
 
 

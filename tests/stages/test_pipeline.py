@@ -63,7 +63,7 @@ def clone(tmp_path_factory):
 def test_the_pipeline_leaves_a_report_with_a_cell_for_every_fold_method_and_test_domain(clone):
     domains = TINY["protocol"]["domains"]
     cells = pd.read_csv(clone / "reports/matrix.csv")
-    assert len(cells) == 4 * 9  # bn, metabin, stripes, chance
+    assert len(cells) == 5 * 9  # bn, metabin, stripes, mean colour, chance
     assert not cells["mAP"].isna().any()
     summary = json.loads((clone / "reports/summary.json").read_text())
     unseen = cells[(cells["method"] == "metabin") & (cells["held_out"] == cells["test_domain"])]["mAP"]
