@@ -36,15 +36,15 @@ ui: setup
 setup: $(BIN)/.installed
 setup-dev: $(BIN)/.installed-dev
 
-$(BIN)/.installed: requirements.txt
+$(BIN)/.installed: requirements.txt requirements.lock
 	@echo "== setting up $(VENV) (downloads PyTorch the first time: some minutes, several GB)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -c requirements.lock
 	@touch $@
 
 $(BIN)/.installed-dev: requirements-dev.txt $(BIN)/.installed
 	@echo "== installing what the tests need"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c requirements.lock
 	@touch $@
 
 clean:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -50,6 +50,13 @@ class Benchmark(Section):
     twin: Fraction
     tone: Fraction
     num_changes: Annotated[list[Count], Field(min_length=2, max_length=2)]
+
+    @field_validator("num_changes")
+    @classmethod
+    def _fewest_first(cls, value: list[int]) -> list[int]:
+        if value[0] > value[1]:
+            raise ValueError(f"found {value}; the fewest come first, then the most")
+        return value
 
 
 class Partition(Section):

@@ -61,6 +61,7 @@ def test_a_missing_key_is_named(tmp_path, params):
         ("optim__lr", -1.0, "optim.lr is -1.0"),
         ("optim__num_steps", 1.5, "optim.num_steps is 1.5"),
         ("optim__optimizer", "adamw", "optim.optimizer is 'adamw'"),
+        ("benchmark__num_changes", [4, 2], "benchmark.num_changes: found [4, 2]; the fewest come first"),
         ("model__rho_init", 1.5, "model.rho_init is 1.5"),
         ("meta__num_meta_train", "most", "meta.num_meta_train is 'most'"),
         ("optim__lr", float("inf"), "optim.lr is inf"),
