@@ -1,6 +1,7 @@
 # make repro   set up, run the whole pipeline on the embedded benchmark, write reports/
 # make test    set up, run the tests
 # make ui      browse the MLflow experiment in a web browser
+# make bench   time and peak memory of a training step
 # make lint    ruff and pyright
 # Everything lives in .venv; nothing is installed twice.
 
@@ -12,7 +13,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: repro test lint ui setup setup-dev clean
+.PHONY: repro test bench lint ui setup setup-dev clean
 .DEFAULT_GOAL := repro
 
 repro: setup
@@ -23,6 +24,10 @@ repro: setup
 test: setup-dev
 	@echo "== tests"
 	python -m pytest
+
+bench: setup
+	@echo "== one training step of both backbones, one thread: some minutes"
+	python -m benchmarks.step
 
 lint: setup-dev
 	ruff check . && ruff format --check . && pyright

@@ -17,7 +17,7 @@ def prepare(compute: Compute) -> torch.device:
     With one thread, equal seeds give equal bits.
 
     Raises:
-        ConfigError: "cuda" where torch finds none.
+        ConfigError: "cuda" where torch finds none, or "bfloat16" on a CUDA device that lacks it.
     """
     import torch
 
@@ -25,4 +25,9 @@ def prepare(compute: Compute) -> torch.device:
     available = torch.cuda.is_available()
     if compute.device == "cuda" and not available:
         raise ConfigError("compute.device is cuda, but torch finds no CUDA device; use auto or cpu")
-    return torch.device("cuda" if available and compute.device != "cpu" else "cpu")
+    device = torch.device("cuda" if available and compute.device != "cpu" else "cpu")
+    if compute.precision == "bfloat16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        raise ConfigError(
+            f"compute.precision is bfloat16, which {torch.cuda.get_device_name()} does not have; use float32"
+        )
+    return device

@@ -16,7 +16,7 @@ def main() -> None:
     import pandas as pd
 
     from metabin import compute, tracking
-    from metabin.config import METABIN, load_config
+    from metabin.config import load_config
     from metabin.data import store
     from metabin.engine.weights import load_model
     from metabin.files import write_text
@@ -26,13 +26,13 @@ def main() -> None:
     config = load_config()
     device = compute.prepare(config.compute)
     tests = evaluation.load_tests(layout.PARTITION, store.load_manifest(layout.PARTITION, fold))
-    trainings = [(method, seed) for method in (*config.protocol.baselines, METABIN) for seed in config.protocol.seeds]
+    trainings = [(method, seed) for method in config.protocol.methods for seed in config.protocol.seeds]
     rows = [
         {"fold": fold, "method": method, "seed": -1, **evaluation.score_row(score(test), test)}
         for method, score in UNTRAINED.items()
         for test in tests
     ]
-    lists = []
+    lists, shown = [], (config.protocol.meta_learned[0], config.protocol.seeds[0])
     with cli.progress(f"evaluate {fold}", len(trainings), "model") as done:
         for method, seed in trainings:
             key = {"fold": fold, "method": method, "seed": seed}
@@ -42,7 +42,7 @@ def main() -> None:
             for test in tests:
                 query, gallery = evaluation.embed_test(model, test)
                 rows.append(key | evaluation.score_row(evaluation.retrieval_scores(query, gallery), test))
-                if test.unseen and (method, seed) == (METABIN, config.protocol.seeds[0]):
+                if test.unseen and (method, seed) == shown:
                     records = store.load_records(layout.PARTITION, test.domain)
                     lists += [key | found for found in ranked.telling_lists(query, gallery, test, records)]
             done(1)

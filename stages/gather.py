@@ -20,22 +20,27 @@ def gather(config: Config) -> ReportInputs:
     """Scores, records and images of every training, and what was run."""
     import pandas as pd
 
-    from metabin.config import METABIN
     from metabin.data import store
+    from metabin.protocol.folds import datasets, leave_one_out
     from metabin.report.inputs import ReportInputs
     from metabin.report.provenance import provenance
 
-    domains, methods = tuple(config.protocol.domains), (*config.protocol.baselines, METABIN)
+    protocol, methods = config.protocol, config.protocol.methods
+    folds = leave_one_out(protocol.domains, protocol.sources, protocol.groups)
+    domains = datasets(folds)
     records = {name: store.load_records(layout.PARTITION, name) for name in domains}
-    digests = {name: store.load_manifest(layout.PARTITION, name)["domains"][name]["sha256"] for name in domains}
+    manifests = [store.load_manifest(layout.PARTITION, fold.name) for fold in folds]
+    digests = {name: entry["sha256"] for manifest in manifests for name, entry in manifest["domains"].items()}
+    ranked = [json.loads((layout.results(fold.name) / "ranked.json").read_text()) for fold in folds]
     return ReportInputs(
         title="MetaBIN, leave one domain out",
         note=NOTE,
+        folds=tuple(fold.name for fold in folds),
         domains=domains,
         methods=methods,
         image_root=layout.RAW,
-        scores=pd.concat([pd.read_csv(layout.results(fold) / "scores.csv") for fold in domains]),
-        ranked=[entry for fold in domains for entry in json.loads((layout.results(fold) / "ranked.json").read_text())],
+        scores=pd.concat([pd.read_csv(layout.results(fold) / "scores.csv") for fold in protocol.domains]),
+        ranked=[entry for entries in ranked for entry in entries],
         **{name: read_trainings(config, methods, name) for name in ("losses", "rho", "rho_histograms")},
         samples={name: [f"{name}/{record.path}" for record in records[name][:16]] for name in domains},
         provenance=provenance(config.model_dump(), digests, layout.ROOT),

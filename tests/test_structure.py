@@ -27,7 +27,8 @@ HEAVY = ("torch", "torchvision", "mlflow", "matplotlib", "pandas", "dvc")
 NOT_DEPENDENCIES = {
     "metabin/__init__.py",
     "metabin/compute.py",
-    "metabin/config.py",
+    "metabin/config/__init__.py",
+    "metabin/config/sections.py",
     "metabin/types.py",
     "metabin/errors.py",
     "metabin/files.py",

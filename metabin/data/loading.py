@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from metabin.config import Augment
+from metabin.data.augmentation import augment
 from metabin.data.store import load_pixels, load_records, part_rows
 from metabin.types import Batch
 
@@ -23,9 +25,10 @@ PIXEL_STD = torch.tensor([58.395, 57.12, 57.375]).view(3, 1, 1)
 class ImageSet:
     """N images of one part of one or several domains. `label` counts the identities from 0 over all domains."""
 
-    pixels: tuple[np.ndarray, ...]  # per domain, (n, H, W, 3) uint8, mapped from disk
-    row: np.ndarray  # (N,) into the domain's pixels
-    domain: np.ndarray  # (N,) index into `names`
+    pixels: tuple[np.ndarray, ...]  # per data set, (n, H, W, 3) uint8, mapped from disk
+    dataset: np.ndarray  # (N,) index into `pixels`
+    row: np.ndarray  # (N,) into the data set's pixels
+    domain: np.ndarray  # (N,) index into `names`: the data set, or its camera after `cameras_as_domains`
     pid: np.ndarray  # (N,) the data set's own
     camid: np.ndarray  # (N,)
     label: np.ndarray  # (N,)
@@ -40,7 +43,7 @@ class ImageSet:
 
     def images(self, index: np.ndarray) -> np.ndarray:
         """The pixels of the indexed images, (B, H, W, 3) uint8."""
-        return np.stack([self.pixels[self.domain[i]][self.row[i]] for i in index])
+        return np.stack([self.pixels[self.dataset[i]][self.row[i]] for i in index])
 
 
 def load_part(directory: Path, manifest: Mapping[str, Any], domains: tuple[str, ...], part: str) -> ImageSet:
@@ -58,31 +61,28 @@ def load_part(directory: Path, manifest: Mapping[str, Any], domains: tuple[str, 
             columns.append((row, index, records[row].pid, records[row].camid, label))
     row, domain, pid, camid, label = np.array(columns, np.int64).reshape(-1, 5).T
     pixels = tuple(load_pixels(directory, name) for name in domains)
-    return ImageSet(pixels, row, domain, pid, camid, label, domains)
+    return ImageSet(pixels, domain, row, domain, pid, camid, label, domains)
+
+
+def cameras_as_domains(data: ImageSet) -> ImageSet:
+    """The same images, with every camera of every data set as a domain; identities stay whole.
+
+    Source: the reference's setting CAMERA_TO_DOMAIN, for training on a single data set.
+    """
+    cameras, domain = np.unique(np.stack([data.dataset, data.camid]), axis=1, return_inverse=True)
+    names = tuple(f"{data.names[dataset]}/camera {camid}" for dataset, camid in cameras.T)
+    return replace(data, domain=domain.reshape(-1), names=names)
 
 
 def training_batch(
-    data: ImageSet, index: np.ndarray, random: np.random.Generator, *, flip: float, pad: int, device: torch.device
+    data: ImageSet, index: np.ndarray, random: np.random.Generator, settings: Augment, device: torch.device
 ) -> Batch:
     """The indexed images, augmented, as a batch on the device."""
-    images = augment(data.images(index), random, flip=flip, pad=pad)
+    images = augment(data.images(index), random, settings)
     label, camid, domain = (
         torch.from_numpy(column[index]).to(device) for column in (data.label, data.camid, data.domain)
     )
     return Batch(normalise(torch.from_numpy(images).to(device)), label, camid, domain)
-
-
-def augment(images: np.ndarray, random: np.random.Generator, *, flip: float, pad: int) -> np.ndarray:
-    """Each image by itself: a flip with probability `flip`, a black border of `pad` pixels, a random crop back.
-
-    Shapes: (B, H, W, 3) uint8 -> the same. Source: the reference's training transforms.
-    """
-    _, height, width, _ = images.shape
-    flipped = random.random(len(images)) < flip
-    images = np.where(flipped[:, None, None, None], images[:, :, ::-1], images)
-    padded = np.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
-    top, left = random.integers(0, 2 * pad + 1, (2, len(images)))
-    return np.stack([image[y : y + height, x : x + width] for image, y, x in zip(padded, top, left, strict=True)])
 
 
 def normalise(images: Tensor) -> Tensor:

@@ -11,19 +11,26 @@ from metabin.types import DomainSplit, Fold, ImageRecord
 PARTS = ("train", "query", "gallery")
 
 
-def split_source(name: str, records: Sequence[ImageRecord], num_train_ids: int) -> DomainSplit:
+def split_source(name: str, records: Sequence[ImageRecord], num_train_ids: int | str) -> DomainSplit:
     """A domain in the role of a source: its first identities by pid train, the others are query and gallery.
 
     The cut follows the pid order, as the official splits of ReID sets do, and leaves the benchmark's hard negatives
-    (neighbours by pid) together.
+    (neighbours by pid) together. With "all" every image trains and nothing is left to test on.
+
+    Raises:
+        DatasetError: too few identities are left for the test, or "official" where the data set has no split.
     """
+    if num_train_ids == "all":
+        return DomainSplit(name, train=tuple(records), query=(), gallery=())
+    if num_train_ids == "official":
+        raise DatasetError(f"domain {name} has no official split; set partition.num_train_ids to a number or to all")
     pids = sorted({record.pid for record in records})
-    if len(pids) < num_train_ids + 2:
+    if len(pids) < int(num_train_ids) + 2:
         raise DatasetError(
             f"domain {name} has {len(pids)} identities; partition.num_train_ids = {num_train_ids} "
             f"must leave at least 2 for the test, so use at most {max(len(pids) - 2, 0)}"
         )
-    train_pids = set(pids[:num_train_ids])
+    train_pids = set(pids[: int(num_train_ids)])
     train = tuple(record for record in records if record.pid in train_pids)
     test = tuple(record for record in records if record.pid not in train_pids)
     return DomainSplit(name, train=train, query=test, gallery=test)

@@ -56,7 +56,8 @@ class IdentitySampler:
 class DomainSampler:
     """Meta batches: the same number of identities from every domain, K images of each, domains in order.
 
-    A domain that runs out of identities is refilled by itself, so that small domains are seen more often.
+    A domain that runs out of identities is refilled by itself, so that small domains are seen more often. An epoch ends
+    when every domain has run out once; then all are cut and shuffled anew.
 
     Args:
         label, domain: (N,) of every training image. num_ids: identities per domain. num_images: K.
@@ -90,21 +91,35 @@ class DomainSampler:
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Index arrays of shape (domains * num_ids * K,)."""
-        domains = np.unique(self.domain)
-        refills = dict.fromkeys(domains.tolist(), 0)
-        groups: dict[int, dict[int, list[np.ndarray]]] = {index: {} for index in refills}
-        random = generator(self.seed, "draw")
+        epoch = 0
         while True:
+            yield from self._epoch(generator(self.seed, "epoch", epoch))
+            epoch += 1
+
+    def _epoch(self, random: np.random.Generator) -> Iterator[np.ndarray]:
+        rows = {index: np.flatnonzero(self.domain == index) for index in np.unique(self.domain).tolist()}
+        groups = {index: _groups(self.label[found], self.num_images, random, found) for index, found in rows.items()}
+        run_out: set[int] = set()
+        while len(run_out) < len(rows):
             batch = []
-            for index in refills:
-                if len(groups[index]) < self.num_ids:
-                    refill = generator(self.seed, "refill", index, refills[index])
-                    rows = np.flatnonzero(self.domain == index)
-                    groups[index] = _groups(self.label[rows], self.num_images, refill, rows)
-                    refills[index] += 1
+            for index, found in rows.items():
                 chosen = random.choice(sorted(groups[index]), self.num_ids, replace=False)
                 batch += [_take(groups[index], int(label)) for label in chosen]
+                if len(groups[index]) < self.num_ids:
+                    groups[index] = _groups(self.label[found], self.num_images, random, found)
+                    run_out.add(index)
             yield np.concatenate(batch)
+
+
+def epoch_steps(label: np.ndarray, num_ids: int, num_images: int) -> int:
+    """Iterations of an epoch of base batches of P identities x K images, at least 1.
+
+    With S the images after padding each identity to a multiple of K and B = P * K: (S - S mod B - B) / B. That is one
+    batch less than an epoch can have; the reference counts its epochs by it.
+    """
+    counts = np.unique(label, return_counts=True)[1]
+    padded = int((-(-counts // num_images) * num_images).sum())
+    return max(padded // (num_ids * num_images) - 1, 1)
 
 
 def _groups(

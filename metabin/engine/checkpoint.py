@@ -14,7 +14,15 @@ import torch
 from metabin.files import write_bytes
 
 PACKAGE = Path(__file__).parents[1]
-TRAINING_CODE = ("data/loading.py", "data/sampling.py", "engine", "losses.py", "model", "seeding.py")
+TRAINING_CODE = (
+    "data/augmentation.py",
+    "data/loading.py",
+    "data/sampling.py",
+    "engine",
+    "losses.py",
+    "model",
+    "seeding.py",
+)
 
 
 def values_digest(values: Mapping[str, Any]) -> str:

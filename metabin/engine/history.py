@@ -13,6 +13,7 @@ from metabin.files import write_text
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torch import Tensor
 
 RHO_BINS = 20  # equal bins on [0, 1]
 
@@ -23,16 +24,36 @@ class History:
 
     losses: list[dict[str, float]] = field(default_factory=list)
     rho: list[dict[str, Any]] = field(default_factory=list)
+    _pending: list[tuple[int, Mapping[str, Tensor]]] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
 
-    def add_losses(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Keep a step's scalars.
+    def add_pending(self, step: int, scalars: Mapping[str, Tensor]) -> None:
+        """Take a step's scalars without looking at them: a look would make the host wait for the device."""
+        self._pending.append((step, scalars))
+
+    def check_pending(self) -> dict[str, float]:
+        """Look at all that was taken since the last look; returns the last step's.
 
         Raises:
-            FloatingPointError: one of them is not finite; names it and the step.
+            FloatingPointError: one of them is not finite; names it and the first step where that was so.
         """
-        if bad := [f"{name} = {value}" for name, value in scalars.items() if not np.isfinite(value)]:
-            raise FloatingPointError(f"at step {step}: {', '.join(bad)}; lower optim.lr, optim.rho_lr or meta.outer_lr")
-        self.losses.append({"step": step, **scalars})
+        values: dict[str, float] = {}
+        for step, scalars in self._pending:
+            values = {name: value.item() for name, value in scalars.items()}
+            if bad := [f"{name} = {value}" for name, value in values.items() if not np.isfinite(value)]:
+                raise FloatingPointError(
+                    f"at step {step}: {', '.join(bad)}; lower optim.lr, optim.rho_lr or meta.outer_lr"
+                )
+        self._pending.clear()
+        return values
+
+    def add_losses(self) -> dict[str, float]:
+        """Keep the scalars of the last step that was taken, and return them. Raises as `check_pending`."""
+        step = self._pending[-1][0]
+        values = self.check_pending()
+        self.losses.append({"step": step, **values})
+        return values
 
     def add_rho(self, step: int, layers: Mapping[str, np.ndarray]) -> None:
         """Keep the summary of every layer's rho, each (C,) in [0, 1]."""

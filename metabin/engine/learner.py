@@ -7,7 +7,7 @@ An iteration of MetaBIN is
                 rho' = clip(rho - step_size * d L_meta_train(rho) / d rho)      (a temporary rho)
                 rho <- clip(rho - outer_lr  * d L_meta_test(rho') / d rho)      (only rho moves)
 
-rho is handled as a dictionary from parameter name to tensor and put into the network by name with
+What is learned in the meta step is a dictionary from parameter name to tensor, put into the network by name with
 `torch.func.functional_call`; no layer knows that it is being meta-learned.
 Running statistics move in the base step alone: the meta forwards write theirs into scratch copies.
 """
@@ -26,12 +26,13 @@ from metabin.model.embedder import Embedder
 from metabin.model.norm import RHO
 from metabin.types import Batch
 
-Rho = dict[str, Tensor]
+Tensors = dict[str, Tensor]  # by parameter name
 Scalars = dict[str, Tensor]  # 0-d, detached: on the device until someone asks for the number
 Weights = Mapping[str, float]
 
 BASE_WEIGHTS: Weights = {"ce": 1.0, "triplet": 1.0}
 META_TRAIN_WEIGHTS: Weights = {"scatter": 1.0, "shuffle": 1.0, "triplet": 1.0}
+META_TEST_WEIGHTS: Weights = {"triplet": 1.0}
 
 
 def base_step(
@@ -73,64 +74,122 @@ def meta_step(
     meta_test: Batch,
     optimizer: Optimizer,
     step_size: float,
-    weights: Weights = META_TRAIN_WEIGHTS,
+    train_weights: Weights = META_TRAIN_WEIGHTS,
+    test_weights: Weights = META_TEST_WEIGHTS,
     *,
     margin: float = 0.3,
+    smoothing: float = 0.1,
     second_order: bool = False,
+    combined: bool = False,
 ) -> Scalars:
     """One meta-learning step; moves rho and nothing else, not even a running statistic.
 
     Args:
-        model: maps images to features (B, D); its parameters named `rho` are learned.
+        model: maps images to features (B, D); its parameters named `rho` are learned. An Embedder where "ce" is used.
         meta_train, meta_test: batches of disjoint source domains, at least two identities in each domain.
         optimizer: holds the rho parameters; its learning rate is the outer one.
         step_size: of the inner update, >= 0.
-        weights: of the meta-train terms "scatter", "shuffle" and "triplet".
+        train_weights, test_weights: of the terms of `episode_losses`. A term of weight 0 is not computed.
         second_order: differentiate through the inner gradient as well. The reference does not.
-    Returns: the unweighted terms, {"meta_train/...": ..., "meta_test/triplet": ...}.
+        combined: add the meta-train loss to the outer loss. The reference does not.
+    Returns: the unweighted terms, {"meta_train/...": ..., "meta_test/...": ...}.
     """
     rho = {name: parameter.detach().requires_grad_() for name, parameter in rho_of(model).items()}
+    train_losses = episode_losses(model, rho, meta_train, train_weights, margin=margin, smoothing=smoothing)
+    train_loss = _weighted_sum(train_losses, train_weights)
+    rho_prime = inner_update(rho, train_loss, step_size, second_order=second_order, keep_graph=combined)
+    test_losses = episode_losses(model, rho_prime, meta_test, test_weights, margin=margin, smoothing=smoothing)
+    outer_loss = _weighted_sum(test_losses, test_weights)
+    _descend(model, rho, outer_loss + train_loss if combined else outer_loss, [optimizer])
+    return _scalars("meta_train", train_losses) | _scalars("meta_test", test_losses)
 
-    features = forward_with(model, rho, meta_train.images)
-    train_losses = {
-        "scatter": scatter_loss(features, meta_train.domain),
-        "shuffle": shuffle_loss(features, meta_train.label, meta_train.domain),
-        "triplet": triplet_loss(features, meta_train.label, margin=margin),
+
+def mldg_step(
+    model: Embedder,
+    meta_train: Batch,
+    meta_test: Batch,
+    optimizers: Sequence[Optimizer],
+    step_size: float,
+    train_weights: Weights = META_TRAIN_WEIGHTS,
+    test_weights: Weights = META_TEST_WEIGHTS,
+    *,
+    margin: float = 0.3,
+    smoothing: float = 0.1,
+) -> Scalars:
+    """One step of MLDG, the paper's rival: the same episode, but every parameter takes the inner and the outer step.
+
+        theta' = theta - step_size * d L_meta_train(theta) / d theta
+        theta follows d (L_meta_train(theta) + L_meta_test(theta')) / d theta, through theta' (second order)
+
+    Args: as of `meta_step`; `optimizers` hold all that is learned, rho included.
+    Source: Li et al. 2018; the reference's settings ALL_PARAMS and COMBINED.
+    """
+    learned = {
+        name: parameter.detach().requires_grad_()
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad or _is_rho(name)  # not what is frozen: the neck's bias
     }
-    rho_prime = inner_update(rho, _weighted_sum(train_losses, weights), step_size, second_order=second_order)
-
-    features = forward_with(model, rho_prime, meta_test.images)
-    test_loss = triplet_loss(features, meta_test.label, margin=margin)
-    gradient = torch.autograd.grad(test_loss, list(rho.values()))
-
-    for parameter, grad in zip(rho_of(model).values(), gradient, strict=True):
-        parameter.grad = grad
-    optimizer.step()
-    optimizer.zero_grad()
-    clip_rho(model)
-    return _scalars("meta_train", train_losses) | _scalars("meta_test", {"triplet": test_loss})
+    train_losses = episode_losses(model, learned, meta_train, train_weights, margin=margin, smoothing=smoothing)
+    train_loss = _weighted_sum(train_losses, train_weights)
+    moved = inner_update(learned, train_loss, step_size, second_order=True)
+    test_losses = episode_losses(model, moved, meta_test, test_weights, margin=margin, smoothing=smoothing)
+    _descend(model, learned, train_loss + _weighted_sum(test_losses, test_weights), optimizers)
+    return _scalars("meta_train", train_losses) | _scalars("meta_test", test_losses)
 
 
-def inner_update(rho: Rho, loss: Tensor, step_size: float, *, second_order: bool = False) -> Rho:
-    """The temporary rho' = clip(rho - step_size * d loss / d rho).
+def episode_losses(
+    model: nn.Module, tensors: Tensors, batch: Batch, weights: Weights, *, margin: float, smoothing: float
+) -> Tensors:
+    """The terms with a weight above 0, unweighted, of a batch under other parameters."""
+    features = forward_with(model, tensors, batch.images)
+    terms = {
+        "scatter": lambda: scatter_loss(features, batch.domain),
+        "shuffle": lambda: shuffle_loss(features, batch.label, batch.domain),
+        "triplet": lambda: triplet_loss(features, batch.label, margin=margin),
+        "ce": lambda: cross_entropy_loss(classify_with(model, tensors, features), batch.label, smoothing=smoothing),
+    }
+    return {name: terms[name]() for name, weight in weights.items() if weight > 0}
+
+
+def inner_update(
+    tensors: Tensors, loss: Tensor, step_size: float, *, second_order: bool = False, keep_graph: bool = False
+) -> Tensors:
+    """The temporary rho' = clip(rho - step_size * d loss / d rho); a parameter that is no rho is not clipped.
 
     The clip is straight-through: the value stays in [0, 1], the gradient passes. rho starts at 1 in the paper, where a
     plain clip would stop every gradient. First order treats d loss / d rho as a constant.
     """
-    gradient = torch.autograd.grad(loss, list(rho.values()), create_graph=second_order)
-    moved = {name: value - step_size * grad for (name, value), grad in zip(rho.items(), gradient, strict=True)}
-    return {name: value.detach().clamp(0, 1) + (value - value.detach()) for name, value in moved.items()}
+    gradients = torch.autograd.grad(
+        loss,
+        list(tensors.values()),
+        create_graph=second_order,
+        retain_graph=second_order or keep_graph,
+        materialize_grads=True,  # a loss without "ce" does not reach the classifier
+    )
+    moved = {name: value - step_size * grad for (name, value), grad in zip(tensors.items(), gradients, strict=True)}
+    return {
+        name: value.detach().clamp(0, 1) + (value - value.detach()) if _is_rho(name) else value
+        for name, value in moved.items()
+    }
 
 
-def forward_with(model: nn.Module, rho: Rho, images: Tensor) -> Tensor:
-    """The model's features (B, D) under another rho, with batch statistics; running statistics stay as they are."""
-    scratch = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    return functional_call(model, {**rho, **scratch}, (images,))
+def forward_with(model: nn.Module, tensors: Tensors, images: Tensor) -> Tensor:
+    """The model's features (B, D) under other parameters, with batch statistics; the running ones stay as they are."""
+    return functional_call(model, {**tensors, **_scratch_buffers(model)}, (images,))
+
+
+def classify_with(model: nn.Module, tensors: Tensors, features: Tensor) -> Tensor:
+    """The logits (B, C) of features, through neck and classifier; otherwise as `forward_with`."""
+    for part in ("neck", "classifier"):
+        module = model.get_submodule(part)
+        own = {name.removeprefix(f"{part}."): tensors[name] for name in tensors if name.startswith(f"{part}.")}
+        features = functional_call(module, {**own, **_scratch_buffers(module)}, (features,))
+    return features
 
 
 def rho_of(model: nn.Module) -> dict[str, nn.Parameter]:
     """The balance parameters by their full names, in the network's order."""
-    return {name: parameter for name, parameter in model.named_parameters() if name.split(".")[-1] == RHO}
+    return {name: parameter for name, parameter in model.named_parameters() if _is_rho(name)}
 
 
 @torch.no_grad()
@@ -138,6 +197,26 @@ def clip_rho(model: nn.Module) -> None:
     """Put every rho back into [0, 1]."""
     for parameter in rho_of(model).values():
         parameter.clamp_(0, 1)
+
+
+def _descend(model: nn.Module, learned: Tensors, loss: Tensor, optimizers: Sequence[Optimizer]) -> None:
+    """Step the model's own parameters by the gradients of their stand-ins."""
+    gradients = torch.autograd.grad(loss, list(learned.values()), materialize_grads=True)
+    parameters = dict(model.named_parameters())
+    for name, gradient in zip(learned, gradients, strict=True):
+        parameters[name].grad = gradient
+    for optimizer in optimizers:
+        optimizer.step()
+        optimizer.zero_grad()
+    clip_rho(model)
+
+
+def _is_rho(name: str) -> bool:
+    return name.split(".")[-1] == RHO
+
+
+def _scratch_buffers(module: nn.Module) -> Tensors:
+    return {name: buffer.clone() for name, buffer in module.named_buffers()}
 
 
 def _weighted_sum(losses: Mapping[str, Tensor], weights: Weights) -> Tensor:

@@ -3,6 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+from metabin.config import Meta, Optim
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What happens when, in iterations."""
+
+    num_steps: int
+    warmup_steps: int
+    milestones: tuple[int, ...]
+    inner_period: int
+
+
+def timeline(optim: Optim, meta: Meta, epoch_steps: int) -> Timeline:
+    """The parameters' times in iterations.
+
+    Args:
+        epoch_steps: iterations of one epoch, >= 1; used where `optim.unit` is "epochs".
+    Source: the reference multiplies its epochs by its iterations per epoch in the same way.
+    """
+    unit = epoch_steps if optim.unit == "epochs" else 1
+    return Timeline(
+        unit * optim.duration,
+        unit * optim.warmup,
+        tuple(unit * milestone for milestone in optim.milestones),
+        unit * meta.inner_period,
+    )
+
+
+def inner_step_size(meta: Meta, step: int, period: int) -> float:
+    """The step size of the inner update at a 0-based step; the cycle runs from a hundredth of its peak."""
+    if meta.inner_schedule == "fixed":
+        return meta.inner_lr
+    return triangle(step + 1, period=period, low=meta.inner_lr / 100, high=meta.inner_lr)
 
 
 def warmup_milestones(

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch.optim import SGD, Adam, Optimizer
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from metabin import compute
-from metabin.config import Config, Meta, Optim
-from metabin.data.loading import ImageSet, training_batch
-from metabin.data.sampling import DomainSampler, IdentitySampler
+from metabin.config import Config
+from metabin.data.loading import ImageSet, cameras_as_domains, training_batch
+from metabin.data.sampling import DomainSampler, IdentitySampler, epoch_steps
+from metabin.engine import methods
 from metabin.engine.checkpoint import load_state, save_state
 from metabin.engine.history import History
-from metabin.engine.learner import Scalars, base_step, meta_step, rho_of
-from metabin.engine.methods import METHODS
-from metabin.engine.schedule import triangle, warmup_milestones
+from metabin.engine.learner import Scalars, base_step, meta_step, mldg_step, rho_of
+from metabin.engine.optimizers import rho_optimizer, weights_optimizer, weights_schedule
+from metabin.engine.schedule import inner_step_size, timeline
 from metabin.model.embedder import Embedder, build_embedder
+from metabin.model.pretrained import pretrained_identity
 from metabin.seeding import derive_seed, generator
 from metabin.types import Batch
 
@@ -39,31 +40,24 @@ class Trainer:
         data: the training images of all sources. method: a name in METHODS. seed: of this training.
     Raises:
         DatasetError: the images cannot make the batches that are asked for. Raised here, before the first step.
+        ConfigError: too few domains for the meta step, or a device or precision that there is not.
     """
 
     def __init__(self, config: Config, data: ImageSet, method: str, seed: int) -> None:
-        optim, meta, self.method = config.optim, config.meta, METHODS[method]
-        self.config, self.data, self.seed = config, data, seed
+        optim, meta, self.method = config.optim, config.meta, methods.find(method)
+        self.data = cameras_as_domains(data) if meta.domains == "cameras" else data
+        self.config, self.seed = config, seed
         self.device = compute.prepare(config.compute)
-        self.model = self._build_model()
-        self.optimizer = weights_optimizer(self.model, optim)
-        self.scheduler = weights_schedule(self.optimizer, optim)
-        self.rho_optimizer = self._rho_optimizer()
         self.base_sampler = IdentitySampler(
             data.label, optim.ids_per_batch, optim.images_per_id, derive_seed(seed, "base-batches")
         )
-        self.meta_sampler = (
-            DomainSampler(
-                data.label,
-                data.domain,
-                meta.ids_per_domain,
-                optim.images_per_id,
-                derive_seed(seed, "meta-batches"),
-                data.names,
-            )
-            if self.method.rho_learner == "meta"
-            else None
-        )
+        self.meta_sampler = self._meta_sampler() if self.method.has_episodes else None
+        self.times = timeline(optim, meta, epoch_steps(data.label, optim.ids_per_batch, optim.images_per_id))
+        self.model = self._build_model()
+        self.optimizer = weights_optimizer(self.model, optim)
+        self.scheduler = weights_schedule(self.optimizer, optim, self.times)
+        rho_lr = meta.outer_lr if self.method.has_episodes else optim.rho_lr
+        self.rho_optimizer = rho_optimizer(self.model, rho_lr) if self.method.rho_learner else None
         self.step, self.history = 0, History()
 
     def run(self, *, watch: Watcher | None = None, state_path: Path | None = None, digest: str = "") -> Embedder:
@@ -74,20 +68,25 @@ class Trainer:
             state_path: where to keep the state every `record.checkpoint_every` steps. A state that is there and has the
                 same digest is resumed; the outcome has the same bits as an unbroken run's (on one thread).
         Raises:
-            FloatingPointError: a loss is not finite.
+            FloatingPointError: a loss is not finite; nothing of that step is kept.
         """
         if state_path and (state := load_state(state_path, digest)):
             self.load_state_dict(state)
-        base_batches = islice(self.base_sampler, self.step, None)
+        extra = self.config.optim.first_base_steps - 1
+        base_batches = islice(self.base_sampler, self.step + (extra if self.step else 0), None)
         meta_batches = islice(self.meta_sampler, self.step, None) if self.meta_sampler else None
         self.model.train()
-        while self.step < self.config.optim.num_steps:
-            scalars = self._base_step(next(base_batches))
+        while self.step < self.times.num_steps:
+            for repeat in range(extra if self.step == 0 else 0):
+                self._base_step(next(base_batches), f"base-{repeat}")
+            scalars = self._base_step(next(base_batches), "base") | {"lr/base": self._lr()}
             if meta_batches:
                 scalars |= self._meta_step(next(meta_batches))
+            self.scheduler.step()
             self._record(scalars, watch)
             self.step += 1
             if state_path and self.step % self.config.record.checkpoint_every == 0:
+                self.history.check_pending()
                 save_state(state_path, digest, self.state_dict())
         return self.model.eval()
 
@@ -95,7 +94,7 @@ class Trainer:
         """All that a resumed training needs: tensors and plain values. Random streams depend on the step alone."""
         return {
             "step": self.step,
-            "history": asdict(self.history),
+            "history": {"losses": self.history.losses, "rho": self.history.rho},
             "model": self.model.state_dict(),
             **{name: part.state_dict() for name, part in self._parts().items()},
         }
@@ -111,73 +110,76 @@ class Trainer:
         parts = {"optimizer": self.optimizer, "scheduler": self.scheduler}
         return parts | ({"rho_optimizer": self.rho_optimizer} if self.rho_optimizer else {})
 
+    def _meta_sampler(self) -> DomainSampler:
+        meta, data = self.config.meta, self.data
+        meta.meta_train_domains(len(data.names))  # refuses, before the first step, what leaves none for meta-test
+        seed = derive_seed(self.seed, "meta-batches")
+        num_images = self.config.optim.images_per_id
+        return DomainSampler(data.label, data.domain, meta.ids_per_domain, num_images, seed, data.names)
+
     def _build_model(self) -> Embedder:
-        model = self.config.model
+        model, precision = self.config.model, self.config.compute.precision
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(self.seed, "weights"))
             embedder = build_embedder(
-                model.backbone, self.data.num_classes, norm=self.method.norm, rho=self.method.rho_start(model)
+                model.backbone,
+                self.data.num_classes,
+                norm=self.method.norm,
+                rho=self.method.rho_start(model),
+                pretrained=model.pretrained,
+                precision=torch.bfloat16 if precision == "bfloat16" else None,
             )
         for parameter in rho_of(embedder).values():
             parameter.requires_grad_(self.method.rho_learner == "base")
         return embedder.to(self.device)
 
-    def _rho_optimizer(self) -> Optimizer | None:
-        lr = {"base": self.config.optim.rho_lr, "meta": self.config.meta.outer_lr}.get(self.method.rho_learner or "")
-        return SGD(list(rho_of(self.model).values()), lr=lr) if lr else None
-
-    def _base_step(self, index: np.ndarray) -> Scalars:
-        optim = self.config.optim
-        optimizers = [self.optimizer]
-        if self.rho_optimizer and self.method.rho_learner == "base":
-            optimizers.append(self.rho_optimizer)
-        scalars = base_step(
+    def _base_step(self, index: np.ndarray, purpose: str) -> Scalars:
+        optim, joint = self.config.optim, self.method.rho_learner == "base"
+        return base_step(
             self.model,
-            self._batch(index, "base"),
-            optimizers,
+            self._batch(index, purpose),
+            [self.optimizer, self.rho_optimizer] if joint and self.rho_optimizer else self.optimizer,
+            optim.losses.model_dump(),
             smoothing=optim.smoothing,
             margin=optim.margin,
-            weights={"ce": optim.ce_weight, "triplet": optim.triplet_weight},
         )
-        scalars["lr/base"] = torch.tensor(self.optimizer.param_groups[0]["lr"])
-        self.scheduler.step()
-        return scalars
 
     def _meta_step(self, index: np.ndarray) -> Scalars:
-        meta, num_domains = self.config.meta, len(self.data.names)
+        optim, meta, num_domains = self.config.optim, self.config.meta, len(self.data.names)
         by_domain = index.reshape(num_domains, -1)
         order = generator(self.seed, "meta-split", self.step).permutation(num_domains)
         num_meta_train = meta.meta_train_domains(num_domains)
         meta_train = self._batch(by_domain[order[:num_meta_train]].ravel(), "meta-train")
         meta_test = self._batch(by_domain[order[num_meta_train:]].ravel(), "meta-test")
-        step_size = inner_step_size(meta, self.step)
+        step_size = inner_step_size(meta, self.step, self.times.inner_period)
+        episode = (step_size, meta.train_losses.model_dump(), meta.test_losses.model_dump())
+        losses = {"margin": optim.margin, "smoothing": optim.smoothing}
         assert self.rho_optimizer is not None
-        weights = {"scatter": meta.scatter_weight, "shuffle": meta.shuffle_weight, "triplet": meta.triplet_weight}
-        scalars = meta_step(
-            self.model,
-            meta_train,
-            meta_test,
-            self.rho_optimizer,
-            step_size,
-            weights,
-            margin=self.config.optim.margin,
-            second_order=meta.second_order,
-        )
+        if self.method.rho_learner == "mldg":
+            scalars = mldg_step(
+                self.model, meta_train, meta_test, [self.optimizer, self.rho_optimizer], *episode, **losses
+            )
+        else:
+            order_and_sum = {"second_order": meta.second_order, "combined": meta.combined}
+            scalars = meta_step(
+                self.model, meta_train, meta_test, self.rho_optimizer, *episode, **losses, **order_and_sum
+            )
         return scalars | {"lr/inner": torch.tensor(step_size)}
+
+    def _lr(self) -> torch.Tensor:
+        return torch.tensor(self.optimizer.param_groups[0]["lr"])
 
     def _batch(self, index: np.ndarray, purpose: str) -> Batch:
         random = generator(self.seed, "augment", purpose, self.step)
-        return training_batch(
-            self.data, index, random, flip=self.config.optim.flip, pad=self.config.optim.pad, device=self.device
-        )
+        return training_batch(self.data, index, random, self.config.augment, self.device)
 
     def _record(self, scalars: Scalars, watch: Watcher | None) -> None:
-        record, last = self.config.record, self.step == self.config.optim.num_steps - 1
+        record, last = self.config.record, self.step == self.times.num_steps - 1
+        self.history.add_pending(self.step, scalars)
         losses: dict[str, float] = {}
         rho: dict[str, np.ndarray] = {}
         if self.step % record.loss_every == 0 or last:
-            losses = {name: value.item() for name, value in scalars.items()}
-            self.history.add_losses(self.step, losses)
+            losses = self.history.add_losses()
         if self.rho_optimizer and (self.step % record.rho_every == 0 or last):
             rho = {layer_name(name): value.detach().cpu().numpy() for name, value in rho_of(self.model).items()}
             self.history.add_rho(self.step, rho)
@@ -187,47 +189,17 @@ class Trainer:
 
 def identity(config: Config, method: str, seed: int, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Everything but the code that decides a training's outcome, as plain values."""
-    sections = ["model", "optim", "record", *(["meta"] if METHODS[method].rho_learner == "meta" else [])]
+    sections = ["model", "optim", "augment", "record", *(["meta"] if methods.find(method).has_episodes else [])]
     return {
         "method": method,
         "seed": seed,
         "manifest": dict(manifest),
         "num_threads": config.compute.num_threads,
+        "precision": config.compute.precision,
         "device": compute.prepare(config.compute).type,
+        "pretrained": pretrained_identity(config.model.pretrained),
         **{section: getattr(config, section).model_dump() for section in sections},
     }
-
-
-def weights_optimizer(model: Embedder, optim: Optim) -> Optimizer:
-    """The optimiser of everything that is learned but rho."""
-    rho = {id(parameter) for parameter in rho_of(model).values()}
-    groups: dict[bool, list[torch.nn.Parameter]] = {False: [], True: []}
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad and id(parameter) not in rho:
-            groups["bias" in name].append(parameter)
-    settings = [
-        {"params": groups[False], "lr": optim.lr},
-        {"params": groups[True], "lr": optim.lr * optim.bias_lr_factor},
-    ]
-    if optim.optimizer == "sgd":
-        return SGD(settings, lr=optim.lr, momentum=0.9, weight_decay=optim.weight_decay)
-    return Adam(settings, lr=optim.lr, weight_decay=optim.weight_decay)
-
-
-def weights_schedule(optimizer: Optimizer, optim: Optim) -> LRScheduler:
-    """The learning rate of the weights; rho's is constant, as in the reference."""
-    if optim.schedule == "one_cycle":
-        return OneCycleLR(optimizer, [group["lr"] for group in optimizer.param_groups], total_steps=optim.num_steps)
-    return LambdaLR(
-        optimizer, lambda step: warmup_milestones(step, warmup_steps=optim.warmup_steps, milestones=optim.milestones)
-    )
-
-
-def inner_step_size(meta: Meta, step: int) -> float:
-    """The step size of the inner update at a 0-based step; the cycle runs from a hundredth of its peak."""
-    if meta.inner_schedule == "fixed":
-        return meta.inner_lr
-    return triangle(step + 1, period=meta.inner_period, low=meta.inner_lr / 100, high=meta.inner_lr)
 
 
 def layer_name(parameter_name: str) -> str:

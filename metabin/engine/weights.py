@@ -13,10 +13,11 @@ from safetensors.torch import save
 from torch import nn
 
 from metabin.config import Model
-from metabin.engine.methods import METHODS
+from metabin.engine import methods
 from metabin.errors import CheckpointError
 from metabin.files import write_bytes
 from metabin.model.embedder import Embedder, build_embedder
+from metabin.model.fit import require_fit
 
 
 def save_weights(path: Path, model: nn.Module, header: Mapping[str, Any]) -> None:
@@ -44,19 +45,7 @@ def load_weights(path: Path, model: nn.Module) -> None:
     read_header(path)
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    wanted = model.state_dict()
-    problems = [f"{name} is not in the file" for name in wanted if name not in tensors]
-    problems += [f"{name} is not in the network" for name in tensors if name not in wanted]
-    problems += [
-        f"{name} has shape {tuple(tensors[name].shape)}, wanted {tuple(value.shape)}"
-        for name, value in wanted.items()
-        if name in tensors and tensors[name].shape != value.shape
-    ]
-    if problems:
-        raise CheckpointError(
-            f"{path} does not fit the network: {'; '.join(problems[:3])}"
-            + (f" and {len(problems) - 3} more" if len(problems) > 3 else "")
-        )
+    require_fit(path, tensors, model.state_dict())
     model.load_state_dict(tensors)
 
 
@@ -71,6 +60,6 @@ def load_model(path: Path, model: Model, method: str, device: torch.device) -> E
         raise CheckpointError(
             f"{path} holds weights of the method {header.get('method')}, wanted {method}; train again"
         )
-    embedder = build_embedder(model.backbone, header["num_classes"], norm=METHODS[method].norm)
+    embedder = build_embedder(model.backbone, header["num_classes"], norm=methods.find(method).norm)
     load_weights(path, embedder)
     return embedder.to(device).eval()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from metabin.model.backbone import build_backbone, swap_norms
+from metabin.model.backbone import BACKBONES, build_backbone
+from metabin.model.pretrained import NONE, load_pretrained
+from metabin.model.swapping import swap_norms
 
 
 class Embedder(nn.Module):
@@ -18,20 +20,28 @@ class Embedder(nn.Module):
     The neck is a BatchNorm whose bias stays 0 (the BNNeck of Luo et al. 2019), so that embeddings of identities spread
     around the origin; the classifier has no bias.
 
+    With a `precision`, torch.bfloat16 say, the backbone's convolutions compute in it (torch.autocast); parameters and
+    running statistics keep their type, and so do features and all that follows. Distances between features are
+    differences of large numbers: half precision would swallow a triplet's margin.
+
     Source: MetaBIN, section 4.1; reference heads/metalearning_head.py. The classifier keeps torch's own
     initialisation, which is what the reference ends up with (see docs/method.md).
     """
 
-    def __init__(self, backbone: nn.Module, num_features: int, num_classes: int) -> None:
+    def __init__(
+        self, backbone: nn.Module, num_features: int, num_classes: int, *, precision: torch.dtype | None = None
+    ) -> None:
         super().__init__()
-        self.backbone = backbone
+        self.backbone, self.precision = backbone, precision
         self.neck = nn.BatchNorm1d(num_features)
         self.neck.bias.requires_grad_(False)
         self.classifier = nn.Linear(num_features, num_classes, bias=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> features (B, D), before the neck."""
-        return self.backbone(images).mean(dim=(2, 3))
+        with torch.autocast(images.device.type, self.precision, enabled=self.precision is not None):
+            maps = self.backbone(images)
+        return maps.to(images.dtype).mean(dim=(2, 3))
 
     def classify(self, features: Tensor) -> Tensor:
         """(B, D) -> logits (B, C)."""
@@ -43,14 +53,31 @@ class Embedder(nn.Module):
         return self.neck(self(images))
 
 
-def build_embedder(backbone: str, num_classes: int, *, norm: str = "bin", rho: float = 1.0) -> Embedder:
-    """An untrained embedder.
+def build_embedder(
+    backbone: str,
+    num_classes: int,
+    *,
+    norm: str = "bin",
+    rho: float = 1.0,
+    pretrained: str = NONE,
+    precision: torch.dtype | None = None,
+) -> Embedder:
+    """An embedder before its training.
 
     Args:
         backbone: a name in `metabin.model.backbone.BACKBONES`.
         num_classes: training identities.
-        norm: "bn", "in" or "bin", put in place of every BatchNorm of the backbone.
-        rho: start value of the balance, in [0, 1]; "bin" only.
+        norm: a name in `metabin.model.swapping.NORMS`, put in place of every BatchNorm of the backbone.
+        rho: start value of the balance, in [0, 1]; "bin" and "bin_shared" only.
+        pretrained: the backbone's start, see `metabin.model.pretrained.load_pretrained`. Of a BatchNorm it becomes the
+            batch half of the norm in its place.
+        precision: of the backbone's computation; None is that of its parameters.
+
+    Raises:
+        ValueError: an unknown name, a rho outside [0, 1], or a norm that the backbone cannot have.
+        CheckpointError: the pretrained weights cannot be had or do not fit.
     """
     network, num_features = build_backbone(backbone)
-    return Embedder(swap_norms(network, norm, rho=rho), num_features, num_classes)
+    load_pretrained(network, pretrained)
+    swap_norms(network, norm, rho=rho, early_stages=BACKBONES[backbone].early_stages)
+    return Embedder(network, num_features, num_classes, precision=precision)

@@ -43,11 +43,7 @@ class BatchInstanceNorm2d(nn.Module):
         self.register_buffer("running_var", torch.ones(num_features))
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.shape[2] * x.shape[3] == 1:
-            raise ValueError(
-                f"instance normalisation needs more than one pixel, found a map of shape {tuple(x.shape)}; "
-                "use larger images or a plain BatchNorm after pooling"
-            )
+        require_pixels(x)
         # rho * y_bn + (1 - rho) * y_in, with each weight folded into its half's affine: two passes over x fewer
         rho = self.rho
         y_bn = F.batch_norm(
@@ -65,3 +61,12 @@ class BatchInstanceNorm2d(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
+
+
+def require_pixels(x: Tensor) -> None:
+    """Raise ValueError for a map (N, C, 1, 1), in which every instance would be its own mean."""
+    if x.shape[2] * x.shape[3] == 1:
+        raise ValueError(
+            f"instance normalisation needs more than one pixel, found a map of shape {tuple(x.shape)}; "
+            "use larger images or a plain BatchNorm after pooling"
+        )

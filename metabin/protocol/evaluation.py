@@ -33,7 +33,7 @@ class TestSet:
 
 
 def load_tests(directory: Path, manifest: Mapping[str, Any]) -> list[TestSet]:
-    """The test images of every domain of a fold, the held-out domains first.
+    """The test images of every domain of a fold that has some, the held-out domains first.
 
     Raises:
         DatasetError: a file of a domain is missing.
@@ -41,7 +41,8 @@ def load_tests(directory: Path, manifest: Mapping[str, Any]) -> list[TestSet]:
     tests = []
     for name in (*manifest["targets"], *manifest["sources"]):
         query, gallery = (load_part(directory, manifest, (name,), part) for part in ("query", "gallery"))
-        tests.append(TestSet(name, name in manifest["targets"], query, gallery))
+        if len(query):
+            tests.append(TestSet(name, name in manifest["targets"], query, gallery))
     return tests
 
 

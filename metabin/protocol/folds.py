@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from metabin.types import Fold
 
 
-def leave_one_out(domains: Sequence[str]) -> tuple[Fold, ...]:
-    """One fold per domain: it is the target, all the others are the sources.
+def leave_one_out(
+    domains: Sequence[str], sources: Sequence[str] = (), groups: Mapping[str, Sequence[str]] | None = None
+) -> tuple[Fold, ...]:
+    """One fold per domain: it is the target; all the others, and `sources`, train.
+
+    Args:
+        groups: the data sets that a name among `domains` stands for; a name that is not there stands for itself.
 
     Raises:
-        ValueError: fewer than two domains.
+        ValueError: a fold has no sources, or one of its targets is among them.
     """
-    return tuple(Fold(target, tuple(name for name in domains if name != target), (target,)) for target in domains)
+    members = {name: tuple((groups or {}).get(name, (name,))) for name in domains}
+    return tuple(
+        Fold(
+            held_out,
+            tuple(one for name in domains if name != held_out for one in members[name]) + tuple(sources),
+            members[held_out],
+        )
+        for held_out in domains
+    )
+
+
+def datasets(folds: Sequence[Fold]) -> tuple[str, ...]:
+    """Every data set that a fold uses, each once, in order of appearance among targets and then sources."""
+    targets = [name for fold in folds for name in fold.targets]
+    return tuple(dict.fromkeys([*targets, *(name for fold in folds for name in fold.sources)]))

@@ -1,35 +1,10 @@
 import numpy as np
 import torch
-from torchvision.transforms.v2 import functional as transforms
 
-from metabin.data.loading import augment, normalise, training_batch
+from metabin.config import Augment
+from metabin.data.loading import cameras_as_domains, normalise, training_batch
 
-
-def images(count=6):
-    return np.random.default_rng(0).integers(1, 256, (count, 8, 5, 3), dtype=np.uint8)
-
-
-def test_every_augmented_image_is_a_crop_of_its_padded_possibly_flipped_original():
-    source, pad = images(40), 2
-    shown = augment(source, np.random.default_rng(1), flip=0.5, pad=pad)
-    found = set()
-    for original, result in zip(source, shown, strict=True):
-        candidates = {}
-        for flipped in (False, True):
-            image = torch.from_numpy(original).permute(2, 0, 1)
-            image = transforms.pad(transforms.horizontal_flip(image) if flipped else image, [pad])
-            for top in range(2 * pad + 1):
-                for left in range(2 * pad + 1):
-                    candidates[flipped, top, left] = transforms.crop(image, top, left, 8, 5).permute(1, 2, 0).numpy()
-        matches = [key for key, candidate in candidates.items() if np.array_equal(candidate, result)]
-        assert len(matches) == 1
-        found.add(matches[0])
-    assert {flipped for flipped, _, _ in found} == {False, True}
-    assert {top for _, top, _ in found} == {left for _, _, left in found} == set(range(5))
-
-
-def test_no_flip_and_no_padding_leave_the_images_as_they_are():
-    assert np.array_equal(augment(images(), np.random.default_rng(0), flip=0.0, pad=0), images())
+AS_IT_IS = Augment(flip=0.0, pad=0, colour_jitter=False)
 
 
 def test_pixels_are_normalised_with_the_means_and_deviations_of_imagenet():
@@ -41,8 +16,18 @@ def test_pixels_are_normalised_with_the_means_and_deviations_of_imagenet():
 
 def test_a_batch_carries_the_labels_cameras_and_domains_of_its_images(tiny_images):
     index = np.array([0, 13, 35])
-    batch = training_batch(tiny_images, index, np.random.default_rng(0), flip=0, pad=0, device=torch.device("cpu"))
+    batch = training_batch(tiny_images, index, np.random.default_rng(0), AS_IT_IS, torch.device("cpu"))
     assert batch.label.tolist() == [0, 4, 11]
     assert batch.domain.tolist() == [0, 1, 2]
     assert batch.camid.tolist() == [0, 1, 2]
     assert torch.equal(batch.images[1], normalise(torch.from_numpy(tiny_images.pixels[1][1:2].copy()))[0])
+
+
+def test_cameras_become_domains_and_identities_stay_whole(tiny_images):
+    found = cameras_as_domains(tiny_images)
+    assert found.names[:4] == ("site0/camera 0", "site0/camera 1", "site0/camera 2", "site1/camera 0")
+    assert len(found.names) == 9
+    assert np.array_equal(found.domain, 3 * tiny_images.dataset + tiny_images.camid)
+    assert np.array_equal(found.label, tiny_images.label)
+    index = np.array([0, 13, 35])
+    assert np.array_equal(found.images(index), tiny_images.images(index))

@@ -4,7 +4,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from metabin.data.sampling import DomainSampler, IdentitySampler
+from metabin.data.sampling import DomainSampler, IdentitySampler, epoch_steps
 from metabin.errors import DatasetError
 
 # 3 domains of 5 identities; identity i has 2 + i images
@@ -66,3 +66,21 @@ def test_too_few_identities_or_domains_are_refused_before_the_first_batch():
     one_identity = np.array([0, 0, 1, 2])
     with pytest.raises(DatasetError, match="fewer than 2"):
         DomainSampler(one_identity, np.array([0, 0, 1, 1]), 2, 2, 0, ("lonely", "other"))
+
+
+def test_a_domain_that_runs_out_is_refilled_and_the_epoch_ends_when_every_one_has_run_out():
+    # 2 identities each: 3 groups of 4 images an identity in domain 0, 4 in domain 1. So domain 0 runs out after 3
+    # batches, domain 1 after 4; there the epoch ends, and both start anew
+    label, domain = np.arange(4).repeat([12, 12, 16, 16]), np.zeros(56, int)
+    domain[24:] = 1
+    for seed in range(5):
+        batches = np.stack(list(islice(DomainSampler(label, domain, 2, 4, seed), 8)))
+        small, large = batches[:, :8], batches[:, 8:]
+        for whole in (small[:3], small[4:7], large[:4], large[4:]):
+            assert len(np.unique(whole)) == whole.size
+
+
+def test_epochs_are_counted_as_the_reference_counts_them():
+    assert epoch_steps(np.arange(40).repeat(8), 20, 4) == 3  # 4 batches of 80 in 320 images, less one
+    assert epoch_steps(np.arange(40).repeat(5), 20, 4) == 3  # 5 images are padded to 8
+    assert epoch_steps(np.arange(4).repeat(4), 4, 4) == 1

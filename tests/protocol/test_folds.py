@@ -1,6 +1,6 @@
 import pytest
 
-from metabin.protocol.folds import leave_one_out
+from metabin.protocol.folds import datasets, leave_one_out
 from metabin.types import Fold
 
 
@@ -21,3 +21,17 @@ def test_a_domain_cannot_be_source_and_target():
 def test_a_fold_without_sources_is_refused():
     with pytest.raises(ValueError, match="at least one source and one target, found 0 and 1"):
         leave_one_out(["a"])
+
+
+def test_some_sources_train_in_every_fold_and_a_group_is_held_out_together():
+    folds = leave_one_out(["small", "c"], ["d"], {"small": ["a", "b"]})
+    assert [(fold.name, fold.sources, fold.targets) for fold in folds] == [
+        ("small", ("c", "d"), ("a", "b")),
+        ("c", ("a", "b", "d"), ("c",)),
+    ]
+    assert datasets(folds) == ("a", "b", "c", "d")
+
+
+def test_a_group_that_holds_one_of_the_sources_is_refused():
+    with pytest.raises(ValueError, match=r"\['d'\] are both sources and targets"):
+        leave_one_out(["small"], ["d"], {"small": ["a", "d"]})

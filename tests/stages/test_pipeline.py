@@ -16,7 +16,7 @@ TINY = {
     "protocol": {"domains": ["campus", "night", "plaza"], "baselines": ["bn"]},
     "benchmark": {"num_ids": 8},
     "partition": {"num_train_ids": 4},
-    "optim": {"num_steps": 3, "ids_per_batch": 4, "images_per_id": 2},
+    "optim": {"duration": 3, "ids_per_batch": 4, "images_per_id": 2},
     "meta": {"ids_per_domain": 2},
     "record": {"loss_every": 1},
 }

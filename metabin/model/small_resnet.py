@@ -1,0 +1,50 @@
+"""The network of the embedded benchmark."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with norms and a shortcut."""
+
+    def __init__(self, num_in: int, num_out: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(num_in, num_out, 3, stride, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(num_out)
+        self.conv2 = nn.Conv2d(num_out, num_out, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(num_out)
+        self.relu = nn.ReLU()
+        self.shortcut = (
+            nn.Identity()
+            if num_in == num_out and stride == 1
+            else nn.Sequential(nn.Conv2d(num_in, num_out, 1, stride, bias=False), nn.BatchNorm2d(num_out))
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.relu(self.norm1(self.conv1(x)))
+        return self.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
+
+
+class SmallResNet(nn.Module):
+    """The net of the embedded benchmark: four residual blocks for images of 64x32, small enough for a CPU.
+
+    (B, 3, 64, 32) -> (B, 128, 8, 4); 12 norm layers, 720 channels under them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 16, 3, stride=2, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(16)
+        self.relu = nn.ReLU()
+        self.block1 = ResidualBlock(16, 16, stride=1)
+        self.block2 = ResidualBlock(16, 32, stride=2)
+        self.block3 = ResidualBlock(32, 64, stride=2)
+        self.block4 = ResidualBlock(64, 128, stride=1)  # last stride 1, as in every ReID backbone
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.relu(self.norm(self.conv(images)))
+        return self.block4(self.block3(self.block2(self.block1(x))))

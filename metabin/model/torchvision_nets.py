@@ -1,0 +1,49 @@
+"""torchvision's networks without pooling and classifier, with the last stride 1: a finer map before pooling.
+
+Submodules keep torchvision's names, so that its files load by key. torchvision is imported when a network is built,
+because that costs seconds which the small net need not spend.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from torch import nn
+
+from metabin.model.variants import IBN
+
+
+def build_resnet(name: str) -> nn.Sequential:
+    """torchvision's "resnet18", "resnet34", "resnet50" or "resnet101": (N, 3, 256, 128) -> (N, D, 16, 8)."""
+    from torchvision.models import get_model
+
+    network = get_model(name, weights=None)
+    _undo_strides(network.get_submodule("layer4"))
+    parts = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
+    return nn.Sequential(OrderedDict({part: network.get_submodule(part) for part in parts}))
+
+
+def build_resnet50_ibn() -> nn.Sequential:
+    """ResNet-50 with an IBN layer after the first convolution of every block of the first three stages (IBN-a)."""
+    network = build_resnet("resnet50")
+    for stage in ("layer1", "layer2", "layer3"):
+        for block in network.get_submodule(stage).children():
+            bn = block.get_submodule("bn1")
+            assert isinstance(bn, nn.BatchNorm2d)
+            block.bn1 = IBN(bn.num_features)
+    return network
+
+
+def build_torchvision_mobilenet(width: float) -> nn.Sequential:
+    """torchvision's MobileNetV2: (N, 3, 256, 128) -> (N, D, 16, 8); 52 norm layers."""
+    from torchvision.models import mobilenet_v2
+
+    features = mobilenet_v2(weights=None, width_mult=width).features
+    _undo_strides(features.get_submodule("14"))  # the first block of 160 channels, the last that has a stride
+    return nn.Sequential(OrderedDict(features=features))
+
+
+def _undo_strides(stage: nn.Module) -> None:
+    for module in stage.modules():
+        if isinstance(module, nn.Conv2d):
+            module.stride = (1, 1)

@@ -1,0 +1,138 @@
+"""What the parameters can make of a training, beside the defaults."""
+
+from itertools import islice
+
+import pytest
+import torch
+from trainings import Killed, assert_same_bits, killer, state
+
+from metabin.config.sections import MetaTestLosses, MetaTrainLosses
+from metabin.engine.learner import rho_of
+from metabin.engine.schedule import Timeline
+from metabin.engine.trainer import Trainer
+from metabin.errors import ConfigError
+
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+
+
+def test_the_first_iteration_can_have_more_base_steps_each_on_a_batch_of_its_own(make_config, tiny_config, tiny_images):
+    config = tiny_config.model_copy(
+        update={"optim": tiny_config.optim.model_copy(update={"duration": 3, "first_base_steps": 4})}
+    )
+    trainer, used = Trainer(config, tiny_images, "metabin", 0), []
+    batch = trainer._batch
+    trainer._batch = lambda index, purpose: (used.append((trainer.step, purpose, tuple(index))), batch(index, purpose))[
+        1
+    ]
+    trainer.run()
+    per_step = [[purpose for step, purpose, _ in used if step == number] for number in range(3)]
+    meta = ["meta-train", "meta-test"]
+    assert per_step == [["base-0", "base-1", "base-2", "base", *meta], ["base", *meta], ["base", *meta]]
+    drawn = [index for _, purpose, index in used if purpose.startswith("base")]
+    wanted = [tuple(index) for index in islice(trainer.base_sampler, 6)]
+    assert drawn == wanted
+
+
+def test_a_killed_training_with_more_first_base_steps_resumes_where_it_was(tiny_config, tiny_images, tmp_path):
+    config = tiny_config.model_copy(update={"optim": tiny_config.optim.model_copy(update={"first_base_steps": 3})})
+    wanted = state(Trainer(config, tiny_images, "metabin", 0).run())
+    path = tmp_path / "state.pt"
+    with pytest.raises(Killed):
+        Trainer(config, tiny_images, "metabin", 0).run(watch=killer(5), state_path=path, digest="d")
+    assert_same_bits(state(Trainer(config, tiny_images, "metabin", 0).run(state_path=path, digest="d")), wanted)
+
+
+def test_times_in_epochs_are_multiplied_by_the_iterations_of_an_epoch(tiny_config, make_images):
+    images = make_images(num_domains=3, num_ids=4, num_images=8)  # 12 identities x 8 images
+    optim = tiny_config.optim.model_copy(
+        update={"unit": "epochs", "duration": 2, "warmup": 1, "milestones": [1], "schedule": "warmup_milestones"}
+    )
+    trainer = Trainer(tiny_config.model_copy(update={"optim": optim}), images, "metabin", 0)
+    assert trainer.times == Timeline(num_steps=22, warmup_steps=11, milestones=(11,), inner_period=44)
+    trainer.run()
+    assert trainer.step == 22
+    assert [row["lr/base"] for row in trainer.history.losses][9:12] == pytest.approx(
+        [0.01 * (0.01 + 0.99 * 9 / 11), 0.01 * (0.01 + 0.99 * 10 / 11), 0.001]
+    )
+
+
+def test_cameras_of_one_source_serve_as_domains(tiny_config, make_images):
+    images = make_images(num_domains=1, num_ids=4, num_images=3)
+    with pytest.raises(ConfigError, match=r"there are 1 source domains .* cameras of one data set can be domains"):
+        Trainer(tiny_config, images, "metabin", 0)
+    config = tiny_config.model_copy(update={"meta": tiny_config.meta.model_copy(update={"domains": "cameras"})})
+    trainer, splits = Trainer(config, images, "metabin", 0), []
+    batch = trainer._batch
+
+    def spy(index, purpose):
+        if purpose.startswith("meta"):
+            splits.append({int(camid) for camid in images.camid[index]})
+        return batch(index, purpose)
+
+    trainer._batch = spy
+    trainer.run()
+    for train, test in zip(splits[::2], splits[1::2], strict=True):
+        assert (len(train), len(test)) == (2, 1)
+        assert not train & test
+
+
+@pytest.mark.parametrize(
+    ("changes", "columns"),
+    [
+        ({"train_losses": MetaTrainLosses(scatter=1, shuffle=0, triplet=0, ce=0)}, {"meta_train/scatter"}),
+        (
+            {"train_losses": MetaTrainLosses(scatter=0, shuffle=1, triplet=1, ce=0)},
+            {"meta_train/shuffle", "meta_train/triplet"},
+        ),
+        (
+            {
+                "train_losses": MetaTrainLosses(scatter=1, shuffle=1, triplet=1, ce=1),
+                "test_losses": MetaTestLosses(triplet=1, ce=1),
+            },
+            {"meta_train/scatter", "meta_train/shuffle", "meta_train/triplet", "meta_train/ce", "meta_test/ce"},
+        ),
+    ],
+)
+def test_losses_of_the_episodes_are_chosen_by_their_weights(changes, columns, tiny_config, tiny_images):
+    config = tiny_config.model_copy(update={"meta": tiny_config.meta.model_copy(update=changes)})
+    trainer = Trainer(config, tiny_images, "metabin", 0)
+    trainer.run()
+    found = {name for name in trainer.history.losses_table().columns if name.startswith("meta")}
+    assert found == columns | {"meta_test/triplet"}
+
+
+@pytest.mark.parametrize("changes", [{"combined": True}, {"second_order": True}, {"inner_schedule": "fixed"}])
+def test_variants_of_the_meta_step_end_with_other_rho(changes, tiny_config, tiny_images):
+    plain = rho_of(Trainer(tiny_config, tiny_images, "metabin", 0).run())
+    config = tiny_config.model_copy(update={"meta": tiny_config.meta.model_copy(update=changes)})
+    varied = rho_of(Trainer(config, tiny_images, "metabin", 0).run())
+    assert any(not torch.equal(plain[name], varied[name]) for name in plain)
+
+
+def test_mldg_moves_weights_and_rho_by_the_episode_and_leaves_the_running_statistics_to_the_base_step(
+    tiny_config, tiny_images
+):
+    trainer = Trainer(tiny_config, tiny_images, "mldg", 0)
+    before = state(trainer.model)
+    trainer._meta_step(next(iter(trainer.meta_sampler)))
+    after = trainer.model.state_dict()
+    still = {name for name in before if torch.equal(before[name], after[name])}
+    assert still == {"neck.bias", *(name for name, _ in trainer.model.named_buffers())}
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_cuda)])
+@pytest.mark.parametrize("method", ["bn", "metabin", "mldg"])
+def test_bfloat16_trains_near_float32_with_float32_weights_and_losses(method, device, tiny_config, tiny_images):
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        settings = tiny_config.compute.model_copy(update={"precision": precision, "device": device})
+        optim = tiny_config.optim.model_copy(update={"lr": 0.001})
+        config = tiny_config.model_copy(update={"compute": settings, "optim": optim})
+        trainer = Trainer(config, tiny_images, method, 0)
+        model = trainer.run()
+        assert all(value.dtype in (torch.float32, torch.int64) for value in model.state_dict().values())
+        losses[precision] = trainer.history.losses_table()
+    first = {name: table["base/ce"].iloc[0] for name, table in losses.items()}
+    assert first["float32"] != first["bfloat16"]
+    assert first["bfloat16"] == pytest.approx(first["float32"], rel=0.02)
+    assert losses["bfloat16"]["base/ce"].mean() == pytest.approx(losses["float32"]["base/ce"].mean(), rel=0.1)

