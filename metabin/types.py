@@ -13,12 +13,18 @@ if TYPE_CHECKING:  # cheap stages must not pay for importing torch
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
-    """One image: `path` relative to the domain's folder, the data set's own `pid`, a 0-based `camid`."""
+    """One image: `path` relative to the domain's folder, the data set's own `pid`, a 0-based `camid`.
+
+    `part` is the data set's own split: "train", "query" or "gallery"; "" where it has none. A distractor belongs to the
+    gallery alone: it is nobody that is searched for, and never trains.
+    """
 
     path: str
     pid: int
     camid: int
     domain: str
+    part: str = ""
+    distractor: bool = False
 
 
 @dataclass(frozen=True, slots=True)

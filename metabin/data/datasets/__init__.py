@@ -1,0 +1,1 @@
+"""Readers of real data sets, one file each: a folder as its owners distribute it becomes records of images."""
