@@ -11,7 +11,7 @@ from stages import cli, layout
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--domain", required=True, help="a site of the embedded benchmark")
+    parser.add_argument("--domain", required=True, help="a site of the embedded benchmark, or a group")
     domain = parser.parse_args().domain
 
     from metabin.config import load_config
@@ -19,12 +19,14 @@ def main() -> None:
     from metabin.data.synthetic import contact_sheet
     from metabin.files import write_bytes
 
-    settings = catalogue.draw_settings(load_config().benchmark)
-    catalogue.check_domains([domain])
-    with cli.progress(f"draw {domain}", catalogue.num_images(settings), "image") as advance:
-        catalogue.fetch(domain, layout.raw(domain), settings, workers=os.cpu_count() or 1, on_image=advance)
+    config = load_config()
+    settings, folders = catalogue.draw_settings(config.benchmark), layout.raw(domain, config.protocol.groups)
+    catalogue.check_domains(list(folders))
+    for name, folder in folders.items():
+        with cli.progress(f"draw {name}", catalogue.num_images(settings), "image") as advance:
+            catalogue.fetch(name, folder, settings, workers=os.cpu_count() or 1, on_image=advance)
     sheet = io.BytesIO()
-    contact_sheet(layout.raw(domain), num_ids=min(8, settings.num_ids)).save(sheet, "JPEG", quality=92)
+    contact_sheet(next(iter(folders.values())), num_ids=min(8, settings.num_ids)).save(sheet, "JPEG", quality=92)
     write_bytes(layout.sheet(domain), sheet.getvalue())
 
 

@@ -44,7 +44,9 @@ def main() -> None:
                 rows.append(key | evaluation.score_row(evaluation.retrieval_scores(query, gallery), test))
                 if test.unseen and (method, seed) == shown:
                     records = store.load_records(layout.PARTITION, test.domain)
-                    lists += [key | found for found in ranked.telling_lists(query, gallery, test, records)]
+                    folder = str(layout.raw_folders(config.protocol)[test.domain].relative_to(layout.RAW))
+                    told = key | {"test_domain": test.domain}
+                    lists += [told | found for found in ranked.telling_lists(query, gallery, test, records, folder)]
             done(1)
 
     scores = pd.DataFrame(rows)

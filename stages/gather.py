@@ -21,7 +21,7 @@ def gather(config: Config) -> ReportInputs:
     import pandas as pd
 
     from metabin.data import store
-    from metabin.protocol.folds import datasets, leave_one_out
+    from metabin.protocol.folds import datasets, describe, leave_one_out
     from metabin.report.inputs import ReportInputs
     from metabin.report.provenance import provenance
 
@@ -29,11 +29,12 @@ def gather(config: Config) -> ReportInputs:
     folds = leave_one_out(protocol.domains, protocol.sources, protocol.groups)
     domains = datasets(folds)
     records = {name: store.load_records(layout.PARTITION, name) for name in domains}
+    folders = {name: folder.relative_to(layout.RAW) for name, folder in layout.raw_folders(protocol).items()}
     manifests = [store.load_manifest(layout.PARTITION, fold.name) for fold in folds]
     digests = {name: entry["sha256"] for manifest in manifests for name, entry in manifest["domains"].items()}
     ranked = [json.loads((layout.results(fold.name) / "ranked.json").read_text()) for fold in folds]
     return ReportInputs(
-        title="MetaBIN, leave one domain out",
+        title=f"MetaBIN, {'leave one domain out' if len(folds) > 1 else ''.join(map(describe, folds))}",
         note=NOTE,
         folds=tuple(fold.name for fold in folds),
         domains=domains,
@@ -42,7 +43,7 @@ def gather(config: Config) -> ReportInputs:
         scores=pd.concat([pd.read_csv(layout.results(fold) / "scores.csv") for fold in protocol.domains]),
         ranked=[entry for entries in ranked for entry in entries],
         **{name: read_trainings(config, methods, name) for name in ("losses", "rho", "rho_histograms")},
-        samples={name: [f"{name}/{record.path}" for record in records[name][:16]] for name in domains},
+        samples={name: [str(folders[name] / record.path) for record in records[name][:16]] for name in domains},
         provenance=provenance(config.model_dump(), digests, layout.ROOT),
     )
 

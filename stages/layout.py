@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from metabin.config import Protocol
 
 ROOT = Path()
 RAW = Path("data/raw")
@@ -11,8 +16,17 @@ PARTITION = Path("data/partition")
 REPORTS = Path("reports")
 
 
-def raw(domain: str) -> Path:
-    return RAW / domain
+def raw(domain: str, groups: Mapping[str, Sequence[str]]) -> dict[str, Path]:
+    """The folder of every data set of a domain: its own, or one for each member of a group."""
+    return {name: RAW / domain / name for name in groups[domain]} if domain in groups else {domain: RAW / domain}
+
+
+def raw_folders(protocol: Protocol) -> dict[str, Path]:
+    """The folder of every data set of a protocol."""
+    found: dict[str, Path] = {}
+    for domain in (*protocol.domains, *protocol.sources):
+        found |= raw(domain, protocol.groups)
+    return found
 
 
 def sheet(domain: str) -> Path:

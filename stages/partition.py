@@ -18,7 +18,8 @@ def main() -> None:
     size, protocol = config.partition, config.protocol
     folds = leave_one_out(protocol.domains, protocol.sources, protocol.groups)
     domains = datasets(folds)
-    records = {name: catalogue.read(name, layout.raw(name)) for name in domains}
+    folders = layout.raw_folders(protocol)
+    records = {name: catalogue.read(name, folders[name]) for name in domains}
 
     splits = {}
     for fold in folds:  # before any image is decoded: what cannot be split costs nothing
@@ -27,7 +28,7 @@ def main() -> None:
     digests = {}
     with cli.progress("decode", len(domains), "domain") as advance:
         for name in domains:
-            pixels = store.decode(records[name], layout.raw(name), size.height, size.width)
+            pixels = store.decode(records[name], folders[name], size.height, size.width)
             digests[name] = store.save_domain(layout.PARTITION, name, records[name], pixels)
             advance(1)
     for fold in folds:

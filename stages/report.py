@@ -34,7 +34,7 @@ def track(config: Config, inputs: ReportInputs) -> None:
     with tracking.open_run("parent") as run:
         run.params(config.model_dump())
         for method in inputs.rows:
-            run.table(f"matrix/{method}", tables.matrix(inputs.scores, method, "mAP", inputs.folds, inputs.domains))
+            run.table(f"matrix/{method}", tables.matrix(inputs.scores, method, "mAP", inputs.folds, inputs.tested))
         run.metrics(
             {
                 f"{method}.{role}/{metric}": value

@@ -33,11 +33,12 @@ def main() -> None:
         cli.progress(title, training.times.num_steps, "step") as done,
     ):
         run.params(config.model_dump())
+        folders = layout.raw_folders(config.protocol)
         for name in sources.names:
             run.dataset(
                 store.records_table(layout.PARTITION, name),
                 name=name,
-                source=str(layout.raw(name)),
+                source=str(folders[name]),
                 digest=manifest["domains"][name]["sha256"],
                 context="train",
             )

@@ -6,7 +6,16 @@ import math
 
 
 def distance(a, b) -> float:
-    return math.sqrt(max(sum((p - q) ** 2 for p, q in zip(a, b, strict=True)), 1e-12))
+    return max(math.dist(a, b), 1e-6)
+
+
+def cross_entropy(logits, label, smoothing) -> float:
+    total = 0.0
+    for row, y in zip(logits, label, strict=True):
+        log_sum = math.log(sum(math.exp(value) for value in row))
+        target = [1 - smoothing if j == y else smoothing / (len(row) - 1) for j in range(len(row))]
+        total -= sum(q * (value - log_sum) for q, value in zip(target, row, strict=True))
+    return total / len(logits)
 
 
 def triplet(features, label, margin) -> float:

@@ -33,3 +33,8 @@ def datasets(folds: Sequence[Fold]) -> tuple[str, ...]:
     """Every data set that a fold uses, each once, in order of appearance among targets and then sources."""
     targets = [name for fold in folds for name in fold.targets]
     return tuple(dict.fromkeys([*targets, *(name for fold in folds for name in fold.sources)]))
+
+
+def describe(fold: Fold) -> str:
+    """What trains and what tests: "a + b -> c". A protocol's number alone says neither."""
+    return f"{' + '.join(fold.sources)} -> {' + '.join(fold.targets)}"

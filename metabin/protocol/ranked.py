@@ -11,12 +11,18 @@ from metabin.types import Embeddings, ImageRecord
 
 
 def telling_lists(
-    query: Embeddings, gallery: Embeddings, test: TestSet, records: Sequence[ImageRecord], *, length: int = 8
+    query: Embeddings,
+    gallery: Embeddings,
+    test: TestSet,
+    records: Sequence[ImageRecord],
+    folder: str,
+    *,
+    length: int = 8,
 ) -> list[dict[str, Any]]:
     """The lists with the best, the median and the worst average precision; of equal ones the first query's.
 
     Args:
-        records: the domain's, in the order of its pixels. length: gallery images shown.
+        records: the domain's, in the order of its pixels. folder: where its images are. length: gallery images shown.
     Returns: plain values: kind, average_precision, query and gallery (path, pid, camid; there also distance, correct).
     """
     distance = cosine_distance(query.features, gallery.features)
@@ -38,10 +44,10 @@ def telling_lists(
             {
                 "kind": kind,
                 "average_precision": round(precision[index], 6),
-                "query": _describe(records[int(test.query.row[index])]),
+                "query": _describe(records[int(test.query.row[index])], folder),
                 "gallery": [
                     {
-                        **_describe(records[int(test.gallery.row[item])]),
+                        **_describe(records[int(test.gallery.row[item])], folder),
                         "distance": round(float(distance[index, item]), 4),
                         "correct": bool(same_pid[index, item]),
                     }
@@ -52,5 +58,5 @@ def telling_lists(
     return lists
 
 
-def _describe(record: ImageRecord) -> Mapping[str, Any]:
-    return {"path": f"{record.domain}/{record.path}", "pid": record.pid, "camid": record.camid}
+def _describe(record: ImageRecord, folder: str) -> Mapping[str, Any]:
+    return {"path": f"{folder}/{record.path}", "pid": record.pid, "camid": record.camid}

@@ -8,6 +8,16 @@ import pandas as pd
 
 REFERENCE_METHOD = "bin_joint"
 SUMMARY_METRICS = ("mAP", "mINP", "rank1")
+CELL = ["fold", "test_domain"]
+
+
+def cells_of(
+    scores: pd.DataFrame, role: str, folds: Sequence[str], domains: Sequence[str]
+) -> tuple[tuple[str, str], ...]:
+    """(fold, test domain) of every cell of a role, by fold and then by domain, in the given orders."""
+    mine = scores.loc[scores["role"] == role, CELL]
+    found = set(mine.itertuples(index=False, name=None))
+    return tuple((fold, domain) for fold in folds for domain in domains if (fold, domain) in found)
 
 
 def method_means(scores: pd.DataFrame, role: str, metric: str, methods: Sequence[str]) -> pd.DataFrame:
@@ -35,45 +45,59 @@ def method_means(scores: pd.DataFrame, role: str, metric: str, methods: Sequence
     return pd.concat([table[["mean", "std"]], counts], axis=1)
 
 
-def unseen_by_domain(
-    scores: pd.DataFrame, metric: str, methods: Sequence[str], domains: Sequence[str], *, statistic: str = "mean"
+def unseen_by_cell(
+    scores: pd.DataFrame,
+    metric: str,
+    methods: Sequence[str],
+    cells: Sequence[tuple[str, str]],
+    *,
+    statistic: str = "mean",
 ) -> pd.DataFrame:
-    """Methods by held-out domains: the unseen cell, `statistic` ("mean", "std") over seeds; NaN if there is none."""
+    """Methods by unseen cells, `statistic` ("mean", "std") over seeds; NaN if there is none.
+
+    A column is a (fold, test domain): a domain that is unseen in two folds has two, as the sources differ.
+    """
     unseen = scores[scores["role"] == "unseen"]
-    values = unseen.groupby(["method", "fold"])[metric].agg(statistic).unstack()
-    return values.reindex(index=list(methods), columns=list(domains))
+    values = unseen.groupby(["method", *CELL])[metric].agg(statistic).unstack(CELL)
+    return values.reindex(index=list(methods), columns=_columns(cells))
 
 
-def matrix(scores: pd.DataFrame, method: str, metric: str, domains: Sequence[str]) -> pd.DataFrame:
-    """Held-out domains by test domains, mean over seeds; the diagonal is unseen; NaN if not evaluated."""
+def matrix(
+    scores: pd.DataFrame, method: str, metric: str, folds: Sequence[str], domains: Sequence[str]
+) -> pd.DataFrame:
+    """Folds by test domains, mean over seeds; NaN if not evaluated."""
     cells = scores[scores["method"] == method]
-    values = cells.groupby(["fold", "test_domain"])[metric].mean().unstack()
-    return values.reindex(index=list(domains), columns=list(domains))
+    values = cells.groupby(CELL)[metric].mean().unstack()
+    return values.reindex(index=list(folds), columns=list(domains))
 
 
-def by_held_out(scores: pd.DataFrame, method: str, role: str, metric: str, domains: Sequence[str]) -> pd.Series:
-    """One value a held-out domain: mean over the test domains of a role, then over seeds."""
-    cells = scores[(scores["method"] == method) & (scores["role"] == role)]
+def seen_by_fold(scores: pd.DataFrame, method: str, metric: str, folds: Sequence[str]) -> pd.Series:
+    """One value a fold: mean over its seen test domains, then over seeds; NaN if there are none."""
+    cells = scores[(scores["method"] == method) & (scores["role"] == "seen")]
     per_seed = cells.groupby(["fold", "seed"])[metric].mean()
-    return per_seed.groupby("fold").mean().reindex(list(domains))
+    return per_seed.groupby("fold").mean().reindex(list(folds))
 
 
 def paired_differences(
-    scores: pd.DataFrame, methods: Sequence[str], domains: Sequence[str], *, reference: str = REFERENCE_METHOD
+    scores: pd.DataFrame,
+    methods: Sequence[str],
+    cells: Sequence[tuple[str, str]],
+    *,
+    reference: str = REFERENCE_METHOD,
 ) -> pd.DataFrame:
-    """Unseen mAP of each method less that of the reference, same held-out domain and seed, mean over seeds.
+    """Unseen mAP of each method less that of the reference, same fold, test domain and seed, mean over seeds.
 
     Returns:
-        Methods (without the reference) by domains; NaN where no seed has both.
+        Methods (without the reference) by cells; NaN where no seed has both.
     """
     pairs = _pairs(scores, methods, reference)
-    return pairs.groupby(level="fold").mean().T.reindex(columns=list(domains))
+    return pairs.groupby(level=CELL).mean().T.reindex(columns=_columns(cells))
 
 
 def paired_spread(scores: pd.DataFrame, methods: Sequence[str], *, reference: str = REFERENCE_METHOD) -> pd.Series:
-    """Standard deviation over seeds of the mean difference over held-out domains; NaN with one seed.
+    """Standard deviation over seeds of the mean difference over unseen cells; NaN with one seed.
 
-    As in `method_means`, only the seeds that cover the most held-out domains count.
+    As in `method_means`, only the seeds that cover the most cells count.
     """
     by_seed = _pairs(scores, methods, reference).groupby(level="seed")
     covered = by_seed.count()
@@ -104,17 +128,19 @@ def summary(scores: pd.DataFrame, methods: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def tidy_matrix(scores: pd.DataFrame, methods: Sequence[str], domains: Sequence[str]) -> pd.DataFrame:
-    """method, held_out, test_domain, role, mAP, rank1: every cell there should be, mean over seeds."""
-    wanted = pd.MultiIndex.from_product(
-        [list(methods), list(domains), list(domains)], names=["method", "held_out", "test_domain"]
-    )
-    renamed = scores.rename(columns={"fold": "held_out"})
-    cells = renamed.groupby(["method", "held_out", "test_domain"])[["mAP", "rank1"]].mean().reindex(wanted)
+def tidy_matrix(
+    scores: pd.DataFrame, methods: Sequence[str], folds: Sequence[str], domains: Sequence[str]
+) -> pd.DataFrame:
+    """method, held_out (the fold), test_domain, role, mAP, rank1: methods by folds by domains, mean over seeds.
+
+    The role is the one that any method has in that cell, and NaN in a cell that no method was tested in.
+    """
+    wanted = pd.MultiIndex.from_product([list(methods), list(folds), list(domains)], names=["method", *CELL])
+    cells = scores.groupby(["method", *CELL])[["mAP", "rank1"]].mean().reindex(wanted)
     cells = cells.round(6).reset_index()
-    role = (cells["held_out"] == cells["test_domain"]).map({True: "unseen", False: "seen"})
-    cells.insert(3, "role", role)
-    return cells
+    roles = scores.drop_duplicates(CELL).set_index(CELL)["role"]
+    cells.insert(3, "role", roles.reindex(pd.MultiIndex.from_frame(cells[CELL])).to_numpy())
+    return cells.rename(columns={"fold": "held_out"})
 
 
 def unseen_means(scores: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
@@ -134,12 +160,16 @@ def gallery_sizes(scores: pd.DataFrame) -> Mapping[str, str]:
 
 
 def _pairs(scores: pd.DataFrame, methods: Sequence[str], reference: str) -> pd.DataFrame:
-    """(fold, seed) by methods: unseen mAP less that of the reference."""
+    """(fold, test domain, seed) by methods: unseen mAP less that of the reference."""
     unseen = scores[scores["role"] == "unseen"]
-    wide = unseen.pivot(index=["fold", "seed"], columns="method", values="mAP")
+    wide = unseen.pivot(index=[*CELL, "seed"], columns="method", values="mAP")
     others = [method for method in methods if method != reference]
     wide = wide.reindex(columns=[*others, reference])
     return wide[others].sub(wide[reference], axis=0)
+
+
+def _columns(cells: Sequence[tuple[str, str]]) -> pd.MultiIndex:
+    return pd.MultiIndex.from_tuples(list(cells), names=CELL)
 
 
 def _rounded(value: float) -> float | None:

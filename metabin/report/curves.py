@@ -14,6 +14,7 @@ from metabin.report.style import MUTED, styles_for
 
 MAX_POINTS = 120  # more steps than this are averaged in as many equal bins
 MAX_PANELS = 16
+MAX_ROWS = 27  # more layers than this share the height of as many
 
 LOSS_TITLES = {
     "base/ce": "Cross-entropy",
@@ -62,7 +63,7 @@ def loss_curves(inputs: ReportInputs, column: str) -> Figure:
         style = styles[method]
         _band(axes, points.index, points["mean"] - points["std"], points["mean"] + points["std"], style.color)
         axes.plot(points.index, points["mean"], color=style.color)
-        ends.append((style.label, float(points["mean"].iloc[-1]), style.color))
+        ends.append((style.short or style.label, float(points["mean"].iloc[-1]), style.color))
     axes.set_title(LOSS_TITLES.get(column, column))
     if column in LOSS_TITLES:
         axes.set_title(column, loc="right", fontsize=7.5, weight="normal", color=MUTED)
@@ -78,13 +79,16 @@ def rho_profile(inputs: ReportInputs) -> Figure:
     last_step = inputs.rho.groupby(["fold", "method", "seed"])["step"].transform("max")
     final = inputs.rho[inputs.rho["step"] == last_step]
     layers, methods = _layers(inputs.rho), _rho_methods(inputs)
-    figure = Figure(figsize=(5.9, 0.95 + min(0.24 * len(layers), 6.5)), layout="constrained")
+    row_height = max(0.24, 0.08 * len(methods))  # inches
+    spread = 0.34 if len(methods) <= 3 else 0.6  # of a row, from its first method to its last
+    height = row_height * min(len(layers), MAX_ROWS)
+    figure = Figure(figsize=(5.9, 0.95 + height), layout="constrained")
     axes = figure.subplots()
     styles = styles_for(inputs.rows)
     for index, method in enumerate(methods):
         mine = final[final["method"] == method]
         rows = mine.groupby("layer")[["mean", "q10", "q90"]].mean().reindex(layers)
-        heights = np.arange(len(layers)) + 0.34 * (index - (len(methods) - 1) / 2) / max(1, len(methods) - 1)
+        heights = np.arange(len(layers)) + spread * (index - (len(methods) - 1) / 2) / max(1, len(methods) - 1)
         color, marker, label = styles[method].color, styles[method].marker, styles[method].label
         axes.hlines(heights, rows["q10"], rows["q90"], color=color, lw=2, alpha=0.4)
         axes.scatter(rows["mean"], heights, s=20, color=color, marker=marker, label=label, zorder=3)
@@ -93,7 +97,7 @@ def rho_profile(inputs: ReportInputs) -> Figure:
     axes.set_xlim(-0.02, 1.02)
     axes.set_xlabel("rho   (0 = instance norm, 1 = batch norm)")
     axes.spines["left"].set_visible(False)
-    figure.legend(loc="outside upper left", ncols=len(methods), fontsize=8.5, handletextpad=0.3)
+    figure.legend(loc="outside upper left", ncols=min(3, len(methods)), fontsize=8.5, handletextpad=0.3)
     return figure
 
 
@@ -124,7 +128,7 @@ def rho_steps(inputs: ReportInputs) -> Figure:
     figure.supxlabel("step", fontsize=8, color=MUTED)
     figure.supylabel("rho", fontsize=8, color=MUTED)
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=len(methods), fontsize=8.5)
+    figure.legend(handles, labels, loc="outside upper left", ncols=min(5, len(methods)), fontsize=8.5)
     return figure
 
 

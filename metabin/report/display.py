@@ -1,6 +1,7 @@
 """Numbers as they are shown: percent, one decimal, a dash for what was not evaluated."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -57,22 +58,32 @@ def points(value: float) -> str:
     return "0.0" if float(text) == 0 else text.replace("-", MINUS)
 
 
+def row_word(inputs: ReportInputs) -> str:
+    """What a row of a matrix is: the domain held out, or a fold where folds have names of their own."""
+    return "held out" if inputs.named_by_target else "fold"
+
+
+def cell_names(cells: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """(fold, test domain) as the domain alone; with the fold where several folds have that domain."""
+    count = Counter(domain for _, domain in cells)
+    return tuple(domain if count[domain] == 1 else f"{domain} ({fold})" for fold, domain in cells)
+
+
 def headline(inputs: ReportInputs) -> Table:
-    """Methods by: unseen mAP, rank-1, mINP and seen mAP as means; unseen mAP for each held-out domain."""
-    num = len(inputs.domains)
-    columns = [
-        _mean_column(inputs, "unseen", "mAP", num),
-        _mean_column(inputs, "unseen", "rank1", num),
-        _mean_column(inputs, "unseen", "mINP", num),
-        _mean_column(inputs, "seen", "mAP", num * (num - 1)),
-    ]
-    values = tables.unseen_by_domain(inputs.scores, "mAP", inputs.rows, inputs.domains)
-    spreads = tables.unseen_by_domain(inputs.scores, "mAP", inputs.rows, inputs.domains, statistic="std")
-    columns += [_column(values[name], spreads[name], inputs.trained) for name in inputs.domains]
+    """Methods by: unseen mAP, rank-1, mINP and, if any, seen mAP as means; unseen mAP of each held-out domain."""
+    columns = [_mean_column(inputs, "unseen", metric) for metric in ("mAP", "rank1", "mINP")]
+    groups, heads = [("Unseen, mean", 3)], ["mAP", "rank-1", "mINP"]
+    if inputs.has_seen:
+        columns.append(_mean_column(inputs, "seen", "mAP"))
+        groups.append(("Seen, mean", 1))
+        heads.append("mAP")
+    values = tables.unseen_by_cell(inputs.scores, "mAP", inputs.rows, inputs.unseen)
+    spreads = tables.unseen_by_cell(inputs.scores, "mAP", inputs.rows, inputs.unseen, statistic="std")
+    columns += [_column(values[cell], spreads[cell], inputs.trained) for cell in inputs.unseen]
     return Table(
         corner="Method",
-        groups=(("Unseen, mean", 3), ("Seen, mean", 1), ("Unseen mAP with this domain held out", num)),
-        columns=("mAP", "rank-1", "mINP", "mAP", *inputs.domains),
+        groups=(*groups, ("Unseen mAP by held-out domain", len(inputs.unseen))),
+        columns=(*heads, *cell_names(inputs.unseen)),
         rows=_rows(inputs, inputs.rows, columns),
     )
 
@@ -81,9 +92,9 @@ def paired(inputs: ReportInputs) -> Table | None:
     """Unseen mAP less that of the reference, a held-out domain a column; None without the reference."""
     if tables.REFERENCE_METHOD not in inputs.trained:
         return None
-    differences = tables.paired_differences(inputs.scores, inputs.trained, inputs.domains)
+    differences = tables.paired_differences(inputs.scores, inputs.trained, inputs.unseen)
     methods = list(differences.index)
-    columns = [[Cell(points(value)) for value in differences[name]] for name in inputs.domains]
+    columns = [[Cell(points(value)) for value in differences[cell]] for cell in inputs.unseen]
     spreads = tables.paired_spread(inputs.scores, methods)
     means = differences.mean(axis=1)
     columns.append([Cell(points(means[name]), _spread(spreads[name])) for name in methods])
@@ -93,42 +104,50 @@ def paired(inputs: ReportInputs) -> Table | None:
     return Table(
         corner="Method",
         groups=((f"Unseen mAP less that of {label}, points", len(columns)),),
-        columns=(*inputs.domains, "mean", "higher in"),
+        columns=(*cell_names(inputs.unseen), "mean", "higher in"),
         rows=_rows(inputs, methods, columns),
     )
 
 
 def held_out_table(inputs: ReportInputs, method: str) -> Table:
-    """One method, a held-out domain a row: unseen mAP, rank-1, mINP; mean seen mAP, rank-1."""
-    wanted = (("unseen", "mAP"), ("unseen", "rank1"), ("unseen", "mINP"), ("seen", "mAP"), ("seen", "rank1"))
-    columns = [tables.by_held_out(inputs.scores, method, role, metric, inputs.domains) for role, metric in wanted]
-    rows = tuple(Row(domain, tuple(Cell(percent(column[domain])) for column in columns)) for domain in inputs.domains)
+    """One method, a held-out domain a row: unseen mAP, rank-1, mINP; if any, mean seen mAP, rank-1 of its fold."""
+    columns = [
+        tables.unseen_by_cell(inputs.scores, metric, [method], inputs.unseen).T[method]
+        for metric in ("mAP", "rank1", "mINP")
+    ]
+    groups, heads = [("Unseen", 3)], ["mAP", "rank-1", "mINP"]
+    if inputs.has_seen:
+        folds = [fold for fold, _ in inputs.unseen]
+        columns += [tables.seen_by_fold(inputs.scores, method, metric, folds) for metric in ("mAP", "rank1")]
+        groups.append(("Seen, mean" if inputs.named_by_target else "Seen, mean of its fold", 2))
+        heads += ["mAP", "rank-1"]
     return Table(
         corner="Held out",
-        groups=(("Unseen", 3), ("Seen, mean", 2)),
-        columns=("mAP", "rank-1", "mINP", "mAP", "rank-1"),
-        rows=rows,
+        groups=tuple(groups),
+        columns=tuple(heads),
+        rows=tuple(
+            Row(name, tuple(Cell(percent(column.iloc[index])) for column in columns))
+            for index, name in enumerate(cell_names(inputs.unseen))
+        ),
     )
 
 
 def matrix_table(inputs: ReportInputs, method: str) -> Table:
-    """One method, held-out domains by test domains: mAP, rank-1 under it; the unseen diagonal in bold."""
-    values = tables.matrix(inputs.scores, method, "mAP", inputs.domains)
-    ranks = tables.matrix(inputs.scores, method, "rank1", inputs.domains)
+    """One method, folds by test domains: mAP, rank-1 under it; the unseen cells in bold."""
+    values = tables.matrix(inputs.scores, method, "mAP", inputs.folds, inputs.tested)
+    ranks = tables.matrix(inputs.scores, method, "rank1", inputs.folds, inputs.tested)
     columns = [
         [
-            Cell(percent(value), percent(rank), bold=held_out == test)
-            for held_out, value, rank in zip(inputs.domains, values[test], ranks[test], strict=True)
+            Cell(percent(value), percent(rank), bold=(fold, test) in inputs.unseen)
+            for fold, value, rank in zip(inputs.folds, values[test], ranks[test], strict=True)
         ]
-        for test in inputs.domains
+        for test in inputs.tested
     ]
     return Table(
-        corner="Held out",
-        groups=(("Tested on: mAP, rank-1 under it", len(inputs.domains)),),
-        columns=inputs.domains,
-        rows=tuple(
-            Row(held_out, tuple(column[index] for column in columns)) for index, held_out in enumerate(inputs.domains)
-        ),
+        corner=row_word(inputs).capitalize(),
+        groups=(("Tested on: mAP, rank-1 under it", len(inputs.tested)),),
+        columns=inputs.tested,
+        rows=tuple(Row(fold, tuple(column[index] for column in columns)) for index, fold in enumerate(inputs.folds)),
     )
 
 
@@ -140,8 +159,9 @@ def noise_warning(num_seeds: int) -> str:
     return f"Means over {num_seeds} seeds; {warning}"
 
 
-def _mean_column(inputs: ReportInputs, role: str, metric: str, expected: int) -> list[Cell]:
-    """Cells of a mean; one over fewer cells than expected says so and is no candidate for the best."""
+def _mean_column(inputs: ReportInputs, role: str, metric: str) -> list[Cell]:
+    """Cells of a mean; one over fewer cells than there are says so and is no candidate for the best."""
+    expected = len(tables.cells_of(inputs.scores, role, inputs.folds, inputs.domains))
     means = tables.method_means(inputs.scores, role, metric, inputs.rows)
     whole = [name for name in inputs.trained if means.loc[name, "num_cells"] == expected]
     best = tables.best_methods(means["mean"], whole)

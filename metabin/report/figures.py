@@ -65,9 +65,10 @@ def _figures(inputs: ReportInputs) -> Iterator[tuple[str, Figure]]:
     differences = summaries.paired_differences(inputs)
     if differences is not None:
         yield "paired_differences", differences
-    top = heatmaps.shared_maximum(inputs)
-    for method in inputs.rows:
-        yield matrix_name(method), heatmaps.matrix_heatmap(inputs, method, top)
+    if inputs.has_matrix:
+        top = heatmaps.shared_maximum(inputs)
+        for method in inputs.rows:
+            yield matrix_name(method), heatmaps.matrix_heatmap(inputs, method, top)
     for column in curves.loss_columns(inputs.losses):
         yield loss_name(column), curves.loss_curves(inputs, column)
     if not inputs.rho.empty:

@@ -1,4 +1,4 @@
-"""Heat maps: a method's held-out by test domains, and where rho ended in every layer."""
+"""Heat maps: a method's folds by test domains, and where rho ended in every layer."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
 from metabin.protocol import tables
-from metabin.report.display import percent
+from metabin.report.display import percent, row_word
 from metabin.report.inputs import ReportInputs
 from metabin.report.style import INK, MISSING, MUTED, SEQUENTIAL
 
@@ -21,30 +21,31 @@ LONG_NAME = 8  # characters that fit over one cell; longer names are slanted
 
 def shared_maximum(inputs: ReportInputs) -> float:
     """The top of the colour scale common to all matrices: the highest mAP, rounded up to a tenth."""
-    matrices = [tables.matrix(inputs.scores, method, "mAP", inputs.domains) for method in inputs.rows]
+    matrices = [tables.matrix(inputs.scores, method, "mAP", inputs.folds, inputs.tested) for method in inputs.rows]
     values = np.concatenate([cells.to_numpy(dtype=float).ravel() for cells in matrices])
     highest = float(np.nanmax(values, initial=0.0))
     return min(1.0, max(0.1, math.ceil(highest * 10 - 1e-9) / 10))
 
 
 def matrix_heatmap(inputs: ReportInputs, method: str, top: float) -> Figure:
-    """mAP in percent, rows held out, columns tested on; the unseen diagonal outlined; colours up to `top`."""
-    values = tables.matrix(inputs.scores, method, "mAP", inputs.domains).to_numpy(dtype=float)
-    names = [clip(domain) for domain in inputs.domains]
-    margin = min(1.5, 0.075 * max(map(len, names)))
-    size = (0.75 + margin + 0.6 * len(names), 0.85 + 0.45 * len(names))
+    """mAP in percent, a row a fold, columns tested on; the unseen cells outlined; colours up to `top`."""
+    values = tables.matrix(inputs.scores, method, "mAP", inputs.folds, inputs.tested).to_numpy(dtype=float)
+    folds, domains = [clip(name) for name in inputs.folds], [clip(name) for name in inputs.tested]
+    margin = min(1.5, 0.075 * max(map(len, folds)))
+    size = (0.75 + margin + 0.6 * len(domains), 0.85 + 0.45 * len(folds))
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
     _paint(axes, values, top)
     for (row, column), value in np.ndenumerate(values):
         color = MUTED if math.isnan(value) else INK
-        weight = "bold" if row == column else "normal"
+        weight = "bold" if (inputs.folds[row], inputs.tested[column]) in inputs.unseen else "normal"
         axes.text(column, row, percent(value), ha="center", va="center", color=color, weight=weight, size=9.5)
-    for index in range(len(names)):
+    for fold, domain in inputs.unseen:
         for color, width in (("white", 4.5), (INK, 2.0)):
-            corner = (index - 0.46, index - 0.45)
+            corner = (inputs.tested.index(domain) - 0.46, inputs.folds.index(fold) - 0.45)
             axes.add_patch(Rectangle(corner, 0.92, 0.9, fill=False, edgecolor=color, lw=width))
-    _name_axes(axes, names)
+    _name_axes(axes, folds, domains)
+    axes.set_ylabel(row_word(inputs))
     return figure
 
 
@@ -116,11 +117,9 @@ def _paint(axes: Axes, values: np.ndarray, top: float) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _name_axes(axes: Axes, names: Sequence[str]) -> None:
-    slanted = max(map(len, names)) > LONG_NAME
+def _name_axes(axes: Axes, folds: Sequence[str], domains: Sequence[str]) -> None:
+    slanted = max(map(len, domains)) > LONG_NAME
     turn = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
-    ticks = np.arange(len(names))
-    axes.set_xticks(ticks, list(names), color=INK, fontsize=9, **turn)
-    axes.set_yticks(ticks, list(names), color=INK, fontsize=9)
+    axes.set_xticks(np.arange(len(domains)), list(domains), color=INK, fontsize=9, **turn)
+    axes.set_yticks(np.arange(len(folds)), list(folds), color=INK, fontsize=9)
     axes.set_xlabel("tested on")
-    axes.set_ylabel("held out")

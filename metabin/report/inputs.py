@@ -7,10 +7,12 @@ from typing import Any
 
 import pandas as pd
 
+from metabin.protocol import tables
 from metabin.report.style import BASELINES
 
 METRICS = ("mAP", "mINP", "rank1", "rank5", "rank10")
 SCORE_KEYS = ("fold", "method", "seed", "test_domain")
+ROLES = ("unseen", "seen")
 RUN_KEYS = ("fold", "method", "seed", "step")
 RHO_COLUMNS = (*RUN_KEYS, "layer", "num_channels", "mean", "q10", "q90")
 HISTOGRAM_COLUMNS = (*RUN_KEYS, "layer", "bin_left", "count")
@@ -22,24 +24,26 @@ class ReportInputs:
 
     Args:
         title, note: heading, and a remark on the data (e.g. that the people are drawn), shown under it.
-        domains, methods: what is shown, in this order. The untrained BASELINES follow by themselves.
-        scores: fold (the held-out domain), method, seed (-1: nothing trained), test_domain, role ("unseen"
-            where test_domain is the fold, else "seen"), num_ids, num_query, mAP, mINP, rank1, rank5, rank10.
+        folds, domains, methods: what is shown, in this order. A fold is one choice of source domains and of
+            held-out ones; `domains` are the data sets of all folds. The untrained BASELINES follow by themselves.
+        scores: fold, method, seed (-1: nothing trained), test_domain, role ("unseen": held out in that fold,
+            "seen": held-out identities of a source), num_ids, num_query, mAP, mINP, rank1, rank5, rank10.
         losses: fold, method, seed, step and a column for each loss or step size, NaN where a method has none.
         rho: fold, method, seed, step, layer (rows in network order), num_channels, mean, q10, q90.
         rho_histograms: fold, method, seed, step, layer, bin_left, count.
             `losses`, `rho` and `rho_histograms` may be empty: their sections are left out.
-        ranked: {fold, method, seed, kind, average_precision, query: {path, pid, camid},
-            gallery: [{path, pid, camid, distance, correct}, ...]}; nearest first.
+        ranked: {fold, test_domain, method, seed, kind, average_precision, query: {path, pid, camid},
+            gallery: [{path, pid, camid, distance, correct}, ...]}; nearest first; of unseen cells.
         samples: {domain: paths of a few images}.
         image_root: what the paths of `ranked` and `samples` are relative to.
         provenance: nested parameters, digests, versions, commit.
 
     Raises:
-        ValueError: a column is missing, a name not listed, a cell there twice or out of range, a role wrong.
+        ValueError: a column is missing, a name not listed, a cell there twice, out of range or in two roles.
     """
 
     title: str
+    folds: tuple[str, ...]
     domains: tuple[str, ...]
     methods: tuple[str, ...]
     scores: pd.DataFrame
@@ -54,7 +58,7 @@ class ReportInputs:
 
     def __post_init__(self) -> None:
         _require_columns("scores", self.scores, (*SCORE_KEYS, "role", "num_ids", "num_query", *METRICS))
-        _require_names("scores.fold", self.scores["fold"], self.domains)
+        _require_names("scores.fold", self.scores["fold"], self.folds)
         _require_names("scores.test_domain", self.scores["test_domain"], self.domains)
         _require_names("scores.method", self.scores["method"], (*self.methods, *BASELINES))
         _check_cells(self.scores)
@@ -63,7 +67,9 @@ class ReportInputs:
             frame: pd.DataFrame = getattr(self, name)
             if not frame.empty:
                 _require_columns(name, frame, columns)
+                _require_names(f"{name}.fold", frame["fold"], self.folds)
                 _require_names(f"{name}.method", frame["method"], self.methods)
+        _check_ranked(self.ranked, self.unseen)
 
     @property
     def trained(self) -> tuple[str, ...]:
@@ -75,6 +81,32 @@ class ReportInputs:
         """The trained methods, then those of BASELINES that are scored."""
         scored = set(self.scores["method"])
         return (*self.trained, *(name for name in BASELINES if name in scored))
+
+    @property
+    def tested(self) -> tuple[str, ...]:
+        """The domains that are scored in some fold; a source may have no identities to test on."""
+        scored = set(self.scores["test_domain"])
+        return tuple(domain for domain in self.domains if domain in scored)
+
+    @property
+    def unseen(self) -> tuple[tuple[str, str], ...]:
+        """(fold, test domain) of the unseen cells."""
+        return tables.cells_of(self.scores, "unseen", self.folds, self.domains)
+
+    @property
+    def has_seen(self) -> bool:
+        """Whether any source has held-out identities that were tested on."""
+        return bool(self.scores.loc[self.scores["role"] == "seen", "mAP"].notna().any())
+
+    @property
+    def has_matrix(self) -> bool:
+        """Whether a method has more than one cell: a matrix of one would repeat the headline."""
+        return len(self.folds) * len(self.tested) > 1
+
+    @property
+    def named_by_target(self) -> bool:
+        """Whether every fold holds out one domain and is named after it, as in leave-one-domain-out."""
+        return all(fold == domain for fold, domain in self.unseen)
 
     @property
     def num_seeds(self) -> int:
@@ -98,12 +130,21 @@ def _check_cells(scores: pd.DataFrame) -> None:
     twice = scores[scores.duplicated(list(SCORE_KEYS))]
     if not twice.empty:
         raise ValueError(f"scores has two rows for {twice.iloc[0][list(SCORE_KEYS)].to_dict()}; keep one")
-    unseen = scores["test_domain"] == scores["fold"]
-    wrong = scores[scores["role"] != unseen.map({True: "unseen", False: "seen"})]
-    if not wrong.empty:
-        row = wrong.iloc[0][[*SCORE_KEYS, "role"]].to_dict()
-        raise ValueError(f"scores has a wrong role in {row}; 'unseen' is where test_domain is the fold, else 'seen'")
+    _require_names("scores.role", scores["role"], ROLES)
+    if "unseen" not in set(scores["role"]):
+        raise ValueError("scores has no row with the role 'unseen'; the report is about domains that were held out")
+    both = scores[scores.groupby(tables.CELL)["role"].transform("nunique") > 1]
+    if not both.empty:
+        cell = both.iloc[0][tables.CELL].to_dict()
+        raise ValueError(f"scores has {cell} both as unseen and as seen; a fold holds a domain out or trains on it")
     for metric in METRICS:
         outside = scores[(scores[metric] < 0) | (scores[metric] > 1)]
         if not outside.empty:
             raise ValueError(f"scores.{metric} holds {outside.iloc[0][metric]}; a fraction in [0, 1] is wanted")
+
+
+def _check_ranked(ranked: Sequence[Mapping[str, Any]], unseen: Sequence[tuple[str, str]]) -> None:
+    for item in ranked:
+        cell = (item.get("fold"), item.get("test_domain"))
+        if cell not in unseen:
+            raise ValueError(f"ranked has a list of (fold, test_domain) {cell}, which is no unseen cell of scores")

@@ -19,14 +19,21 @@ def report_text(inputs: ReportInputs) -> str:
     paired = display.paired(inputs)
     if paired is not None:
         parts += [f"## {paired.groups[0][0]}", markdown_table(paired), display.noise_warning(inputs.num_seeds)]
-    parts.append("## mAP (rank-1), held-out domain by test domain; the unseen cell in bold")
+    if inputs.has_matrix:
+        parts += _matrices(inputs)
+    return "\n\n".join(parts) + "\n"
+
+
+def _matrices(inputs: ReportInputs) -> list[str]:
+    rows, cells = ("held-out domain", "cell") if inputs.named_by_target else ("fold", "cells")
+    parts = [f"## mAP (rank-1), {rows} by test domain; the unseen {cells} in bold"]
     styles = styles_for(inputs.rows)
     for method in inputs.rows:
         parts += [
             f"### {_plain(styles[method].label)}",
             markdown_table(display.matrix_table(inputs, method), paired=True),
         ]
-    return "\n\n".join(parts) + "\n"
+    return parts
 
 
 def markdown_table(table: Table, *, paired: bool = False) -> str:

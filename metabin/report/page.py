@@ -37,7 +37,7 @@ class MatrixBlock:
     method: str
     label: str
     chart: Chart
-    by_held_out: Table
+    held_out: Table
     cells: Table
 
 
@@ -67,7 +67,7 @@ def write_report(inputs: ReportInputs, directory: Path) -> None:
     for name, content in {**drawn, **strips}.items():
         write_bytes(directory / "figures" / f"{name}.png", content)
     summary = json.dumps(tables.summary(inputs.scores, inputs.trained), indent=2, sort_keys=True, allow_nan=False)
-    cells = tables.tidy_matrix(inputs.scores, inputs.rows, inputs.domains)
+    cells = tables.tidy_matrix(inputs.scores, inputs.rows, inputs.folds, inputs.tested)
     unseen = tables.unseen_means(inputs.scores, inputs.rows)
     texts = {
         "index.html": page,
@@ -91,18 +91,22 @@ def render_page(inputs: ReportInputs, drawn: Mapping[str, bytes], thumbnails: Th
         headline=display.headline(inputs),
         paired=display.paired(inputs),
         noise_warning=display.noise_warning(inputs.num_seeds),
+        runs="held-out domains and seeds" if inputs.named_by_target else "folds and seeds",
+        num_unseen=len({domain for _, domain in inputs.unseen}),
         summary_chart=_chart(
-            drawn, "unseen_and_seen", "Mean mAP of every method, unseen and seen; numbers in the table above."
+            drawn,
+            "unseen_and_seen",
+            f"Mean mAP of every method, unseen{' and seen' if inputs.has_seen else ''}; numbers in the table above.",
         ),
         paired_chart=_chart(
             drawn, "paired_differences", "Differences for each held-out domain and their mean; numbers in the table."
         ),
-        matrices=[_matrix_block(inputs, drawn, method) for method in inputs.rows],
+        matrices=[_matrix_block(inputs, drawn, method) for method in inputs.rows if inputs.has_matrix],
         baselines=BASELINES,
         loss_charts=_loss_charts(inputs, drawn),
         rho_charts=_rho_charts(inputs, drawn),
         histograms=_histogram_charts(inputs, drawn),
-        ranked=_ranked_by_domain(inputs, thumbnails),
+        ranked=_ranked_by_cell(inputs, thumbnails),
         samples={
             domain: [thumbnails.uri(path) for path in inputs.samples.get(domain, ())] for domain in inputs.domains
         },
@@ -158,8 +162,9 @@ def _chart(drawn: Mapping[str, bytes], name: str, alt: str) -> Chart | None:
 
 def _matrix_block(inputs: ReportInputs, drawn: Mapping[str, bytes], method: str) -> MatrixBlock:
     label = styles_for(inputs.rows)[method].label
+    rows = "held-out" if inputs.named_by_target else "fold"
     chart = _chart(
-        drawn, figures.matrix_name(method), f"{label}: mAP, held-out by test domain; numbers in the table below."
+        drawn, figures.matrix_name(method), f"{label}: mAP, {rows} by test domain; numbers in the table below."
     )
     assert chart is not None
     return MatrixBlock(
@@ -199,22 +204,22 @@ def _histogram_charts(inputs: ReportInputs, drawn: Mapping[str, bytes]) -> list[
     ]
 
 
-def _ranked_by_domain(inputs: ReportInputs, thumbnails: Thumbnails) -> dict[str, dict[str, list[RankedList]]]:
-    """{held-out domain: {kind: lists in the order of the methods}}, each from the lowest seed that there is."""
-    chosen: dict[tuple[str, str, str], Mapping[str, Any]] = {}
+def _ranked_by_cell(inputs: ReportInputs, thumbnails: Thumbnails) -> dict[str, dict[str, list[RankedList]]]:
+    """{name of the unseen cell: {kind: lists in the order of the methods}}, each from the lowest seed that there is."""
+    chosen: dict[tuple[str, str, str, str], Mapping[str, Any]] = {}
     for item in sorted(inputs.ranked, key=lambda item: item["seed"]):
-        chosen.setdefault((item["fold"], item["kind"], item["method"]), item)
-    kinds = sorted({kind for _, kind, _ in chosen}, key=lambda kind: (kind not in KIND_LABELS, kind))
+        chosen.setdefault((item["fold"], item["test_domain"], item["kind"], item["method"]), item)
+    kinds = sorted({key[2] for key in chosen}, key=lambda kind: (kind not in KIND_LABELS, kind))
     found: dict[str, dict[str, list[RankedList]]] = {}
-    for fold in inputs.domains:
+    for cell, name in zip(inputs.unseen, display.cell_names(inputs.unseen), strict=True):
         for kind in kinds:
             lists = [
-                _ranked_list(inputs, chosen[fold, kind, method], thumbnails)
+                _ranked_list(inputs, chosen[*cell, kind, method], thumbnails)
                 for method in inputs.rows
-                if (fold, kind, method) in chosen
+                if (*cell, kind, method) in chosen
             ]
             if lists:
-                found.setdefault(fold, {})[KIND_LABELS.get(kind, kind)] = lists
+                found.setdefault(name, {})[KIND_LABELS.get(kind, kind)] = lists
     return found
 
 

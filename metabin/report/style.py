@@ -48,30 +48,42 @@ CHART_RC: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class MethodStyle:
-    """How one method is named and drawn, everywhere in the report."""
+    """How one method is named and drawn, everywhere in the report; `short` where the label is too long for a chart."""
 
     label: str
     color: str
     marker: str
     meaning: str = ""
+    short: str = ""
 
 
 BASELINES = ("stripes", "mean_colour", "chance")
 
-# Okabe and Ito's colours: told apart with any common colour vision.
+# Okabe and Ito's colours, and darker or paler ones as far from them: told apart with any common colour vision.
 METHOD_STYLES: dict[str, MethodStyle] = {
     "bn": MethodStyle("BN", "#0072B2", "o", "batch norm in every layer (rho = 1)"),
     "in": MethodStyle("IN", "#56B4E9", "s", "instance norm in every layer (rho = 0)"),
+    "half": MethodStyle(
+        "BN+IN half", "#BDAB61", "h", "batch norm in half of the channels, instance norm in the others"
+    ),
+    "dualnorm": MethodStyle("DualNorm", "#2418E8", "p", "instance norm in the early layers, batch norm in the others"),
     "bin_fixed": MethodStyle("BIN fixed", "#E69F00", "^", "a mixture of both, rho set and never learned"),
+    "bin_shared": MethodStyle(
+        "BIN shared affine", "#454B11", "d", "BIN joint, one scale and shift for both halves", "BIN shared"
+    ),
     "bin_joint": MethodStyle("BIN joint", "#009E73", "D", "a mixture, rho learned together with the weights"),
     "metabin": MethodStyle("MetaBIN", "#D55E00", "v", "a mixture, rho learned in meta-train and meta-test episodes"),
+    "metabin_shared": MethodStyle(
+        "MetaBIN shared affine", "#6E3A36", "<", "MetaBIN, one scale and shift for both halves", "MetaBIN shared"
+    ),
+    "mldg": MethodStyle("MLDG", "#8A0F78", ">", "a mixture, every parameter learned in the episodes, not only rho"),
     "stripes": MethodStyle("Colour stripes", "#6b7280", "P", "mean colour of 8 stripes, nothing trained"),
     "mean_colour": MethodStyle("Mean colour", "#878d96", "*", "mean colour of the image, nothing trained"),
     "chance": MethodStyle("Chance", "#a3a9b1", "X", "a random order of the gallery"),
 }
 
 SPARE_LOOKS = (
-    ("#882255", "h"), ("#332288", "p"), ("#CC79A7", "<"), ("#44AA99", ">"), ("#999933", "d"),
+    ("#882255", "8"), ("#332288", "H"), ("#999933", "h"), ("#E377C2", "p"),
 )  # fmt: skip
 
 

@@ -14,17 +14,18 @@ from metabin.report.style import INK, styles_for
 
 
 def unseen_and_seen(inputs: ReportInputs) -> Figure:
-    """A row a method: mean mAP unseen (filled) and seen (hollow); under it a dot for each held-out domain."""
+    """A row a method: mean mAP unseen (filled) and, if any, seen (hollow); under it the unseen cells one by one."""
     rows, styles = inputs.rows, styles_for(inputs.rows)
     unseen = tables.method_means(inputs.scores, "unseen", "mAP", rows)["mean"]
     seen = tables.method_means(inputs.scores, "seen", "mAP", rows)["mean"]
-    cells = tables.unseen_by_domain(inputs.scores, "mAP", rows, inputs.domains)
+    cells = tables.unseen_by_cell(inputs.scores, "mAP", rows, inputs.unseen)
     figure, axes = _rows_figure([styles[name].label for name in rows])
     for index, name in enumerate(rows):
         left, right = 100 * unseen[name], 100 * seen[name]
         color, marker = styles[name].color, styles[name].marker
         axes.plot([left, right], [index, index], color=color, lw=1.2, alpha=0.5, zorder=1)
-        axes.scatter(100 * cells.loc[name], [index + 0.27] * len(inputs.domains), s=9, color=color, lw=0, alpha=0.6)
+        if len(inputs.unseen) > 1:
+            axes.scatter(100 * cells.loc[name], [index + 0.27] * len(inputs.unseen), s=9, color=color, lw=0, alpha=0.6)
         axes.scatter([left], [index], s=64, color=color, marker=marker, zorder=3)
         axes.scatter([right], [index], s=58, facecolor="white", edgecolor=color, lw=1.6, marker=marker, zorder=3)
         roles = ("unseen ", "seen ") if index == 0 else ("", "")
@@ -37,10 +38,10 @@ def unseen_and_seen(inputs: ReportInputs) -> Figure:
 
 
 def paired_differences(inputs: ReportInputs) -> Figure | None:
-    """A row a method: a dot each held-out domain, a tick at their mean; None without the reference method."""
+    """A row a method: a dot each unseen cell, a tick at their mean; None without the reference method."""
     if tables.REFERENCE_METHOD not in inputs.trained or len(inputs.trained) < 2:
         return None
-    differences = 100 * tables.paired_differences(inputs.scores, inputs.trained, inputs.domains)
+    differences = 100 * tables.paired_differences(inputs.scores, inputs.trained, inputs.unseen)
     styles = styles_for(inputs.rows)
     figure, axes = _rows_figure([styles[name].label for name in differences.index])
     axes.axvline(0, color=INK, lw=1, zorder=1)

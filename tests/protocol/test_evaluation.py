@@ -70,12 +70,13 @@ def test_telling_lists_are_the_best_the_median_and_the_worst(make_images):
         Embeddings(gallery, pid, np.ones(size)),
         evaluation.TestSet("site0", True, images, images),
         records,
+        "dark/site0",
         length=3,
     )
     assert [(entry["kind"], entry["query"]["path"], entry["average_precision"]) for entry in lists] == [
-        ("best", "site0/0.jpg", 1.0),
-        ("typical", "site0/2.jpg", pytest.approx(1 / 3)),
-        ("worst", "site0/4.jpg", pytest.approx(1 / 5)),
+        ("best", "dark/site0/0.jpg", 1.0),
+        ("typical", "dark/site0/2.jpg", pytest.approx(1 / 3)),
+        ("worst", "dark/site0/4.jpg", pytest.approx(1 / 5)),
     ]
     assert [item["correct"] for item in lists[1]["gallery"]] == [False, False, True]
     distances = [item["distance"] for item in lists[2]["gallery"]]
@@ -86,4 +87,4 @@ def test_telling_lists_are_the_best_the_median_and_the_worst(make_images):
 def test_no_list_when_no_query_has_a_match(test_set):
     one = Embeddings(np.ones((1, 2), np.float32), np.array([1]), np.array([0]))
     other = Embeddings(np.ones((1, 2), np.float32), np.array([2]), np.array([0]))
-    assert ranked.telling_lists(one, other, test_set, ()) == []
+    assert ranked.telling_lists(one, other, test_set, (), "site0") == []

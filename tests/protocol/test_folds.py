@@ -1,6 +1,6 @@
 import pytest
 
-from metabin.protocol.folds import datasets, leave_one_out
+from metabin.protocol.folds import datasets, describe, leave_one_out
 from metabin.types import Fold
 
 
@@ -30,6 +30,7 @@ def test_some_sources_train_in_every_fold_and_a_group_is_held_out_together():
         ("c", ("a", "b", "d"), ("c",)),
     ]
     assert datasets(folds) == ("a", "b", "c", "d")
+    assert describe(folds[0]) == "c + d -> a + b"
 
 
 def test_a_group_that_holds_one_of_the_sources_is_refused():

@@ -1,6 +1,7 @@
 """Numbers worked out by hand from a few rows."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -10,12 +11,16 @@ from metabin.protocol import tables
 
 METHODS = ("bin_joint", "metabin")
 DOMAINS = ("a", "b")
+CELLS = (("a", "a"), ("b", "b"))
 
 
-def scores(*rows: tuple[str, str, int, str, float]) -> pd.DataFrame:
-    """(fold, method, seed, test_domain, mAP); rank-1 is half of mAP, mINP a quarter."""
+def scores(*rows: tuple[str, str, int, str, float], targets: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """(fold, method, seed, test_domain, mAP); rank-1 is half of mAP, mINP a quarter; a fold holds itself out, or
+    `targets`, domains of one letter.
+    """
     frame = pd.DataFrame(rows, columns=["fold", "method", "seed", "test_domain", "mAP"])
-    unseen = frame["fold"] == frame["test_domain"]
+    held_out = zip(frame["fold"], frame["test_domain"], strict=True)
+    unseen = pd.Series([test in (targets or {}).get(fold, fold) for fold, test in held_out])
     return frame.assign(
         role=np.where(unseen, "unseen", "seen"), rank1=frame["mAP"] / 2, mINP=frame["mAP"] / 4,
         num_ids=np.where(unseen, 100, 60),
@@ -27,6 +32,37 @@ TWO_SEEDS = scores(
     ("b", "metabin", 1, "b", 0.2), ("a", "metabin", 0, "b", 0.8), ("b", "metabin", 0, "a", 0.6),
     ("a", "bin_joint", 0, "a", 0.1), ("b", "bin_joint", 0, "b", 0.5), ("a", "bin_joint", 1, "a", 0.4),
 )  # fmt: skip
+
+# one fold holds out two domains, one of which another fold holds out too
+SMALL_SETS = scores(
+    ("small", "metabin", 0, "v", 0.2), ("small", "metabin", 0, "w", 0.6), ("other", "metabin", 0, "w", 0.7),
+    ("small", "bin_joint", 0, "v", 0.1), ("small", "bin_joint", 0, "w", 0.3), ("other", "bin_joint", 0, "w", 0.9),
+    ("other", "metabin", 0, "v", 0.4),
+    targets={"small": "vw", "other": "w"},
+)  # fmt: skip
+SMALL_CELLS = (("small", "v"), ("small", "w"), ("other", "w"))
+
+
+def test_cells_of_a_role_come_in_the_order_of_folds_and_domains() -> None:
+    assert tables.cells_of(SMALL_SETS, "unseen", ("small", "other"), ("v", "w")) == SMALL_CELLS
+    assert tables.cells_of(SMALL_SETS, "unseen", ("other", "small"), ("w", "v"))[:2] == (("other", "w"), ("small", "w"))
+    assert tables.cells_of(SMALL_SETS, "seen", ("small", "other"), ("v", "w")) == (("other", "v"),)
+
+
+def test_the_mean_is_over_all_unseen_cells_of_all_folds() -> None:
+    row = tables.method_means(SMALL_SETS, "unseen", "mAP", METHODS).loc["metabin"]
+    assert row["mean"] == pytest.approx((0.2 + 0.6 + 0.7) / 3)
+    assert row["num_cells"] == 3
+
+
+def test_a_domain_that_is_unseen_in_two_folds_has_a_column_for_each() -> None:
+    found = tables.unseen_by_cell(SMALL_SETS, "mAP", METHODS, SMALL_CELLS)
+    np.testing.assert_allclose(found.to_numpy(), [[0.1, 0.3, 0.9], [0.2, 0.6, 0.7]])
+
+
+def test_differences_are_paired_within_a_fold_and_a_test_domain() -> None:
+    found = tables.paired_differences(SMALL_SETS, METHODS, SMALL_CELLS)
+    np.testing.assert_allclose(found.to_numpy(), [[0.1, 0.3, -0.2]])
 
 
 def test_mean_is_over_domains_then_over_seeds_with_the_std_of_the_seeds() -> None:
@@ -49,13 +85,15 @@ def test_a_method_that_was_not_run_has_a_nan_mean_and_no_cells() -> None:
     assert row["num_cells"] == 0
 
 
-def test_matrix_has_the_unseen_cells_on_its_diagonal() -> None:
-    found = tables.matrix(TWO_SEEDS, "metabin", "mAP", DOMAINS).to_numpy()
+def test_matrix_is_folds_by_test_domains() -> None:
+    found = tables.matrix(TWO_SEEDS, "metabin", "mAP", DOMAINS, DOMAINS).to_numpy()
     np.testing.assert_allclose(found, [[0.4, 0.8], [0.6, 0.3]])
+    found = tables.matrix(SMALL_SETS, "bin_joint", "mAP", ("small", "other"), ("v", "w")).to_numpy()
+    np.testing.assert_allclose(found, [[0.1, 0.3], [math.nan, 0.9]])
 
 
 def test_matrix_keeps_the_given_order_and_has_nan_where_nothing_was_evaluated() -> None:
-    found = tables.matrix(TWO_SEEDS, "bin_joint", "mAP", ("b", "c", "a"))
+    found = tables.matrix(TWO_SEEDS, "bin_joint", "mAP", ("b", "c", "a"), ("b", "c", "a"))
     assert list(found.columns) == list(found.index) == ["b", "c", "a"]
     assert found.loc["b", "b"] == pytest.approx(0.5)
     assert found.loc["a", "a"] == pytest.approx(0.25)
@@ -63,10 +101,10 @@ def test_matrix_keeps_the_given_order_and_has_nan_where_nothing_was_evaluated() 
 
 
 def test_differences_are_paired_by_held_out_domain_and_seed() -> None:
-    found = tables.paired_differences(TWO_SEEDS, METHODS, DOMAINS)
+    found = tables.paired_differences(TWO_SEEDS, METHODS, CELLS)
     assert list(found.index) == ["metabin"]
-    assert found.loc["metabin", "a"] == pytest.approx(((0.2 - 0.1) + (0.6 - 0.4)) / 2)
-    assert found.loc["metabin", "b"] == pytest.approx(0.4 - 0.5)  # seed 1 has no reference there
+    # seed 1 has no reference in b
+    np.testing.assert_allclose(found.to_numpy(), [[((0.2 - 0.1) + (0.6 - 0.4)) / 2, 0.4 - 0.5]])
 
 
 def test_spread_of_differences_is_over_the_seeds_that_cover_the_most_domains() -> None:
@@ -76,14 +114,14 @@ def test_spread_of_differences_is_over_the_seeds_that_cover_the_most_domains() -
 
 
 def test_difference_is_nan_without_a_pair() -> None:
-    found = tables.paired_differences(TWO_SEEDS, ("bn", "bin_joint"), (*DOMAINS, "c"))
+    found = tables.paired_differences(TWO_SEEDS, ("bn", "bin_joint"), (*CELLS, ("c", "c")))
     assert found.isna().to_numpy().all()
-    assert list(found.columns) == ["a", "b", "c"]
+    assert list(found.columns) == [*CELLS, ("c", "c")]
 
 
-def test_by_held_out_averages_the_sources_of_a_fold() -> None:
+def test_seen_by_fold_averages_the_sources_of_a_fold() -> None:
     three = scores(("a", "bn", 0, "b", 0.2), ("a", "bn", 0, "c", 0.4), ("a", "bn", 0, "a", 0.9))
-    found = tables.by_held_out(three, "bn", "seen", "mAP", ("a", "b"))
+    found = tables.seen_by_fold(three, "bn", "mAP", ("a", "b"))
     assert found["a"] == pytest.approx(0.3)
     assert math.isnan(found["b"])
 
@@ -105,11 +143,17 @@ def test_summary_has_six_digits_and_none_for_what_was_not_evaluated() -> None:
 
 
 def test_tidy_matrix_has_every_cell_with_its_role() -> None:
-    found = tables.tidy_matrix(TWO_SEEDS, ("metabin",), DOMAINS)
+    found = tables.tidy_matrix(TWO_SEEDS, ("metabin",), DOMAINS, DOMAINS)
     assert list(found.columns) == ["method", "held_out", "test_domain", "role", "mAP", "rank1"]
     assert found["role"].tolist() == ["unseen", "seen", "seen", "unseen"]
     np.testing.assert_allclose(found["mAP"], [0.4, 0.8, 0.6, 0.3])
     np.testing.assert_allclose(found["rank1"], [0.2, 0.4, 0.3, 0.15])
+
+
+def test_a_cell_that_only_another_method_was_tested_in_has_its_role_and_one_of_nobody_has_none() -> None:
+    found = tables.tidy_matrix(SMALL_SETS, ("bin_joint",), ("small", "other"), ("v", "w", "x"))
+    assert found["role"].fillna("").tolist() == ["unseen", "unseen", "", "seen", "unseen", ""]
+    assert found["mAP"].isna().tolist() == [False, False, True, True, False, True]
 
 
 def test_gallery_sizes_are_read_from_the_scores() -> None:

@@ -1,7 +1,7 @@
 """Plausible results of runs that never took place, and small drawn pictures."""
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from metabin.report.page import write_report
 LEVEL = {"bn": 0.36, "in": 0.38, "bin_fixed": 0.43, "bin_joint": 0.42, "metabin": 0.42, "stripes": 0.17, "chance": 0.03}
 LEARNED = ("bin_joint", "metabin")
 TRAINED = ("bn", "in", "bin_fixed", "bin_joint", "metabin")
+Folds = Mapping[str, Sequence[str]]  # name: what it holds out
 LOSSES = {
     "base/ce": TRAINED, "base/triplet": TRAINED, "meta_train/scatter": ("metabin",), "meta_train/shuffle": ("metabin",),
     "meta_train/triplet": ("metabin",), "meta_test/triplet": ("metabin",), "lr/base": TRAINED, "lr/inner": ("metabin",),
@@ -27,13 +28,13 @@ def generator(*labels: object) -> np.random.Generator:
     return np.random.default_rng(zlib.crc32(repr(labels).encode()))
 
 
-def fake_scores(domains: Sequence[str], methods: Sequence[str], seeds: Sequence[int]) -> pd.DataFrame:
+def fake_scores(folds: Folds, domains: Sequence[str], methods: Sequence[str], seeds: Sequence[int]) -> pd.DataFrame:
     rows = []
     for method in (*methods, "stripes", "chance"):
         for seed in seeds if method not in ("stripes", "chance") else (-1,):
-            for fold in domains:
+            for fold, targets in folds.items():
                 for test in domains:
-                    role = "unseen" if test == fold else "seen"
+                    role = "unseen" if test in targets else "seen"
                     shift = generator("domain", test).normal(0, 0.05) + generator(method, fold, test, seed).normal(
                         0, 0.015
                     )
@@ -49,10 +50,10 @@ def fake_scores(domains: Sequence[str], methods: Sequence[str], seeds: Sequence[
     return pd.DataFrame(rows)
 
 
-def fake_losses(domains: Sequence[str], methods: Sequence[str], seeds: Sequence[int], steps: range) -> pd.DataFrame:
+def fake_losses(folds: Folds, methods: Sequence[str], seeds: Sequence[int], steps: range) -> pd.DataFrame:
     rows = []
     for number, method in enumerate(methods):
-        for fold in domains:
+        for fold in folds:
             for seed in seeds:
                 noise = generator("loss", method, fold, seed)
                 for step in steps:
@@ -67,12 +68,12 @@ def fake_losses(domains: Sequence[str], methods: Sequence[str], seeds: Sequence[
 
 
 def fake_rho(
-    domains: Sequence[str], methods: Sequence[str], seeds: Sequence[int], steps: range, num_layers: int
+    folds: Folds, methods: Sequence[str], seeds: Sequence[int], steps: range, num_layers: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     rows, bins = [], []
     edges = np.linspace(0, 1, 21)
     for method in [name for name in methods if name in LEARNED]:
-        for fold in domains:
+        for fold in folds:
             for seed in seeds:
                 for step in steps:
                     for index in range(num_layers):
@@ -114,14 +115,14 @@ def draw_images(root: Path, domains: Sequence[str], num_ids: int = 2) -> dict[st
 
 
 def fake_ranked(
-    domains: Sequence[str], methods: Sequence[str], seeds: Sequence[int], samples: dict[str, list[str]]
+    folds: Folds, methods: Sequence[str], seeds: Sequence[int], samples: dict[str, list[str]]
 ) -> list[dict[str, Any]]:
     lists = []
-    for fold in domains:
-        paths = samples[fold]
+    for fold, target in [(fold, target) for fold, targets in folds.items() for target in targets]:
+        paths = samples[target]
         for method in methods:
             for kind in ("worst", "typical"):
-                noise = generator("rank", fold, method, kind)
+                noise = generator("rank", target, method, kind)
                 gallery = []
                 for place in range(8):
                     path = paths[int(noise.integers(0, len(paths)))]
@@ -138,8 +139,8 @@ def fake_ranked(
                 query = {"path": paths[0], "pid": 0, "camid": 0}
                 share = 0.41 if kind == "typical" else 0.02
                 lists.append(
-                    {"fold": fold, "method": method, "seed": seeds[0], "kind": kind, "average_precision": share,
-                     "query": query, "gallery": gallery}
+                    {"fold": fold, "test_domain": target, "method": method, "seed": seeds[0], "kind": kind,
+                     "average_precision": share, "query": query, "gallery": gallery}
                 )  # fmt: skip
     return lists
 
@@ -148,6 +149,8 @@ def fake_inputs(
     root: Path,
     *,
     domains: Sequence[str] = ("harbour", "market", "night"),
+    folds: Folds | None = None,
+    seen: bool = True,
     methods: Sequence[str] = TRAINED,
     seeds: Sequence[int] = (0,),
     steps: range = range(0, 101, 20),
@@ -155,18 +158,22 @@ def fake_inputs(
     num_ids: int = 2,
     **changes: Any,
 ) -> ReportInputs:
+    """Without `folds`, each of the domains is held out once. Without `seen`, no source has a test."""
+    folds = {name: (name,) for name in domains} if folds is None else folds
     samples = draw_images(root, domains, num_ids)
-    rho, histograms = fake_rho(domains, methods, seeds, steps, num_layers)
+    scores = fake_scores(folds, domains, methods, seeds)
+    rho, histograms = fake_rho(folds, methods, seeds, steps, num_layers)
     fields: dict[str, Any] = {
         "title": "MetaBIN on six drawn camera sites",
         "note": "The benchmark is synthetic: every pedestrian is drawn, no picture shows a real person.",
+        "folds": tuple(folds),
         "domains": tuple(domains),
         "methods": tuple(methods),
-        "scores": fake_scores(domains, methods, seeds),
-        "losses": fake_losses(domains, methods, seeds, steps),
+        "scores": scores if seen else scores[scores["role"] == "unseen"],
+        "losses": fake_losses(folds, methods, seeds, steps),
         "rho": rho,
         "rho_histograms": histograms,
-        "ranked": fake_ranked(domains, methods, seeds, samples),
+        "ranked": fake_ranked(folds, methods, seeds, samples),
         "samples": samples,
         "image_root": root,
         "provenance": {

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from metabin.config.sections import BASELINES, META_LEARNED
 from metabin.report import display, markdown
 from metabin.report.inputs import ReportInputs
 from metabin.report.style import METHOD_STYLES, styles_for
@@ -87,6 +88,43 @@ def test_paired_table_counts_the_domains_in_which_a_method_is_higher(make_inputs
 
 def test_there_is_no_paired_table_without_the_reference(make_inputs: Make) -> None:
     assert display.paired(make_inputs(methods=("bn", "metabin"))) is None
+
+
+def test_unseen_columns_are_the_held_out_domains_and_not_the_folds(make_inputs: Make) -> None:
+    inputs = make_inputs(folds={"small_sets": ("market", "night")}, methods=("bn", "bin_joint"))
+    table, paired = display.headline(inputs), display.paired(inputs)
+    assert table.columns == ("mAP", "rank-1", "mINP", "mAP", "market", "night")
+    assert not any(cell.note for row in table.rows for cell in row.cells)
+    assert paired is not None
+    assert paired.columns == ("market", "night", "mean", "higher in")
+
+
+def test_a_domain_that_two_folds_hold_out_is_named_with_the_fold(make_inputs: Make) -> None:
+    inputs = make_inputs(folds={"one": ("market", "night"), "two": ("night",)}, methods=("bn",))
+    names = ("market", "night (one)", "night (two)")
+    assert display.headline(inputs).columns[4:] == names
+    assert tuple(row.label for row in display.held_out_table(inputs, "bn").rows) == names
+
+
+def test_nothing_is_said_of_seen_domains_when_there_are_none(make_inputs: Make) -> None:
+    inputs = make_inputs(folds={"small_sets": ("market", "night")}, methods=("bn",), seen=False)
+    assert display.headline(inputs).columns == ("mAP", "rank-1", "mINP", "market", "night")
+    assert display.held_out_table(inputs, "bn").columns == ("mAP", "rank-1", "mINP")
+    assert "seen" not in markdown.report_text(inputs).replace("unseen", "")
+
+
+def test_the_unseen_cells_of_a_matrix_are_bold_wherever_they_are(make_inputs: Make) -> None:
+    inputs = make_inputs(folds={"small_sets": ("market", "night"), "two": ("harbour",)}, methods=("bn",))
+    table = display.matrix_table(inputs, "bn")
+    assert table.corner == "Fold"
+    assert [[cell.bold for cell in row.cells] for row in table.rows] == [[False, True, True], [True, False, False]]
+
+
+def test_every_method_looks_different_and_says_what_it_is() -> None:
+    for values in zip(*((style.label, style.color, style.marker) for style in METHOD_STYLES.values()), strict=True):
+        assert len(set(values)) == len(METHOD_STYLES)
+    assert {*BASELINES, *META_LEARNED} <= set(METHOD_STYLES)
+    assert all(style.meaning for style in METHOD_STYLES.values())
 
 
 def test_unknown_method_has_a_label_and_a_colour_of_its_own() -> None:

@@ -36,7 +36,39 @@ def test_a_fraction_in_percent_is_refused(make_inputs: Make) -> None:
         make_inputs(scores=scores.assign(mAP=100 * scores["mAP"]))
 
 
-def test_the_diagonal_must_be_unseen(make_inputs: Make) -> None:
+def test_a_fold_that_was_not_announced_is_named(make_inputs: Make) -> None:
+    whole = make_inputs()
+    with pytest.raises(ValueError, match=r"scores.fold holds .*'market'"):
+        make_inputs(folds={"night": ("night",)}, scores=whole.scores)
+    with pytest.raises(ValueError, match=r"losses.fold holds .*'elsewhere'"):
+        make_inputs(losses=whole.losses.assign(fold="elsewhere"))
+
+
+def test_a_cell_has_one_of_two_roles(make_inputs: Make) -> None:
     scores = make_inputs().scores
-    with pytest.raises(ValueError, match="wrong role"):
+    with pytest.raises(ValueError, match="'hidden'"):
+        make_inputs(scores=scores.replace({"role": {"unseen": "hidden"}}))
+    with pytest.raises(ValueError, match="both as unseen and as seen"):
+        make_inputs(scores=scores.assign(role=scores["role"].where(scores["method"] != "bn", "unseen")))
+    with pytest.raises(ValueError, match="no row with the role 'unseen'"):
         make_inputs(scores=scores.assign(role="seen"))
+
+
+def test_a_ranked_list_of_no_unseen_cell_is_refused(make_inputs: Make) -> None:
+    first = make_inputs().ranked[0]
+    with pytest.raises(ValueError, match="no unseen cell"):
+        make_inputs(ranked=[{**first, "test_domain": "market"}])
+
+
+def test_roles_and_not_names_tell_what_is_unseen(make_inputs: Make) -> None:
+    inputs = make_inputs(folds={"small_sets": ("market", "night"), "night": ("night",)})
+    assert inputs.unseen == (("small_sets", "market"), ("small_sets", "night"), ("night", "night"))
+    assert not inputs.named_by_target
+    assert make_inputs(folds={"night": ("night",)}).named_by_target
+
+
+def test_a_source_without_a_test_is_no_tested_domain(make_inputs: Make) -> None:
+    inputs = make_inputs(folds={"night": ("night",)}, seen=False)
+    assert inputs.tested == ("night",)
+    assert not inputs.has_seen
+    assert not inputs.has_matrix

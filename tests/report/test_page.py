@@ -147,6 +147,29 @@ def test_the_least_that_can_be_reported_is_a_table(make_inputs: Make, tmp_path: 
     assert sections == ["results", "matrices", "run"]
 
 
+def test_one_fold_with_several_targets_and_no_seen_scores_is_reported(make_inputs: Make, tmp_path: Path) -> None:
+    inputs = make_inputs(folds={"small_sets": ("market", "night")}, methods=("bn", "bin_joint"), seen=False)
+    write_report(inputs, tmp_path / "out")
+    text = Outline((tmp_path / "out" / "index.html").read_text(encoding="utf-8")).text
+    assert "2 domains are held out: every method is trained on other domains" in text
+    assert "Every fold by every test domain" in text
+    assert "night, held out" in text
+    assert "Seen" not in text
+    assert "Hollow" not in text
+    matrix = pd.read_csv(tmp_path / "out" / "matrix.csv")
+    assert set(matrix["test_domain"]) == {"market", "night"}
+    assert set(matrix["role"]) == {"unseen"}
+
+
+def test_a_single_cell_is_reported_without_matrices(make_inputs: Make, tmp_path: Path) -> None:
+    inputs = make_inputs(folds={"night": ("night",)}, methods=("bn", "bin_joint"), seeds=(0, 1), seen=False)
+    write_report(inputs, tmp_path / "out")
+    outline = Outline((tmp_path / "out" / "index.html").read_text(encoding="utf-8"))
+    assert "One domain is held out" in outline.text
+    assert "matrices" not in {attributes.get("id") for _, attributes in outline.tags}
+    assert not list((tmp_path / "out" / "figures").glob("matrix_*"))
+
+
 def test_a_missing_image_is_named(make_inputs: Make, tmp_path: Path) -> None:
     inputs = make_inputs(methods=("bn",), samples={"night": ["night/0007_c2_1.jpg"]}, losses=pd.DataFrame())
     with pytest.raises(DatasetError, match=r"night/0007_c2_1\.jpg"):

@@ -136,3 +136,21 @@ def test_evaluating_without_weights_names_the_file(clone, tmp_path):
     done = run(copy, sys.executable, "-m", "stages.evaluate", "--fold", "night", check=False)
     assert done.returncode == 1
     assert "models/night/bn/seed-0/weights.safetensors is not a readable weights file" in done.stderr
+
+
+def test_a_group_is_held_out_together_by_everything_that_learns_in_episodes(tmp_path):
+    protocol = {
+        "domains": ["dark"],
+        "sources": ["campus", "mall"],
+        "groups": {"dark": ["night", "winter"]},
+        "baselines": ["half"],
+        "meta_learned": ["metabin", "mldg"],
+    }
+    tiny = {**TINY, "protocol": protocol, "partition": {"num_train_ids": "all"}}
+    clone = make_clone(tmp_path, tiny)
+    run(clone, "dvc", "repro")
+    cells = pd.read_csv(clone / "reports/matrix.csv").dropna(subset="mAP")
+    assert set(cells["held_out"]) == {"dark"}
+    assert set(cells["test_domain"]) == {"night", "winter"}  # the sources train with all that they have
+    assert {"half", "metabin", "mldg"} < set(cells["method"])
+    assert "MetaBIN, campus + mall -&gt; night + winter" in (clone / "reports/index.html").read_text()
