@@ -29,12 +29,16 @@ class ImageRecord:
 
 @dataclass(frozen=True, slots=True)
 class DomainSplit:
-    """The images of one domain in one role. As a target a domain has no `train` images."""
+    """The images of one domain in one role. As a target a domain has no `train` images.
+
+    A small target is tested several times, each of `trials` its own query and gallery; the others are empty.
+    """
 
     name: str
-    train: tuple[ImageRecord, ...]
-    query: tuple[ImageRecord, ...]
-    gallery: tuple[ImageRecord, ...]
+    train: tuple[ImageRecord, ...] = ()
+    query: tuple[ImageRecord, ...] = ()
+    gallery: tuple[ImageRecord, ...] = ()
+    trials: tuple[tuple[tuple[ImageRecord, ...], tuple[ImageRecord, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,33 +1,65 @@
-"""Bring one domain's images into data/raw/<domain>. The sites of the embedded benchmark are drawn."""
+"""Bring one domain into data/raw/<domain>: draw a site of the embedded benchmark, or examine your copy of a set."""
 
 from __future__ import annotations
 
 import argparse
 import io
 import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stages import cli, layout
+from stages.examine import examine
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from metabin.config import Config
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--domain", required=True, help="a site of the embedded benchmark, or a group")
+    parser.add_argument("--domain", required=True, help="a site, a data set, your own data, or a group")
     domain = parser.parse_args().domain
 
     from metabin.config import load_config
     from metabin.data import catalogue
-    from metabin.data.synthetic import contact_sheet
     from metabin.files import write_bytes
 
     config = load_config()
-    settings, folders = catalogue.draw_settings(config.benchmark), layout.raw(domain, config.protocol.groups)
-    catalogue.check_domains(list(folders))
-    for name, folder in folders.items():
-        with cli.progress(f"draw {name}", catalogue.num_images(settings), "image") as advance:
-            catalogue.fetch(name, folder, settings, workers=os.cpu_count() or 1, on_image=advance)
+    folders = layout.raw(domain, config.protocol.groups)
+    drawn = {name: catalogue.is_drawn(name, Path(config.data.folder)) for name in folders}
+    sheets = [(draw if drawn[name] else take)(config, name, folder) for name, folder in folders.items()]
     sheet = io.BytesIO()
-    contact_sheet(next(iter(folders.values())), num_ids=min(8, settings.num_ids)).save(sheet, "JPEG", quality=92)
+    sheets[0].save(sheet, "JPEG", quality=92)
     write_bytes(layout.sheet(domain), sheet.getvalue())
+
+
+def draw(config: Config, name: str, folder: Path) -> Image.Image:
+    """A site of the embedded benchmark."""
+    from metabin.data import catalogue
+    from metabin.data.synthetic import contact_sheet
+
+    settings = catalogue.draw_settings(config.benchmark)
+    with cli.progress(f"draw {name}", catalogue.num_images(settings), "image") as advance:
+        catalogue.draw(name, folder, settings, workers=os.cpu_count() or 1, on_image=advance)
+    return contact_sheet(folder, num_ids=min(8, settings.num_ids))
+
+
+def take(config: Config, name: str, folder: Path) -> Image.Image:
+    """The user's copy of a data set: examined, and its records written down. The images stay where they are."""
+    from metabin.data import copies
+    from metabin.data.sheet import identity_sheet
+    from metabin.errors import DatasetError
+
+    records, images, found = examine(config, name)
+    if found.problems and name not in config.data.accept_unfit:
+        raise DatasetError(
+            f"{name} in {images} is not what it should be: {'; '.join(found.problems)}. Copy it again, or add it to "
+            "data.accept_unfit to use it as it is"
+        )
+    copies.save_copy(folder, records, images, found)
+    return identity_sheet(records, images)
 
 
 if __name__ == "__main__":

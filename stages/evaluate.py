@@ -32,6 +32,7 @@ def main() -> None:
         for method, score in UNTRAINED.items()
         for test in tests
     ]
+    roots = store.load_image_roots(layout.PARTITION)
     lists, shown = [], (config.protocol.meta_learned[0], config.protocol.seeds[0])
     with cli.progress(f"evaluate {fold}", len(trainings), "model") as done:
         for method, seed in trainings:
@@ -42,17 +43,20 @@ def main() -> None:
             for test in tests:
                 query, gallery = evaluation.embed_test(model, test)
                 rows.append(key | evaluation.score_row(evaluation.retrieval_scores(query, gallery), test))
-                if test.unseen and (method, seed) == shown:
+                if test.unseen and (method, seed) == shown and not test.trial:
                     records = store.load_records(layout.PARTITION, test.domain)
-                    folder = str(layout.raw_folders(config.protocol)[test.domain].relative_to(layout.RAW))
                     told = key | {"test_domain": test.domain}
-                    lists += [told | found for found in ranked.telling_lists(query, gallery, test, records, folder)]
+                    lists += [
+                        told | found
+                        for found in ranked.telling_lists(query, gallery, test, records, str(roots[test.domain]))
+                    ]
             done(1)
 
-    scores = pd.DataFrame(rows)
-    write_text(
-        layout.results(fold) / "scores.csv", scores.to_csv(index=False, float_format="%.6f", lineterminator="\n")
-    )
+    trials = pd.DataFrame(rows)
+    scores = evaluation.mean_over_trials(trials)
+    for name, table in (("scores", scores), ("trials", trials)):
+        text = table.to_csv(index=False, float_format="%.6f", lineterminator="\n")
+        write_text(layout.results(fold) / f"{name}.csv", text)
     write_text(layout.results(fold) / "ranked.json", json.dumps(lists, indent=1) + "\n")
     with tracking.open_run("evaluate", fold, tags={"fold": fold}) as run:
         run.table("scores", scores)

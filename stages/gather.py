@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from stages import layout
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     import pandas as pd
 
     from metabin.config import Config
@@ -29,23 +32,30 @@ def gather(config: Config) -> ReportInputs:
     folds = leave_one_out(protocol.domains, protocol.sources, protocol.groups)
     domains = datasets(folds)
     records = {name: store.load_records(layout.PARTITION, name) for name in domains}
-    folders = {name: folder.relative_to(layout.RAW) for name, folder in layout.raw_folders(protocol).items()}
+    roots = store.load_image_roots(layout.PARTITION)
     manifests = [store.load_manifest(layout.PARTITION, fold.name) for fold in folds]
     digests = {name: entry["sha256"] for manifest in manifests for name, entry in manifest["domains"].items()}
     ranked = [json.loads((layout.results(fold.name) / "ranked.json").read_text()) for fold in folds]
     return ReportInputs(
         title=f"MetaBIN, {'leave one domain out' if len(folds) > 1 else ''.join(map(describe, folds))}",
-        note=NOTE,
+        note=note(config, roots),
         folds=tuple(fold.name for fold in folds),
         domains=domains,
         methods=methods,
-        image_root=layout.RAW,
+        image_root=layout.ROOT,
         scores=pd.concat([pd.read_csv(layout.results(fold) / "scores.csv") for fold in protocol.domains]),
         ranked=[entry for entries in ranked for entry in entries],
         **{name: read_trainings(config, methods, name) for name in ("losses", "rho", "rho_histograms")},
-        samples={name: [str(folders[name] / record.path) for record in records[name][:16]] for name in domains},
+        samples={name: [str(roots[name] / record.path) for record in records[name][:16]] for name in domains},
         provenance=provenance(config.model_dump(), digests, layout.ROOT),
     )
+
+
+def note(config: Config, roots: Mapping[str, Path]) -> str:
+    """What a reader has to know of the data: that people are drawn, or that a data set failed its check."""
+    unfit = [name for name in config.data.accept_unfit if name in roots]
+    failed = f"Used although the check of the copy fails: {', '.join(unfit)}." if unfit else ""
+    return NOTE if all(root.is_relative_to(layout.RAW) for root in roots.values()) else failed
 
 
 def read_trainings(config: Config, methods: tuple[str, ...], name: str) -> pd.DataFrame:

@@ -11,7 +11,7 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
 
     from metabin.config import load_config
-    from metabin.data import catalogue, partition, store
+    from metabin.data import catalogue, fixed_splits, partition, store
     from metabin.protocol.folds import datasets, leave_one_out
 
     config = load_config()
@@ -19,18 +19,23 @@ def main() -> None:
     folds = leave_one_out(protocol.domains, protocol.sources, protocol.groups)
     domains = datasets(folds)
     folders = layout.raw_folders(protocol)
-    records = {name: catalogue.read(name, folders[name]) for name in domains}
+    found = {name: catalogue.read(name, folders[name]) for name in domains}
+    records = {name: found[name][0] for name in domains}
 
     splits = {}
     for fold in folds:  # before any image is decoded: what cannot be split costs nothing
         splits[fold] = [partition.split_source(name, records[name], size.num_train_ids) for name in fold.sources]
-        splits[fold] += [partition.split_target(name, records[name]) for name in fold.targets]
+        splits[fold] += [
+            partition.split_target(name, records[name], fixed_splits.trials(name, *found[name]))
+            for name in fold.targets
+        ]
     digests = {}
-    with cli.progress("decode", len(domains), "domain") as advance:
-        for name in domains:
-            pixels = store.decode(records[name], folders[name], size.height, size.width)
-            digests[name] = store.save_domain(layout.PARTITION, name, records[name], pixels)
-            advance(1)
+    with cli.progress("decode", sum(map(len, records.values())), "image") as advance:
+        for name, (own_records, images) in found.items():
+            digests[name] = store.save_domain(
+                layout.PARTITION, name, own_records, images, height=size.height, width=size.width, on_image=advance
+            )
+    store.save_image_roots(layout.PARTITION, {name: images for name, (_, images) in found.items()})
     for fold in folds:
         store.save_manifest(layout.PARTITION, partition.manifest(fold, splits[fold], records, digests))
 

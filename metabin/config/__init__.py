@@ -15,6 +15,7 @@ from metabin.config.sections import (
     Augment,
     Benchmark,
     Compute,
+    Data,
     Meta,
     Model,
     Optim,
@@ -31,6 +32,7 @@ __all__ = [
     "Benchmark",
     "Compute",
     "Config",
+    "Data",
     "Meta",
     "Model",
     "Optim",
@@ -49,6 +51,7 @@ class Config(Section):
     """All parameters, section by section as in params.yaml, where each one is explained."""
 
     protocol: Protocol
+    data: Data
     benchmark: Benchmark
     partition: Partition
     model: Model

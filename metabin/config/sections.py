@@ -123,6 +123,12 @@ class Protocol(Section):
         return (*self.baselines, *self.meta_learned)
 
 
+class Data(Section):
+    folder: Annotated[str, Field(min_length=1)]
+    acknowledge_withdrawn: bool
+    accept_unfit: list[Name]
+
+
 class Benchmark(Section):
     seed: Whole
     num_ids: Annotated[int, Field(ge=2, le=9999)]

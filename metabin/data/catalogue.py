@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from metabin.config import Benchmark
+from metabin.data import copies
 from metabin.data.synthetic import NUM_CAMS, SITES, DrawSettings, draw_site
 from metabin.errors import DatasetError
 from metabin.types import ImageRecord
@@ -14,10 +15,24 @@ from metabin.types import ImageRecord
 IMAGE_NAME = re.compile(r"^(?P<pid>\d+)_c(?P<camera>\d+)_\d+\.jpg$")
 
 
-def check_domains(names: list[str]) -> None:
-    """Raises DatasetError for a name that no domain has."""
-    if unknown := [name for name in names if name not in SITES]:
-        raise DatasetError(f"unknown domain {', '.join(unknown)}; known are {', '.join(SITES)}")
+def is_drawn(name: str, folder: Path) -> bool:
+    """Whether a domain is a site of the embedded benchmark, and not the user's copy of a data set.
+
+    Args:
+        folder: of the user's copies.
+    Raises:
+        DatasetError: it is neither, or both.
+    """
+    if name in SITES:
+        if copies.is_own(name, folder):
+            raise DatasetError(f"{folder} has data of the name {name}, which is a site of the benchmark; rename yours")
+        return True
+    if name in copies.READERS or copies.is_own(name, folder):
+        return False
+    raise DatasetError(
+        f"unknown domain {name}; known are {', '.join(SITES)} (drawn), {', '.join(copies.READERS)} (your copies), "
+        f"and your own data as {folder / name}.csv or a folder {folder / name}"
+    )
 
 
 def draw_settings(benchmark: Benchmark) -> DrawSettings:
@@ -30,19 +45,28 @@ def num_images(settings: DrawSettings) -> int:
     return settings.num_ids * NUM_CAMS * settings.num_shots
 
 
-def fetch(
+def draw(
     name: str, directory: Path, settings: DrawSettings, *, workers: int, on_image: Callable[[int], None] | None = None
 ) -> int:
-    """Bring a domain's images into `directory` and return how many there are. The synthetic sites are drawn."""
-    check_domains([name])
+    """Draw a site's images into `directory`; returns how many there are."""
     try:
         return draw_site(settings, name, directory, workers=workers, on_image=on_image)
     except FileExistsError as error:
         raise DatasetError(f"domain {name}: {error}") from None
 
 
-def read(name: str, directory: Path) -> tuple[ImageRecord, ...]:
-    """The records of a domain's folder, sorted by file name: `<pid>_c<camera>_<shot>.jpg`, cameras counted from 1."""
+def read(name: str, directory: Path) -> tuple[tuple[ImageRecord, ...], Path]:
+    """A domain's records, sorted by path, and what their paths are relative to.
+
+    Args:
+        directory: what the download stage wrote: the images of a drawn site, the records of a copy.
+    """
+    found = copies.load_copy(directory, name)
+    return found or (read_drawn(name, directory), directory)
+
+
+def read_drawn(name: str, directory: Path) -> tuple[ImageRecord, ...]:
+    """The records of a drawn site: `<pid>_c<camera>_<shot>.jpg`, cameras counted from 1."""
     if not directory.is_dir():
         raise DatasetError(f"domain {name}: no folder {directory}; run `dvc repro download@{name}` first")
     paths = sorted(path.name for path in directory.iterdir() if path.suffix == ".jpg")

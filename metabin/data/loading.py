@@ -46,8 +46,10 @@ class ImageSet:
         return np.stack([self.pixels[self.dataset[i]][self.row[i]] for i in index])
 
 
-def load_part(directory: Path, manifest: Mapping[str, Any], domains: tuple[str, ...], part: str) -> ImageSet:
-    """The images of one part ("train", "query", "gallery") of the named domains of a fold.
+def load_part(
+    directory: Path, manifest: Mapping[str, Any], domains: tuple[str, ...], part: str, trial: int | None = None
+) -> ImageSet:
+    """The images of one part ("train", "query", "gallery") of the named domains of a fold, or of a trial of them.
 
     Raises:
         DatasetError: a file of a domain is missing.
@@ -56,7 +58,7 @@ def load_part(directory: Path, manifest: Mapping[str, Any], domains: tuple[str, 
     identities: dict[tuple[int, int], int] = {}
     for index, name in enumerate(domains):
         records = load_records(directory, name)
-        for row in part_rows(manifest, name, part).tolist():
+        for row in part_rows(manifest, name, part, trial).tolist():
             label = identities.setdefault((index, records[row].pid), len(identities))
             columns.append((row, index, records[row].pid, records[row].camid, label))
     row, domain, pid, camid, label = np.array(columns, np.int64).reshape(-1, 5).T

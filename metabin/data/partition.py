@@ -9,6 +9,7 @@ from metabin.errors import DatasetError
 from metabin.types import DomainSplit, Fold, ImageRecord
 
 PARTS = ("train", "query", "gallery")
+Trial = tuple[Sequence[ImageRecord], Sequence[ImageRecord]]  # query and gallery
 
 
 def split_source(name: str, records: Sequence[ImageRecord], num_train_ids: int | str) -> DomainSplit:
@@ -20,25 +21,46 @@ def split_source(name: str, records: Sequence[ImageRecord], num_train_ids: int |
     Raises:
         DatasetError: too few identities are left for the test, or "official" where the data set has no split.
     """
+    people = tuple(record for record in records if not record.distractor)
     if num_train_ids == "all":
-        return DomainSplit(name, train=tuple(records), query=(), gallery=())
+        return DomainSplit(name, train=people)
     if num_train_ids == "official":
-        raise DatasetError(f"domain {name} has no official split; set partition.num_train_ids to a number or to all")
-    pids = sorted({record.pid for record in records})
+        split = _official(name, records)
+        if not split.train:
+            raise DatasetError(
+                f"domain {name} has no official split; set partition.num_train_ids to a number or to all"
+            )
+        return split
+    pids = sorted({record.pid for record in people})
     if len(pids) < int(num_train_ids) + 2:
         raise DatasetError(
             f"domain {name} has {len(pids)} identities; partition.num_train_ids = {num_train_ids} "
             f"must leave at least 2 for the test, so use at most {max(len(pids) - 2, 0)}"
         )
     train_pids = set(pids[: int(num_train_ids)])
-    train = tuple(record for record in records if record.pid in train_pids)
-    test = tuple(record for record in records if record.pid not in train_pids)
+    train = tuple(record for record in people if record.pid in train_pids)
+    test = tuple(record for record in people if record.pid not in train_pids)
     return DomainSplit(name, train=train, query=test, gallery=test)
 
 
-def split_target(name: str, records: Sequence[ImageRecord]) -> DomainSplit:
-    """A domain in the role of a held-out target: every image is a query against all the others."""
-    return DomainSplit(name, train=(), query=tuple(records), gallery=tuple(records))
+def split_target(name: str, records: Sequence[ImageRecord], trials: Sequence[Trial] = ()) -> DomainSplit:
+    """A domain in the role of a held-out target.
+
+    With `trials`, each query and gallery, as they say. Else the official query and gallery where there are some. Else
+    every image is a query against all the others.
+    """
+    if trials:
+        return DomainSplit(name, trials=tuple((tuple(query), tuple(gallery)) for query, gallery in trials))
+    official = _official(name, records)
+    if official.query:
+        return DomainSplit(name, query=official.query, gallery=official.gallery)
+    people = tuple(record for record in records if not record.distractor)
+    return DomainSplit(name, query=people, gallery=tuple(records))
+
+
+def _official(name: str, records: Sequence[ImageRecord]) -> DomainSplit:
+    train, query, gallery = (tuple(record for record in records if record.part == part) for part in PARTS)
+    return DomainSplit(name, train, query, gallery)
 
 
 def manifest(
@@ -58,6 +80,14 @@ def manifest(
             "counts": {part: _counts(images) for part, images in parts.items()},
             "rows": {part: _to_ranges([row[record.path] for record in images]) for part, images in parts.items()},
         }
+        if split.trials:
+            domains[split.name]["trials"] = [
+                {
+                    part: _to_ranges([row[record.path] for record in images])
+                    for part, images in zip(PARTS[1:], trial, strict=True)
+                }
+                for trial in split.trials
+            ]
     return {"fold": fold.name, "sources": list(fold.sources), "targets": list(fold.targets), "domains": domains}
 
 

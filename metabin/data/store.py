@@ -10,7 +10,8 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,34 +19,84 @@ import numpy as np
 from PIL import Image
 
 from metabin.errors import DatasetError
-from metabin.files import write_bytes, write_text
+from metabin.files import write_text
 from metabin.types import ImageRecord
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def decode(records: Sequence[ImageRecord], directory: Path, height: int, width: int) -> np.ndarray:
-    """The images in RGB, resized (bicubic, as the reference does) to (N, height, width, 3) uint8."""
-    return np.stack([_decode_image(directory / record.path, height, width) for record in records])
+def save_domain(
+    directory: Path,
+    name: str,
+    records: Sequence[ImageRecord],
+    images: Path,
+    *,
+    height: int,
+    width: int,
+    on_image: Callable[[int], None] | None = None,
+) -> str:
+    """Write a domain, its images in RGB and resized (bicubic, as the reference does), one after the other.
+
+    Args:
+        images: what the records' paths are relative to. on_image: told after every image.
+    Returns: the sha256 of both of its files together.
+    Raises:
+        DatasetError: an image that cannot be read.
+    """
+    table = write_records(directory / f"{name}.csv", records)
+    path = directory / f"{name}.npy"
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        shape = (len(records), height, width, 3)
+        pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
+        for index, record in enumerate(records):
+            pixels[index] = _decode_image(images / record.path, height, width)
+            if on_image:
+                on_image(1)
+        pixels.flush()
+        digest = hashlib.sha256(table.encode())
+        with partial.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return digest.hexdigest()
 
 
-def save_domain(directory: Path, name: str, records: Sequence[ImageRecord], pixels: np.ndarray) -> str:
-    """Write a domain; returns the sha256 of both of its files together."""
+def write_records(path: Path, records: Sequence[ImageRecord]) -> str:
+    """Write records as a table, and return it; `part` and `distractor` are columns where a record has any."""
+    columns = ["path", "pid", "camid"]
+    if any(record.part or record.distractor for record in records):
+        columns += ["part", "distractor"]
     table = io.StringIO()
-    rows = [(record.path, record.pid, record.camid) for record in records]
-    csv.writer(table, lineterminator="\n").writerows([("path", "pid", "camid"), *rows])
-    array = io.BytesIO()
-    np.save(array, pixels, allow_pickle=False)
-    write_text(directory / f"{name}.csv", table.getvalue())
-    write_bytes(directory / f"{name}.npy", array.getvalue())
-    return hashlib.sha256(table.getvalue().encode() + array.getvalue()).hexdigest()
+    values = ((record.path, record.pid, record.camid, record.part, int(record.distractor)) for record in records)
+    rows = [row[: len(columns)] for row in values]
+    csv.writer(table, lineterminator="\n").writerows([columns, *rows])
+    write_text(path, table.getvalue())
+    return table.getvalue()
+
+
+def read_records(path: Path, name: str) -> tuple[ImageRecord, ...]:
+    """The records of a table that `write_records` wrote."""
+    with _existing(path).open(newline="") as file:
+        return tuple(
+            ImageRecord(
+                row["path"],
+                int(row["pid"]),
+                int(row["camid"]),
+                name,
+                row.get("part", ""),
+                row.get("distractor", "0") == "1",
+            )
+            for row in csv.DictReader(file)
+        )
 
 
 def load_records(directory: Path, name: str) -> tuple[ImageRecord, ...]:
     """A domain's records, in the order of its pixels."""
-    with _existing(directory / f"{name}.csv").open(newline="") as file:
-        return tuple(ImageRecord(row["path"], int(row["pid"]), int(row["camid"]), name) for row in csv.DictReader(file))
+    return read_records(directory / f"{name}.csv", name)
 
 
 def records_table(directory: Path, name: str) -> pd.DataFrame:
@@ -70,9 +121,25 @@ def load_manifest(directory: Path, fold: str) -> dict[str, Any]:
     return json.loads(_existing(directory / "folds" / f"{fold}.json").read_text())
 
 
-def part_rows(values: Mapping[str, Any], domain: str, part: str) -> np.ndarray:
-    """The rows of one part of one domain, (n,) int64, from a manifest."""
-    ranges = values["domains"][domain]["rows"][part]
+def save_image_roots(directory: Path, roots: Mapping[str, Path]) -> None:
+    """Write where the images of every domain are; what looks at images after the partition needs it."""
+    write_text(directory / "images.json", json.dumps({name: root.as_posix() for name, root in roots.items()}) + "\n")
+
+
+def load_image_roots(directory: Path) -> dict[str, Path]:
+    """What the records' paths of every domain are relative to."""
+    return {name: Path(root) for name, root in json.loads(_existing(directory / "images.json").read_text()).items()}
+
+
+def num_trials(values: Mapping[str, Any], domain: str) -> int:
+    """How often a domain is tested, each time with another query and gallery; 0 where both are fixed."""
+    return len(values["domains"][domain].get("trials", ()))
+
+
+def part_rows(values: Mapping[str, Any], domain: str, part: str, trial: int | None = None) -> np.ndarray:
+    """The rows of one part of one domain, or of one of its trials, (n,) int64, from a manifest."""
+    entry = values["domains"][domain]
+    ranges = entry["rows"][part] if trial is None else entry["trials"][trial][part]
     return np.concatenate([np.arange(start, stop) for start, stop in ranges] or [np.empty(0, np.int64)])
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from metabin.data.loading import ImageSet, load_part, normalise
+from metabin.data.store import num_trials
 from metabin.metrics import cosine_distance, score
 from metabin.model.embedder import Embedder
 from metabin.types import Embeddings, RetrievalScores
@@ -26,6 +28,7 @@ class TestSet:
     unseen: bool
     query: ImageSet
     gallery: ImageSet
+    trial: int | None = None  # which of several random splits
 
     @property
     def every_image_queries(self) -> bool:
@@ -33,16 +36,17 @@ class TestSet:
 
 
 def load_tests(directory: Path, manifest: Mapping[str, Any]) -> list[TestSet]:
-    """The test images of every domain of a fold that has some, the held-out domains first.
+    """The test images of every domain of a fold that has some, the held-out domains first; a test for each trial.
 
     Raises:
         DatasetError: a file of a domain is missing.
     """
     tests = []
     for name in (*manifest["targets"], *manifest["sources"]):
-        query, gallery = (load_part(directory, manifest, (name,), part) for part in ("query", "gallery"))
-        if len(query):
-            tests.append(TestSet(name, name in manifest["targets"], query, gallery))
+        for trial in range(num_trials(manifest, name)) or (None,):
+            query, gallery = (load_part(directory, manifest, (name,), part, trial) for part in ("query", "gallery"))
+            if len(query):
+                tests.append(TestSet(name, name in manifest["targets"], query, gallery, trial))
     return tests
 
 
@@ -79,9 +83,22 @@ def score_row(scores: RetrievalScores, test: TestSet) -> dict[str, Any]:
     return {
         "test_domain": test.domain,
         "role": "unseen" if test.unseen else "seen",
+        "trial": -1 if test.trial is None else test.trial,
         "num_ids": len(np.unique(test.query.pid)),
         "num_query": scores.num_query,
         "mAP": scores.mAP,
         "mINP": scores.mINP,
         **{f"rank{k}": fraction for k, fraction in scores.cmc.items()},
     }
+
+
+def mean_over_trials(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row for each test domain: means over its trials, their number, and how mAP and rank-1 deviate.
+
+    The deviation is over trials (n - 1), not over seeds; NaN where there is one trial.
+    """
+    keys = ["fold", "method", "seed", "test_domain", "role"]
+    grouped = rows.groupby(keys, sort=False)
+    means = grouped.mean().drop(columns="trial").astype({"num_ids": int, "num_query": int})
+    spread = grouped[["mAP", "rank1"]].std().add_suffix("_trial_std")
+    return means.assign(num_trials=grouped.size()).join(spread).reset_index()

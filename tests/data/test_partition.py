@@ -1,4 +1,6 @@
+import hashlib
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -24,15 +26,18 @@ def write_images(folder, name):
         Image.new("RGB", (8, 16), (index * 10, 0, 0)).save(folder / record.path, quality=95)
 
 
+def save(directory, name, found, images):
+    return store.save_domain(directory, name, found, images, height=16, width=8)
+
+
 @pytest.fixture
 def partitioned(tmp_path):
     """Three domains on disk, partitioned; returns the folder and its folds."""
     names, found, digests = ("a", "b", "c"), {}, {}
     for name in names:
         write_images(tmp_path / "raw" / name, name)
-        found[name] = catalogue.read(name, tmp_path / "raw" / name)
-        pixels = store.decode(found[name], tmp_path / "raw" / name, 16, 8)
-        digests[name] = store.save_domain(tmp_path / "out", name, found[name], pixels)
+        found[name], images = catalogue.read(name, tmp_path / "raw" / name)
+        digests[name] = save(tmp_path / "out", name, found[name], images)
     for fold in leave_one_out(names):
         splits = [
             partition.split_target(name, found[name])
@@ -46,7 +51,7 @@ def partitioned(tmp_path):
 
 def test_a_folder_is_read_in_the_order_of_its_names_with_cameras_counted_from_zero(tmp_path):
     write_images(tmp_path / "a", "a")
-    assert catalogue.read("a", tmp_path / "a") == records("a")
+    assert catalogue.read("a", tmp_path / "a") == (records("a"), tmp_path / "a")
 
 
 def test_a_source_trains_on_its_first_identities_and_tests_on_the_others():
@@ -99,12 +104,14 @@ def test_labels_count_the_identities_of_all_sources_and_pixels_are_those_of_the_
 
 
 def test_equal_images_give_equal_files_and_another_pixel_another_digest(tmp_path):
-    pixels = np.zeros((10, 4, 2, 3), np.uint8)
-    first = store.save_domain(tmp_path / "one", "a", records("a"), pixels)
-    assert first == store.save_domain(tmp_path / "two", "a", records("a"), pixels)
+    write_images(tmp_path / "a", "a")
+    first = save(tmp_path / "one", "a", records("a"), tmp_path / "a")
+    assert first == save(tmp_path / "two", "a", records("a"), tmp_path / "a")
     assert (tmp_path / "one/a.npy").read_bytes() == (tmp_path / "two/a.npy").read_bytes()
-    pixels[3, 1, 1, 2] = 1
-    assert store.save_domain(tmp_path / "three", "a", records("a"), pixels) != first
+    array, table = (tmp_path / "one/a.npy").read_bytes(), (tmp_path / "one/a.csv").read_bytes()
+    assert first == hashlib.sha256(table + array).hexdigest()
+    Image.new("RGB", (8, 16), (0, 99, 0)).save(tmp_path / "a" / "0003_c1_1.jpg")
+    assert save(tmp_path / "three", "a", records("a"), tmp_path / "a") != first
 
 
 def test_an_unreadable_image_is_named(tmp_path):
@@ -112,7 +119,8 @@ def test_an_unreadable_image_is_named(tmp_path):
     bad = tmp_path / "a" / "0003_c1_1.jpg"
     bad.write_bytes(bad.read_bytes()[:200])
     with pytest.raises(DatasetError, match="0003_c1_1.jpg cannot be read as an image"):
-        store.decode(records("a"), tmp_path / "a", 16, 8)
+        save(tmp_path / "out", "a", records("a"), tmp_path / "a")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.csv"]  # half an array is none
 
 
 def test_missing_folders_files_manifests_and_odd_names_are_named_with_what_to_do(tmp_path, partitioned):
@@ -131,14 +139,65 @@ def test_missing_folders_files_manifests_and_odd_names_are_named_with_what_to_do
         loading.load_part(partitioned, store.load_manifest(partitioned, "b"), ("a",), "train")
 
 
-def test_unknown_domains_are_named_with_the_known_ones():
+def test_unknown_domains_are_named_with_the_known_ones(tmp_path):
     with pytest.raises(
         DatasetError, match="unknown domain moon; known are campus, station, mall, winter, night, plaza"
     ):
-        catalogue.check_domains(["campus", "moon"])
+        catalogue.is_drawn("moon", tmp_path)
+    (tmp_path / "night.csv").touch()
+    with pytest.raises(DatasetError, match="which is a site of the benchmark; rename yours"):
+        catalogue.is_drawn("night", tmp_path)
 
 
 def test_manifests_are_plain_json_that_a_person_can_read(partitioned):
     text = (partitioned / "folds" / "b.json").read_text()
     assert json.loads(text)["fold"] == "b"
     assert text.count("\n") < 150
+
+
+PARTS = (
+    ImageRecord("t1.jpg", 1, 0, "a", "train"),
+    ImageRecord("t2.jpg", 2, 1, "a", "train"),
+    ImageRecord("q.jpg", 3, 0, "a", "query"),
+    ImageRecord("g.jpg", 3, 1, "a", "gallery"),
+    ImageRecord("x.jpg", 0, 1, "a", "gallery", True),
+)
+
+
+def test_an_official_split_trains_and_tests_as_the_data_set_says():
+    source, target = partition.split_source("a", PARTS, "official"), partition.split_target("a", PARTS)
+    assert (source.train, source.query, source.gallery) == (PARTS[:2], PARTS[2:3], PARTS[3:])
+    assert (target.train, target.query, target.gallery) == ((), PARTS[2:3], PARTS[3:])
+    with pytest.raises(DatasetError, match="domain a has no official split"):
+        partition.split_source("a", records("a"), "official")
+
+
+def test_all_images_but_distractors_train_where_all_are_asked_for():
+    split = partition.split_source("a", PARTS, "all")
+    assert (split.train, split.query, split.gallery) == (PARTS[:4], (), ())
+
+
+def test_a_distractor_is_in_the_gallery_and_never_a_query():
+    unsplit = tuple(replace(record, part="") for record in PARTS)
+    split = partition.split_target("a", unsplit)
+    assert split.query == unsplit[:4]
+    assert split.gallery == unsplit
+
+
+def test_trials_are_tested_one_by_one(tmp_path):
+    found = records("a", num_ids=4)
+    trials = [(found[:2], found[2:4]), (found[4:5], found[5:8])]
+    split = partition.split_target("a", found, trials)
+    manifest = partition.manifest(Fold("a", ("b",), ("a",)), [split], {"a": found}, {"a": "x"})
+    assert store.num_trials(manifest, "a") == 2
+    assert store.part_rows(manifest, "a", "query", 1).tolist() == [4]
+    assert store.part_rows(manifest, "a", "gallery", 0).tolist() == [2, 3]
+    assert store.part_rows(manifest, "a", "query").tolist() == []
+
+
+def test_parts_and_distractors_survive_on_disk(tmp_path):
+    store.write_records(tmp_path / "a.csv", PARTS)
+    assert store.load_records(tmp_path, "a") == PARTS
+    store.write_records(tmp_path / "b.csv", records("b"))
+    assert store.load_records(tmp_path, "b") == records("b")
+    assert (tmp_path / "b.csv").read_text().startswith("path,pid,camid\n")

@@ -1,5 +1,6 @@
 import numpy as np
 import oracles
+import pandas as pd
 import pytest
 import torch
 
@@ -41,7 +42,7 @@ def test_a_row_says_what_was_tested_and_agrees_with_a_slow_walk(model, test_set)
     m_ap, m_inp, rank1, valid = oracles.retrieval(distance, *columns, 1)
     assert (row["test_domain"], row["role"], row["num_ids"], row["num_query"]) == ("site0", "unseen", 6, valid)
     assert (row["mAP"], row["mINP"], row["rank1"]) == pytest.approx((m_ap, m_inp, rank1))
-    assert list(row)[4:] == ["mAP", "mINP", "rank1", "rank5", "rank10"]
+    assert list(row)[5:] == ["mAP", "mINP", "rank1", "rank5", "rank10"]
 
 
 def test_stripes_find_identities_that_differ_in_colour_and_chance_does_not(test_set):
@@ -88,3 +89,18 @@ def test_no_list_when_no_query_has_a_match(test_set):
     one = Embeddings(np.ones((1, 2), np.float32), np.array([1]), np.array([0]))
     other = Embeddings(np.ones((1, 2), np.float32), np.array([2]), np.array([0]))
     assert ranked.telling_lists(one, other, test_set, (), "site0") == []
+
+
+def test_trials_of_a_target_become_a_mean_with_a_deviation():
+    rows = [
+        {"fold": "f", "method": "bn", "seed": 0, "test_domain": "viper", "role": "unseen", "trial": trial}
+        | {"num_ids": 316, "num_query": 316, "mAP": mAP, "mINP": mAP, "rank1": rank1, "rank5": 0.5, "rank10": 1.0}
+        for trial, mAP, rank1 in ((0, 0.2, 0.1), (1, 0.4, 0.3), (2, 0.6, 0.2))
+    ]
+    alone = {**rows[0], "test_domain": "campus", "trial": -1}
+    found = evaluation.mean_over_trials(pd.DataFrame([*rows, alone])).set_index("test_domain")
+    assert list(found.index) == ["viper", "campus"]
+    assert found.loc["viper", ["mAP", "rank1", "num_trials", "num_ids"]].tolist() == pytest.approx([0.4, 0.2, 3, 316])
+    assert found.loc["viper", ["mAP_trial_std", "rank1_trial_std"]].tolist() == pytest.approx([0.2, 0.1])
+    assert found.loc["campus", "num_trials"] == 1
+    assert pd.isna(found.loc["campus", "mAP_trial_std"])

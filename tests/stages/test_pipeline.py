@@ -1,17 +1,14 @@
 """The pipeline as a user runs it: `dvc repro` in a clone, on a tiny benchmark."""
 
 import json
-import os
 import shutil
-import subprocess
 import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
 from ruamel.yaml import YAML
+from stages_in_clone import make_clone, run
 
-ROOT = Path(__file__).parents[2]
 TINY = {
     "protocol": {"domains": ["campus", "night", "plaza"], "baselines": ["bn"]},
     "benchmark": {"num_ids": 8},
@@ -22,40 +19,10 @@ TINY = {
 }
 
 
-def run(clone, *command, tracking="off", check=True):
-    date = "2026-01-01T00:00:00Z"  # equal dates give the clones equal commits
-    environment = {**os.environ, "METABIN_TRACKING": tracking, "DVC_NO_ANALYTICS": "1"}
-    environment |= {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    environment.pop("MLFLOW_TRACKING_URI", None)
-    done = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True)
-    assert not check or done.returncode == 0, done.stdout + done.stderr
-    return done
-
-
-def make_clone(folder, tiny=TINY):
-    """The working tree's files in a git repository of their own, with a small benchmark."""
-    listing = run(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").stdout.split("\n")
-    for name in listing:
-        if name.split("/")[0] in ("metabin", "stages", "dvc.yaml", "params.yaml", ".dvc", ".dvcignore", ".gitignore"):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            if (ROOT / name).is_file():
-                shutil.copy(ROOT / name, folder / name)
-    params = YAML(typ="safe").load(ROOT / "params.yaml")
-    for section, values in tiny.items():
-        params[section] |= values
-    YAML().dump(params, folder / "params.yaml")
-    run(folder, "git", "init", "--quiet")
-    run(folder, "git", "add", "--all")
-    author = ("-c", "user.name=test", "-c", "user.email=test@example.invalid")
-    run(folder, "git", *author, "commit", "--quiet", "--message", "clone")
-    return folder
-
-
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
     """A clone in which the pipeline has run once, with tracking."""
-    folder = make_clone(tmp_path_factory.mktemp("clone"))
+    folder = make_clone(tmp_path_factory.mktemp("clone"), TINY)
     run(folder, "dvc", "repro", tracking="on")
     return folder
 
@@ -102,7 +69,7 @@ print(*kinds, parent.info.status, "metabin.unseen/mAP" in parent.data.metrics)
 
 
 def test_another_clone_without_tracking_and_with_stages_side_by_side_gets_the_same_lock(clone, tmp_path):
-    other = make_clone(tmp_path)
+    other = make_clone(tmp_path, TINY)
     run(other, sys.executable, "-m", "stages.repro", "--jobs", "2")
     locks = [YAML(typ="safe").load(folder / "dvc.lock") for folder in (clone, other)]
     assert locks[0] == locks[1]

@@ -1,0 +1,197 @@
+"""What every reader needs: find the data set's folder, list its images, parse their names, say what is wrong.
+
+A reader describes what it wants once, as a `Wanted`, and then
+    root, layout = find_layout(directory, WANTED, detect)         # the folder itself or one level below it
+    names = image_files(root / "query")                           # sorted; hidden files and Thumbs.db left out
+    matches = parse_names(names, PATTERN, root / "query", "0002_c1s1_000451_03.jpg")
+    path = relative_path(root / "query", directory, names[0])     # what ImageRecord.path wants
+or, where names are all that there is to read,
+    naming = Naming(PATTERN, "0002_c1s1_000451_03.jpg")
+    for path, match in read_folder(root / "query", directory, naming): ...
+Only names are read. Everything that is not as it should be raises DatasetError.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from metabin.errors import DatasetError
+
+NUM_SHOWN = 3  # wrong names in a message
+NUM_LISTED = 8  # entries of a folder in a message
+IMAGES = (".jpg", ".jpeg", ".png", ".bmp")
+ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a reader's messages say: the data set's `name`, the `contents` of its folder, how to `obtain` it."""
+
+    name: str
+    contents: str
+    obtain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How a data set names its images: each name must match `pattern` in full, as `example` does."""
+
+    pattern: re.Pattern[str]
+    example: str
+
+
+def find_layout(directory: Path, wanted: Wanted, detect: Callable[[Path], str | None]) -> tuple[Path, str]:
+    """The data set's folder and the name of its layout: `directory` itself, else the one folder below it that fits.
+
+    Args:
+        detect: Gives the layout's name for a folder that has it, None for any other folder. It may raise DatasetError
+            for a folder that is the data set's but damaged; below `directory` such a folder counts as one that fits.
+
+    Raises:
+        DatasetError: no such folder, a file (say, a zip) in its place, nothing that fits in it, or more than one.
+    """
+    _require_folder(directory, wanted)
+    if (layout := detect(directory)) is not None:
+        return directory, layout
+    found, damages = [], []
+    for name in subfolders(directory):
+        try:
+            if (layout := detect(directory / name)) is not None:
+                found.append((directory / name, layout))
+        except DatasetError as error:
+            damages.append(error)
+    if len(found) > 1:
+        both = ", ".join(f"{root.name} ({layout})" for root, layout in found)
+        raise DatasetError(f"{wanted.name}: {directory} holds more than one copy: {both}; name the one that you want")
+    if found:
+        return found[0]
+    raise damages[0] if damages else missing(directory, wanted)
+
+
+def image_files(folder: Path, suffixes: Collection[str] = IMAGES) -> list[str]:
+    """The names of a folder's images, sorted. Not recursive.
+
+    Args:
+        suffixes: In lower case with the dot; a file's own suffix may be in any case. Left out: every kind of image, so
+            that `parse_names` can report those that do not belong.
+
+    Returns:
+        Names without hidden files (.DS_Store, ._0001.jpg of macOS), other suffixes (Thumbs.db) and folders; maybe none.
+
+    Raises:
+        DatasetError: the folder is missing or cannot be read.
+    """
+    with _scan(folder) as entries:
+        return sorted(
+            entry.name
+            for entry in entries
+            if not entry.name.startswith(".")
+            and os.path.splitext(entry.name)[1].lower() in suffixes  # noqa: PTH122 - 130,000 names: no Path for each
+            and not entry.is_dir()
+        )
+
+
+def subfolders(folder: Path) -> list[str]:
+    """The names of the folders in a folder, sorted, without hidden ones and the __MACOSX of macOS archives.
+
+    Raises:
+        DatasetError: the folder is missing or cannot be read.
+    """
+    with _scan(folder) as entries:
+        return sorted(
+            entry.name
+            for entry in entries
+            if not entry.name.startswith(".") and entry.name != "__MACOSX" and entry.is_dir()
+        )
+
+
+def parse_names(names: Sequence[str], pattern: re.Pattern[str], folder: Path, example: str) -> list[re.Match[str]]:
+    r"""The match of every name, in order; a name has to match in full.
+
+    Write digits as [0-9] or compile with re.ASCII (\d alone takes Arabic digits too), and suffixes as (?i:\.jpg).
+
+    Args:
+        folder: Where the names are, for the message.
+        example: A name as it should be, for the message.
+
+    Raises:
+        DatasetError: names that do not match: how many, and the first three.
+    """
+    matches = [pattern.fullmatch(name) for name in names]
+    if wrong := [name for name, match in zip(names, matches, strict=True) if match is None]:
+        raise wrong_names(wrong, len(names), folder, f"names like {example}")
+    return [match for match in matches if match is not None]
+
+
+def read_folder(folder: Path, directory: Path, naming: Naming) -> list[tuple[str, re.Match[str]]]:
+    """The images of one folder, in the order of their names: the path relative to `directory`, the name's match.
+
+    Raises:
+        DatasetError: no folder, no image in it, or names that do not match.
+    """
+    names = image_files(folder)
+    if not names:
+        raise DatasetError(f"{folder} has no images; wanted names like {naming.example}: copy the data set again")
+    stem = relative_path(folder, directory)
+    matches = parse_names(names, naming.pattern, folder, naming.example)
+    return [(name if stem == "." else f"{stem}/{name}", match) for name, match in zip(names, matches, strict=True)]
+
+
+def wrong_names(wrong: Sequence[str], num_names: int, folder: Path, wanted: str) -> DatasetError:
+    """The error for image files that do not belong: how many of how many, the first three, and what was wanted."""
+    return DatasetError(
+        f"{folder}: {len(wrong)} of {num_names} images are not what the data set has there: {shown(wrong)}; "
+        f"wanted {wanted}. Take out what does not belong, or copy the data set again"
+    )
+
+
+def shown(names: Sequence[str]) -> str:
+    """The first three of some names, for a message; odd characters are escaped."""
+    return ", ".join(ascii(name) for name in names[:NUM_SHOWN]) + (", ..." if len(names) > NUM_SHOWN else "")
+
+
+def relative_path(folder: Path, directory: Path, name: str = "") -> str:
+    """The path of the file `name` in `folder`, or of the folder, relative to `directory`, with forward slashes."""
+    return (folder / name).relative_to(directory).as_posix()
+
+
+def has_matching(folder: Path, naming: Naming) -> bool:
+    """Whether any image of a folder is named as the data set names them."""
+    return any(naming.pattern.fullmatch(name) for name in image_files(folder))
+
+
+def has_folders(folder: Path, names: Collection[str]) -> bool:
+    """Whether a folder has all these folders."""
+    return all((folder / name).is_dir() for name in names)
+
+
+def missing(directory: Path, wanted: Wanted) -> DatasetError:
+    """The error for a folder in which nothing fits: what is in it, what was wanted and how to obtain that."""
+    with _scan(directory) as scan:
+        entries = sorted(entry.name for entry in scan if not entry.name.startswith("."))
+    packed = [name for name in entries if name.lower().endswith(ARCHIVES)]
+    advice = f"unpack {shown(packed)} there" if packed else f"copy it there. {wanted.obtain}"
+    found = ", ".join(ascii(name) for name in entries[:NUM_LISTED]) or "nothing"
+    more = f" and {len(entries) - NUM_LISTED} more" if len(entries) > NUM_LISTED else ""
+    return DatasetError(f"{wanted.name}: {directory} holds {found}{more}; wanted {wanted.contents}: {advice}")
+
+
+def _require_folder(directory: Path, wanted: Wanted) -> None:
+    if directory.is_dir():
+        return
+    if directory.exists():
+        raise DatasetError(f"{wanted.name}: {directory} is a file; wanted a folder with {wanted.contents}: unpack it")
+    raise DatasetError(
+        f"{wanted.name}: no folder {directory}; wanted one with {wanted.contents}: copy it there. {wanted.obtain}"
+    )
+
+
+def _scan(folder: Path):
+    try:
+        return os.scandir(folder)
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        raise DatasetError(f"{folder} cannot be listed: {error}; copy the data set again") from None

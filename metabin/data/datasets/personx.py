@@ -1,0 +1,76 @@
+"""PersonX: 1,266 modelled people from 36 sides before six backgrounds, three of one colour and three of a scene.
+
+Names: `1/bounding_box_train/0001_c1s1_01.jpg` is person 1, camera 1 of background 1, sequence 1, image 1.
+Source: Sun and Zheng, Dissecting Person Re-identification from the Viewpoint of Viewpoint, CVPR 2019.
+Licence: MIT (the authors' repository). Nobody real is shown.
+Obtain: no form; PersonX_v1, Google Drive 17QlzY6ai84SkrCmCOzemPMx9FjWyBPW8.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from metabin.data.datasets.listing import Naming, Wanted, find_layout
+from metabin.data.datasets.market_layout import CONTENTS, has_parts, read_parts, refuse_shared
+from metabin.errors import DatasetError
+from metabin.types import ImageRecord
+
+NAME = "personx"
+COUNTS: Mapping[str, tuple[int, int]] = {}  # no counts are known that hold for every copy, and some backgrounds will do
+BACKGROUNDS = ("1", "2", "3", "4", "5", "6")
+START = 0  # a copy of person 1 that sets the drawing off
+WANTED = Wanted(
+    "PersonX",
+    f"folders 1 to 6, each with {CONTENTS}",
+    "Get PersonX_v1 from Google Drive, 17QlzY6ai84SkrCmCOzemPMx9FjWyBPW8",
+)
+NAMING = Naming(re.compile(r"(?P<pid>[0-9]{4})_c(?P<camera>[0-9])s[0-9]_[0-9]{2}(?i:\.jpg)"), "0001_c1s1_01.jpg")
+
+
+def find_root(directory: Path) -> tuple[Path, str]:
+    """The folder with backgrounds 1 to 6, or some of them ("backgrounds"), or the three parts themselves ("flat").
+
+    It is `directory` or in it.
+
+    Raises:
+        DatasetError: it is not there, one of the parts is missing, or there are two copies.
+    """
+    return find_layout(directory, WANTED, _detect)
+
+
+def read(directory: Path) -> tuple[ImageRecord, ...]:
+    """All images but those of person 0, sorted by path; the pid is the data set's own number.
+
+    The camid numbers the pairs (background, camera) that are there, in order.
+
+    Raises:
+        DatasetError: the data set is not there or not whole, or it has images that are not its own.
+    """
+    root, layout = find_root(directory)
+    backgrounds = _backgrounds(root) if layout == "backgrounds" else ["."]
+    found = [(name, *image) for name in backgrounds for image in read_parts(root / name, directory, NAMING)]
+    cameras = sorted({(background, match["camera"]) for background, _, _, match in found})
+    camids = {camera: camid for camid, camera in enumerate(cameras)}
+    records = [
+        ImageRecord(path, int(match["pid"]), camids[background, match["camera"]], NAME, part)
+        for background, part, path, match in found
+        if int(match["pid"]) != START
+    ]
+    train = {record.pid for record in records if record.part == "train"}
+    refuse_shared(train, {record.pid for record in records if record.part != "train"}, root, WANTED)
+    return tuple(sorted(records, key=lambda record: record.path))
+
+
+def _detect(folder: Path) -> str | None:
+    if not (backgrounds := _backgrounds(folder)):
+        return "flat" if has_parts(folder, NAMING, WANTED) else None
+    lacking = [name for name in backgrounds if not has_parts(folder / name, NAMING, WANTED)]
+    if lacking and len(lacking) < len(backgrounds):
+        raise DatasetError(f"PersonX: {', '.join(lacking)} of {folder} lack {CONTENTS}; unpack them again")
+    return None if lacking else "backgrounds"
+
+
+def _backgrounds(folder: Path) -> list[str]:
+    return [name for name in BACKGROUNDS if (folder / name).is_dir()]

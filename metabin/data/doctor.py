@@ -1,0 +1,131 @@
+"""Is a data set what it should be? Counts, images that cannot be read, files that are there twice, a fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from metabin.types import ImageRecord
+
+NUM_SHOWN = 3  # files named in a problem
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Of the images of one part of a data set. Distractors are counted among the images, and have no identity."""
+
+    ids: int
+    images: int
+    cameras: int
+    distractors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What was found in a data set's folder.
+
+    `problems` make it unfit: counts that differ from the published ones, images that cannot be read. `remarks` do not:
+    files with equal content. `fingerprint` is the sha256 over every image's path, size and sha256, sorted.
+    """
+
+    name: str
+    counts: Mapping[str, Counts]
+    problems: tuple[str, ...]
+    remarks: tuple[str, ...]
+    fingerprint: str
+
+
+def examine(
+    name: str,
+    directory: Path,
+    records: Sequence[ImageRecord],
+    wanted: Mapping[str, tuple[int, int]],
+    on_image: Callable[[int], None] | None = None,
+) -> Examination:
+    """Read every image of a data set once and compare what is there with what should be.
+
+    Args:
+        directory: what the records' paths are relative to.
+        wanted: part -> (identities, images); no check of a part that is not there. The images of "gallery" count
+            distractors, those of "all" do not.
+        on_image: told after every image, for progress.
+    """
+    unreadable: list[str] = []
+    by_content: dict[str, list[str]] = {}
+    lines = []
+    for record in sorted(records, key=lambda record: record.path):
+        content = _content(directory / record.path)
+        if reason := _fault(content):
+            unreadable.append(f"{record.path} ({reason})")
+        digest = hashlib.sha256(content).hexdigest()
+        by_content.setdefault(digest, []).append(record.path)
+        lines.append(f"{record.path} {len(content)} {digest}\n")
+        if on_image:
+            on_image(1)
+    counts = count(records)
+    twice = [" = ".join(paths) for paths in by_content.values() if len(paths) > 1]
+    problems = [*_differences(counts, wanted), *_several(unreadable, "cannot be read")]
+    fingerprint = hashlib.sha256("".join(lines).encode()).hexdigest()
+    return Examination(name, counts, tuple(problems), tuple(_several(twice, "have equal content")), fingerprint)
+
+
+def count(records: Sequence[ImageRecord]) -> dict[str, Counts]:
+    """The counts of every part that has images, and of "all" images but distractors: what can train."""
+    parts: dict[str, list[ImageRecord]] = {}
+    for record in records:
+        parts.setdefault(record.part, []).append(record)
+    found = {part: _count(parts[part]) for part in ("train", "query", "gallery") if part in parts}
+    distractors = [record for record in records if record.distractor]
+    found |= {"distractor": _count(distractors)} if distractors else {}
+    return found | {"all": _count([record for record in records if not record.distractor])}
+
+
+def _count(records: Sequence[ImageRecord]) -> Counts:
+    return Counts(
+        ids=len({record.pid for record in records if not record.distractor}),
+        images=len(records),
+        cameras=len({record.camid for record in records}),
+        distractors=sum(record.distractor for record in records),
+    )
+
+
+def _differences(counts: Mapping[str, Counts], wanted: Mapping[str, tuple[int, int]]) -> list[str]:
+    nothing, differences = Counts(0, 0, 0, 0), []
+    for part, (ids, images) in wanted.items():
+        found = counts.get(part, nothing)
+        if part == "distractor" and found.images != images:
+            differences.append(f"distractors: found {found.images:,} images, wanted {images:,}")
+        elif part != "distractor" and (found.ids, found.images) != (ids, images):
+            differences.append(
+                f"{part}: found {found.ids:,} identities and {found.images:,} images, wanted {ids:,} and {images:,}"
+            )
+    return differences
+
+
+def _several(names: Sequence[str], what: str) -> list[str]:
+    more = f" and {len(names) - NUM_SHOWN:,} more" if len(names) > NUM_SHOWN else ""
+    return [f"{', '.join(names[:NUM_SHOWN])}{more} {what}"] if names else []
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _fault(content: bytes) -> str:
+    """Why an image cannot be read; "" if it can. Decodes it: a truncated file has a good header."""
+    if not content:
+        return "no content"
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            image.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        return str(error)
+    return ""

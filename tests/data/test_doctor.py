@@ -1,0 +1,77 @@
+import hashlib
+
+import pytest
+from PIL import Image
+
+from metabin.data.doctor import Counts, count, examine
+from metabin.types import ImageRecord
+
+RECORDS = (
+    ImageRecord("a.png", 1, 0, "x", "train"),
+    ImageRecord("b.png", 1, 1, "x", "train"),
+    ImageRecord("c.png", 2, 0, "x", "query"),
+    ImageRecord("d.png", 2, 1, "x", "gallery"),
+    ImageRecord("e.png", 0, 1, "x", "gallery", True),
+)
+WANTED = {"train": (1, 2), "query": (1, 1), "gallery": (1, 2), "all": (2, 4)}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for index, record in enumerate(RECORDS):
+        Image.new("RGB", (4, 8), (index, 0, 0)).save(tmp_path / record.path)
+    return tmp_path
+
+
+def test_distractors_are_images_of_the_gallery_and_have_no_identity():
+    assert count(RECORDS) == {
+        "train": Counts(1, 2, 2, 0),
+        "query": Counts(1, 1, 1, 0),
+        "gallery": Counts(1, 2, 1, 1),
+        "distractor": Counts(0, 1, 1, 1),
+        "all": Counts(2, 4, 2, 0),
+    }
+
+
+def test_a_whole_data_set_has_no_problems_and_every_image_is_reported(folder):
+    seen = []
+    found = examine("x", folder, RECORDS, WANTED, seen.append)
+    assert (found.problems, found.remarks, len(seen)) == ((), (), 5)
+
+
+def test_the_fingerprint_is_that_of_paths_sizes_and_contents_in_any_order(folder):
+    lines = []
+    for record in RECORDS:
+        content = (folder / record.path).read_bytes()
+        lines.append(f"{record.path} {len(content)} {hashlib.sha256(content).hexdigest()}\n")
+    wanted = hashlib.sha256("".join(lines).encode()).hexdigest()
+    assert examine("x", folder, RECORDS, {}).fingerprint == wanted
+    assert examine("x", folder, RECORDS[::-1], {}).fingerprint == wanted
+    Image.new("RGB", (4, 8), (200, 0, 0)).save(folder / "a.png")
+    assert examine("x", folder, RECORDS, {}).fingerprint != wanted
+
+
+def test_wrong_counts_empty_truncated_and_missing_images_are_problems(folder):
+    (folder / "a.png").write_bytes(b"")
+    (folder / "b.png").write_bytes((folder / "b.png").read_bytes()[:-20])
+    (folder / "c.png").unlink()
+    found = examine("x", folder, RECORDS, {**WANTED, "train": (2, 5)})
+    counts, images = found.problems
+    assert counts == "train: found 1 identities and 2 images, wanted 2 and 5"
+    assert images.startswith("a.png (no content), b.png (")
+    assert images.endswith("c.png (no content) cannot be read")
+
+
+def test_files_with_equal_content_are_a_remark(folder):
+    (folder / "b.png").write_bytes((folder / "a.png").read_bytes())
+    found = examine("x", folder, RECORDS, WANTED)
+    assert found.problems == ()
+    assert found.remarks == ("a.png = b.png have equal content",)
+
+
+def test_many_problems_are_named_by_the_first_three(folder):
+    for record in RECORDS:
+        (folder / record.path).write_bytes(b"no image")
+    (problem,) = examine("x", folder, RECORDS, {}).problems
+    assert problem.count(".png") == 3
+    assert problem.endswith("and 2 more cannot be read")

@@ -1,0 +1,94 @@
+"""The pipeline on data sets of the user's own, from files to the report."""
+
+import json
+import sys
+
+import pandas as pd
+import pytest
+from PIL import Image
+from stages_in_clone import make_clone, run
+
+PROTOCOL = {
+    "domains": ["dark"],
+    "sources": ["shop", "office"],
+    "groups": {"dark": ["yard", "street"]},
+    "baselines": ["bn"],
+    "meta_learned": ["metabin"],
+}
+SETTINGS = {
+    "protocol": PROTOCOL,
+    "partition": {"num_train_ids": "all"},
+    "optim": {"duration": 2, "ids_per_batch": 4, "images_per_id": 2},
+    "meta": {"ids_per_domain": 2},
+    "record": {"loss_every": 1},
+}
+
+
+def write_csv(folder, name, *, num_ids=5, num_cams=2, split=""):
+    """A domain of plain colours: identity by colour, camera by brightness."""
+    lines = ["path,pid,camid,domain" + (",split" if split else "")]
+    for pid in range(num_ids):
+        for camid in range(num_cams):
+            path = f"{name}/{pid}_{camid}.png"
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            colour = tuple((40 * pid + 25 * camid + 90 * channel) % 256 for channel in range(3))
+            Image.new("RGB", (24, 48), colour).save(folder / path)
+            lines.append(f"{path},{pid},{camid},{name}" + (f",{('query', split)[camid]}" if split else ""))
+    (folder / f"{name}.csv").write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    folder = make_clone(tmp_path_factory.mktemp("own"), SETTINGS)
+    for name in ("shop", "office", "yard"):
+        write_csv(folder / "datasets", name)
+    write_csv(folder / "datasets", "street", split="gallery")
+    run(folder, "dvc", "repro")
+    return folder
+
+
+def test_own_data_become_sources_and_targets_without_a_line_of_code(clone):
+    cells = pd.read_csv(clone / "reports/matrix.csv").dropna(subset="mAP")
+    assert set(cells["test_domain"]) == {"yard", "street"}
+    assert set(cells["held_out"]) == {"dark"}
+    manifest = json.loads((clone / "data/partition/folds/dark.json").read_text())
+    assert manifest["domains"]["shop"]["counts"]["train"] == {"ids": 5, "images": 10, "cameras": 2}
+    assert manifest["domains"]["street"]["counts"]["query"] == {"ids": 5, "images": 5, "cameras": 1}
+    assert "shop + office -&gt; yard + street" in (clone / "reports/index.html").read_text()
+
+
+def test_no_image_is_copied_and_the_findings_are_kept(clone):
+    assert sorted(path.name for path in (clone / "data/raw/shop").iterdir()) == ["findings.json", "records.csv"]
+    findings = json.loads((clone / "data/raw/dark/yard/findings.json").read_text())
+    assert findings["images"] == "datasets"
+    assert findings["counts"]["all"]["images"] == 10
+    assert len(findings["fingerprint"]) == 64
+
+
+def test_the_doctor_says_what_is_wrong_and_how_it_ended(clone):
+    good = run(clone, sys.executable, "-m", "stages.examine", "shop")
+    assert "shop in datasets: good" in good.stdout
+    assert "5 identities, 10 images, 2 cameras" in good.stdout
+    (clone / "datasets/office/0_0.png").write_bytes(b"")
+    bad = run(clone, sys.executable, "-m", "stages.examine", "office", "market1501", check=False)
+    assert bad.returncode == 1
+    assert "office in datasets: FAILS" in bad.stdout
+    assert "problem: office/0_0.png (no content) cannot be read" in bad.stdout
+    assert "market1501: Market-1501: no folder" in bad.stdout
+
+
+def test_an_unfit_data_set_is_refused_until_it_is_accepted(clone, tmp_path):
+    broken = make_clone(tmp_path, SETTINGS)
+    write_csv(broken / "datasets", "shop")
+    (broken / "datasets/shop/1_0.png").write_bytes(b"not an image")
+    refused = run(broken, sys.executable, "-m", "stages.download", "--domain", "shop", check=False)
+    assert refused.returncode == 1
+    assert "error: shop in datasets is not what it should be: shop/1_0.png" in refused.stderr
+    assert not (broken / "data/raw/shop").exists()
+
+
+def test_a_withdrawn_data_set_needs_an_acknowledgement(clone):
+    done = run(clone, sys.executable, "-m", "stages.download", "--domain", "dukemtmcreid", check=False)
+    assert done.returncode == 1
+    assert "withdrawn in June 2019" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,41 @@
+"""A clone of the working tree in which tests run stages as a user does."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(clone, *command, tracking="off", check=True):
+    date = "2026-01-01T00:00:00Z"  # equal dates give the clones equal commits
+    environment = {**os.environ, "METABIN_TRACKING": tracking, "DVC_NO_ANALYTICS": "1"}
+    environment |= {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    done = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True)
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def make_clone(folder, settings):
+    """The working tree's files in a git repository of their own, with a small benchmark."""
+    listing = run(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").stdout.split("\n")
+    for name in listing:
+        if name.split("/")[0] in ("metabin", "stages", "dvc.yaml", "params.yaml", ".dvc", ".dvcignore", ".gitignore"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            if (ROOT / name).is_file():
+                shutil.copy(ROOT / name, folder / name)
+    params = YAML(typ="safe").load(ROOT / "params.yaml")
+    for section, values in settings.items():
+        params[section] |= values
+    YAML().dump(params, folder / "params.yaml")
+    run(folder, "git", "init", "--quiet")
+    run(folder, "git", "add", "--all")
+    author = ("-c", "user.name=test", "-c", "user.email=test@example.invalid")
+    run(folder, "git", *author, "commit", "--quiet", "--message", "clone")
+    return folder
