@@ -3,20 +3,23 @@
 import json
 import sys
 
+import large_sets
 import pandas as pd
 import pytest
+import small_sets
 from PIL import Image
 from stages_in_clone import make_clone, run
 
 PROTOCOL = {
     "domains": ["dark"],
     "sources": ["shop", "office"],
-    "groups": {"dark": ["yard", "street"]},
+    "groups": {"dark": ["yard", "street", "grid", "market1501"]},
     "baselines": ["bn"],
     "meta_learned": ["metabin"],
 }
 SETTINGS = {
     "protocol": PROTOCOL,
+    "data": {"accept_unfit": ["grid", "market1501"]},  # they are tiny imitations: no count is right
     "partition": {"num_train_ids": "all"},
     "optim": {"duration": 2, "ids_per_batch": 4, "images_per_id": 2},
     "meta": {"ids_per_domain": 2},
@@ -43,18 +46,33 @@ def clone(tmp_path_factory):
     for name in ("shop", "office", "yard"):
         write_csv(folder / "datasets", name)
     write_csv(folder / "datasets", "street", split="gallery")
+    small_sets.grid(folder / "datasets" / "grid" / "underground_reid")
+    large_sets.market1501(folder / "datasets" / "market1501")
     run(folder, "dvc", "repro")
     return folder
 
 
 def test_own_data_become_sources_and_targets_without_a_line_of_code(clone):
     cells = pd.read_csv(clone / "reports/matrix.csv").dropna(subset="mAP")
-    assert set(cells["test_domain"]) == {"yard", "street"}
+    assert set(cells["test_domain"]) == {"yard", "street", "grid", "market1501"}
     assert set(cells["held_out"]) == {"dark"}
     manifest = json.loads((clone / "data/partition/folds/dark.json").read_text())
     assert manifest["domains"]["shop"]["counts"]["train"] == {"ids": 5, "images": 10, "cameras": 2}
     assert manifest["domains"]["street"]["counts"]["query"] == {"ids": 5, "images": 5, "cameras": 1}
-    assert "shop + office -&gt; yard + street" in (clone / "reports/index.html").read_text()
+    assert "shop + office -&gt; yard + street + grid + market1501" in (clone / "reports/index.html").read_text()
+
+
+def test_official_queries_distractors_and_ten_trials_reach_the_scores(clone):
+    scores = pd.read_csv(clone / "results/dark/scores.csv").set_index(["method", "test_domain"])
+    trials = pd.read_csv(clone / "results/dark/trials.csv").set_index(["method", "test_domain"])
+    assert scores.loc[("metabin", "grid"), ["num_trials", "num_ids", "num_query"]].tolist() == [10, 2, 2]
+    assert len(trials.loc[[("metabin", "grid")]]) == 10
+    assert scores.loc[("metabin", "market1501"), ["num_trials", "num_query"]].tolist() == [1, 2]
+    manifest = json.loads((clone / "data/partition/folds/dark.json").read_text())["domains"]
+    assert manifest["market1501"]["counts"]["gallery"]["images"] == 5  # three of the tested, two distractors; no junk
+    gallery = sum(stop - start for start, stop in manifest["grid"]["trials"][0]["gallery"])
+    assert gallery == 2 + 3  # half of the people, all distractors
+    assert "check of the copy fails: grid, market1501" in (clone / "reports/index.html").read_text()
 
 
 def test_no_image_is_copied_and_the_findings_are_kept(clone):
@@ -70,11 +88,11 @@ def test_the_doctor_says_what_is_wrong_and_how_it_ended(clone):
     assert "shop in datasets: good" in good.stdout
     assert "5 identities, 10 images, 2 cameras" in good.stdout
     (clone / "datasets/office/0_0.png").write_bytes(b"")
-    bad = run(clone, sys.executable, "-m", "stages.examine", "office", "market1501", check=False)
+    bad = run(clone, sys.executable, "-m", "stages.examine", "office", "msmt17", check=False)
     assert bad.returncode == 1
     assert "office in datasets: FAILS" in bad.stdout
     assert "problem: office/0_0.png (no content) cannot be read" in bad.stdout
-    assert "market1501: Market-1501: no folder" in bad.stdout
+    assert "msmt17: MSMT17: no folder" in bad.stdout
 
 
 def test_an_unfit_data_set_is_refused_until_it_is_accepted(clone, tmp_path):
