@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,17 @@ class ImageRecord:
     domain: str
     part: str = ""
     distractor: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A domain on disk: its records, sorted by path, the folder that their paths are relative to, the layout of a copy
+    ("drawn" of a site of the benchmark), and the fingerprint over all images (see `metabin.data.doctor`)."""
+
+    records: tuple[ImageRecord, ...]
+    images: Path
+    layout: str
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)

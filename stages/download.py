@@ -52,14 +52,14 @@ def take(config: Config, name: str, folder: Path) -> Image.Image:
     from metabin.data.sheet import identity_sheet
     from metabin.errors import DatasetError
 
-    records, images, found = examine(config, name)
+    copy, found = examine(config, name)
     if found.problems and name not in config.data.accept_unfit:
         raise DatasetError(
-            f"{name} in {images} is not what it should be: {'; '.join(found.problems)}. Copy it again, or add it to "
-            "data.accept_unfit to use it as it is"
+            f"{name} in {copy.images} is not what it should be: {'; '.join(found.problems)}. Copy it again, or add it "
+            "to data.accept_unfit to use it as it is"
         )
-    copies.save_copy(folder, records, images, found)
-    return identity_sheet(records, images)
+    copies.save_copy(folder, copy, found)
+    return identity_sheet(copy.records, copy.images)
 
 
 if __name__ == "__main__":

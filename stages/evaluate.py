@@ -25,7 +25,8 @@ def main() -> None:
 
     config = load_config()
     device = compute.prepare(config.compute)
-    tests = evaluation.load_tests(layout.PARTITION, store.load_manifest(layout.PARTITION, fold))
+    manifest = store.load_manifest(layout.PARTITION, fold)
+    tests = evaluation.load_tests(layout.PARTITION, manifest)
     trainings = [(method, seed) for method in config.protocol.methods for seed in config.protocol.seeds]
     rows = [
         {"fold": fold, "method": method, "seed": -1, **evaluation.score_row(score(test), test)}
@@ -54,11 +55,14 @@ def main() -> None:
 
     trials = pd.DataFrame(rows)
     scores = evaluation.mean_over_trials(trials)
+    fingerprints = {name: entry["fingerprint"][:16] for name, entry in manifest["domains"].items()}
     for name, table in (("scores", scores), ("trials", trials)):
+        table["fingerprint"] = table["test_domain"].map(fingerprints)  # of the copy that was tested
         text = table.to_csv(index=False, float_format="%.6f", lineterminator="\n")
         write_text(layout.results(fold) / f"{name}.csv", text)
     write_text(layout.results(fold) / "ranked.json", json.dumps(lists, indent=1) + "\n")
     with tracking.open_run("evaluate", fold, tags={"fold": fold}) as run:
+        run.tags({f"fingerprint.{name}": entry["fingerprint"] for name, entry in manifest["domains"].items()})
         run.table("scores", scores)
         for row in scores.to_dict("records"):
             seed = f"/seed-{row['seed']}" if row["seed"] >= 0 else ""

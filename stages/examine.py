@@ -11,8 +11,8 @@ from stages import cli
 
 if TYPE_CHECKING:
     from metabin.config import Config
+    from metabin.data.copies import Copy
     from metabin.data.doctor import Examination
-    from metabin.types import ImageRecord
 
 
 def main() -> None:
@@ -26,30 +26,32 @@ def main() -> None:
     config, fit = load_config(), True
     for name in names:
         try:
-            _, images, found = examine(config, name)
+            copy, found = examine(config, name)
         except DatasetError as error:
             print(f"{name}: {error}")
             fit = False
             continue
-        print(report(images, found))
+        print(report(copy, found))
         fit = fit and not found.problems
     sys.exit(0 if fit else 1)
 
 
-def examine(config: Config, name: str) -> tuple[tuple[ImageRecord, ...], Path, Examination]:
+def examine(config: Config, name: str) -> tuple[Copy, Examination]:
     """Read a copy, and every one of its images."""
-    from metabin.data import catalogue, copies
+    from metabin.data import catalogue, copies, doctor
     from metabin.errors import DatasetError
 
     folder, acknowledged = Path(config.data.folder), config.data.acknowledge_withdrawn
     if catalogue.is_drawn(name, folder):
         raise DatasetError(f"{name} is a site of the embedded benchmark, which is drawn; there is nothing to examine")
-    return copies.examine_copy(name, folder, acknowledged=acknowledged)
+    copy = copies.find_copy(name, folder, acknowledged=acknowledged)
+    with cli.progress(f"read {name}", len(copy.records), "image") as advance:
+        return copy, doctor.examine(name, copy.images, copy.records, copy.wanted, advance)
 
 
-def report(images: Path, found: Examination) -> str:
+def report(copy: Copy, found: Examination) -> str:
     """What was found, for a terminal."""
-    lines = [f"{found.name} in {images}: {'FAILS' if found.problems else 'good'}"]
+    lines = [f"{found.name} in {copy.images}: {'FAILS' if found.problems else 'good'}", f"  layout   {copy.layout}"]
     for part, counts in found.counts.items():
         more = f", {counts.distractors:,} of them distractors" if counts.distractors else ""
         lines.append(f"  {part:<8} {counts.ids:,} identities, {counts.images:,} images, {counts.cameras} cameras{more}")

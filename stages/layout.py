@@ -14,6 +14,7 @@ ROOT = Path()
 RAW = Path("data/raw")
 PARTITION = Path("data/partition")
 REPORTS = Path("reports")
+PROTOCOLS = Path("protocols")
 
 
 def raw(domain: str, groups: Mapping[str, Sequence[str]]) -> dict[str, Path]:

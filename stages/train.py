@@ -33,6 +33,7 @@ def main() -> None:
         cli.progress(title, training.times.num_steps, "step") as done,
     ):
         run.params(config.model_dump())
+        run.tags({f"fingerprint.{name}": entry["fingerprint"] for name, entry in manifest["domains"].items()})
         folders = layout.raw_folders(config.protocol)
         for name in sources.names:
             run.dataset(

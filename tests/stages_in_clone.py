@@ -9,6 +9,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
+NEEDED = ("metabin", "stages", "protocols", "dvc.yaml", "params.yaml", ".dvc", ".dvcignore", ".gitignore")
 
 
 def run(clone, *command, tracking="off", check=True):
@@ -26,7 +27,7 @@ def make_clone(folder, settings):
     """The working tree's files in a git repository of their own, with a small benchmark."""
     listing = run(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").stdout.split("\n")
     for name in listing:
-        if name.split("/")[0] in ("metabin", "stages", "dvc.yaml", "params.yaml", ".dvc", ".dvcignore", ".gitignore"):
+        if name.split("/")[0] in NEEDED:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             if (ROOT / name).is_file():
                 shutil.copy(ROOT / name, folder / name)

@@ -51,7 +51,7 @@ def few_steps(preset, num_sources):
 def test_a_preset_trains_on_as_many_domains_as_it_names(preset, make_images):
     num_sources = PRESETS[preset.stem]
     config = few_steps(preset, num_sources)
-    num_cameras = 2 * int(config.meta.num_meta_train) if config.meta.domains == "cameras" else 2
+    num_cameras = 2 * config.meta.meta_train_domains(6) if config.meta.domains == "cameras" else 2
     images = make_images(num_domains=num_sources, num_ids=4, num_images=num_cameras, height=64, width=32)
     trainer = Trainer(config, images, "metabin", 0)
     first = state(trainer.run())

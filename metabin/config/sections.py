@@ -127,6 +127,7 @@ class Data(Section):
     folder: Annotated[str, Field(min_length=1)]
     acknowledge_withdrawn: bool
     accept_unfit: list[Name]
+    splits: dict[Name, Annotated[str, Field(min_length=1)]]
 
 
 class Benchmark(Section):

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from metabin.config import Benchmark
 from metabin.data import copies
+from metabin.data.doctor import fingerprint
 from metabin.data.synthetic import NUM_CAMS, SITES, DrawSettings, draw_site
 from metabin.errors import DatasetError
-from metabin.types import ImageRecord
+from metabin.types import Domain, ImageRecord
 
 IMAGE_NAME = re.compile(r"^(?P<pid>\d+)_c(?P<camera>\d+)_\d+\.jpg$")
 
@@ -55,14 +56,12 @@ def draw(
         raise DatasetError(f"domain {name}: {error}") from None
 
 
-def read(name: str, directory: Path) -> tuple[tuple[ImageRecord, ...], Path]:
-    """A domain's records, sorted by path, and what their paths are relative to.
-
-    Args:
-        directory: what the download stage wrote: the images of a drawn site, the records of a copy.
-    """
-    found = copies.load_copy(directory, name)
-    return found or (read_drawn(name, directory), directory)
+def read(name: str, directory: Path) -> Domain:
+    """A domain as the download stage left it in `directory`: the images of a drawn site, or the records of a copy."""
+    if (found := copies.load_copy(directory, name)) is not None:
+        return found
+    records = read_drawn(name, directory)
+    return Domain(records, directory, "drawn", fingerprint(directory, records))
 
 
 def read_drawn(name: str, directory: Path) -> tuple[ImageRecord, ...]:

@@ -30,7 +30,7 @@ class Examination:
     """What was found in a data set's folder.
 
     `problems` make it unfit: counts that differ from the published ones, images that cannot be read. `remarks` do not:
-    files with equal content. `fingerprint` is the sha256 over every image's path, size and sha256, sorted.
+    files with equal content. `fingerprint` is the one of `fingerprint()`.
     """
 
     name: str
@@ -57,21 +57,28 @@ def examine(
     """
     unreadable: list[str] = []
     by_content: dict[str, list[str]] = {}
-    lines = []
-    for record in sorted(records, key=lambda record: record.path):
-        content = _content(directory / record.path)
+    digest = hashlib.sha256()
+    for path in sorted(record.path for record in records):
+        content = _content(directory / path)
         if reason := _fault(content):
-            unreadable.append(f"{record.path} ({reason})")
-        digest = hashlib.sha256(content).hexdigest()
-        by_content.setdefault(digest, []).append(record.path)
-        lines.append(f"{record.path} {len(content)} {digest}\n")
+            unreadable.append(f"{path} ({reason})")
+        line = _line(path, content)
+        by_content.setdefault(line.split()[-1], []).append(path)
+        digest.update(line.encode())
         if on_image:
             on_image(1)
     counts = count(records)
     twice = [" = ".join(paths) for paths in by_content.values() if len(paths) > 1]
     problems = [*_differences(counts, wanted), *_several(unreadable, "cannot be read")]
-    fingerprint = hashlib.sha256("".join(lines).encode()).hexdigest()
-    return Examination(name, counts, tuple(problems), tuple(_several(twice, "have equal content")), fingerprint)
+    return Examination(name, counts, tuple(problems), tuple(_several(twice, "have equal content")), digest.hexdigest())
+
+
+def fingerprint(directory: Path, records: Sequence[ImageRecord]) -> str:
+    """The sha256 over a line for every image, sorted by path: its path, its size in bytes, its own sha256."""
+    digest = hashlib.sha256()
+    for path in sorted(record.path for record in records):
+        digest.update(_line(path, _content(directory / path)).encode())
+    return digest.hexdigest()
 
 
 def count(records: Sequence[ImageRecord]) -> dict[str, Counts]:
@@ -110,6 +117,10 @@ def _differences(counts: Mapping[str, Counts], wanted: Mapping[str, tuple[int, i
 def _several(names: Sequence[str], what: str) -> list[str]:
     more = f" and {len(names) - NUM_SHOWN:,} more" if len(names) > NUM_SHOWN else ""
     return [f"{', '.join(names[:NUM_SHOWN])}{more} {what}"] if names else []
+
+
+def _line(path: str, content: bytes) -> str:
+    return f"{path} {len(content)} {hashlib.sha256(content).hexdigest()}\n"
 
 
 def _content(path: Path) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from metabin.errors import DatasetError
-from metabin.types import DomainSplit, Fold, ImageRecord
+from metabin.types import Domain, DomainSplit, Fold, ImageRecord
 
 PARTS = ("train", "query", "gallery")
 Trial = tuple[Sequence[ImageRecord], Sequence[ImageRecord]]  # query and gallery
@@ -64,31 +64,32 @@ def _official(name: str, records: Sequence[ImageRecord]) -> DomainSplit:
 
 
 def manifest(
-    fold: Fold, splits: Sequence[DomainSplit], records: Mapping[str, Sequence[ImageRecord]], digests: Mapping[str, str]
+    fold: Fold, splits: Sequence[DomainSplit], domains: Mapping[str, Domain], digests: Mapping[str, str]
 ) -> dict[str, Any]:
-    """A fold as plain values: per domain its role, its digest, and the count and the rows of each part.
+    """A fold as plain values: per domain its role, fingerprint and digest, and the count and the rows of each part.
 
     Rows are half-open ranges [start, stop) into the domain's records.
     """
-    domains = {}
+    entries = {}
     for split in splits:
-        row = {record.path: index for index, record in enumerate(records[split.name])}
+        row = {record.path: index for index, record in enumerate(domains[split.name].records)}
         parts = {part: getattr(split, part) for part in PARTS}
-        domains[split.name] = {
+        entries[split.name] = {
             "role": "target" if split.name in fold.targets else "source",
+            "fingerprint": domains[split.name].fingerprint,
             "sha256": digests[split.name],
             "counts": {part: _counts(images) for part, images in parts.items()},
             "rows": {part: _to_ranges([row[record.path] for record in images]) for part, images in parts.items()},
         }
         if split.trials:
-            domains[split.name]["trials"] = [
+            entries[split.name]["trials"] = [
                 {
                     part: _to_ranges([row[record.path] for record in images])
                     for part, images in zip(PARTS[1:], trial, strict=True)
                 }
                 for trial in split.trials
             ]
-    return {"fold": fold.name, "sources": list(fold.sources), "targets": list(fold.targets), "domains": domains}
+    return {"fold": fold.name, "sources": list(fold.sources), "targets": list(fold.targets), "domains": entries}
 
 
 def _counts(images: Sequence[ImageRecord]) -> dict[str, int]:

@@ -1,15 +1,17 @@
 import hashlib
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from metabin.data import catalogue, loading, partition, store
+from metabin.data.doctor import examine
 from metabin.errors import DatasetError
 from metabin.protocol.folds import leave_one_out
-from metabin.types import Fold, ImageRecord
+from metabin.types import Domain, Fold, ImageRecord
 
 
 def records(name, num_ids=5, num_cams=2):
@@ -18,6 +20,10 @@ def records(name, num_ids=5, num_cams=2):
         for pid in range(1, num_ids + 1)
         for camid in range(num_cams)
     )
+
+
+def domain(found):
+    return Domain(tuple(found), Path("a"), "csv", "f")
 
 
 def write_images(folder, name):
@@ -36,13 +42,13 @@ def partitioned(tmp_path):
     names, found, digests = ("a", "b", "c"), {}, {}
     for name in names:
         write_images(tmp_path / "raw" / name, name)
-        found[name], images = catalogue.read(name, tmp_path / "raw" / name)
-        digests[name] = save(tmp_path / "out", name, found[name], images)
+        found[name] = catalogue.read(name, tmp_path / "raw" / name)
+        digests[name] = save(tmp_path / "out", name, found[name].records, found[name].images)
     for fold in leave_one_out(names):
         splits = [
-            partition.split_target(name, found[name])
+            partition.split_target(name, found[name].records)
             if name in fold.targets
-            else partition.split_source(name, found[name], 2)
+            else partition.split_source(name, found[name].records, 2)
             for name in names
         ]
         store.save_manifest(tmp_path / "out", partition.manifest(fold, splits, found, digests))
@@ -51,7 +57,17 @@ def partitioned(tmp_path):
 
 def test_a_folder_is_read_in_the_order_of_its_names_with_cameras_counted_from_zero(tmp_path):
     write_images(tmp_path / "a", "a")
-    assert catalogue.read("a", tmp_path / "a") == (records("a"), tmp_path / "a")
+    found = catalogue.read("a", tmp_path / "a")
+    assert (found.records, found.images, found.layout) == (records("a"), tmp_path / "a", "drawn")
+
+
+def test_the_fingerprint_of_a_domain_is_that_of_its_images(tmp_path):
+    for name in ("a", "b"):
+        write_images(tmp_path / name, "a")
+    first, second = (catalogue.read("a", tmp_path / name).fingerprint for name in ("a", "b"))
+    assert first == second == examine("a", tmp_path / "a", records("a"), {}).fingerprint
+    (tmp_path / "b" / records("a")[0].path).write_bytes(b"another")
+    assert catalogue.read("a", tmp_path / "b").fingerprint != first
 
 
 def test_a_source_trains_on_its_first_identities_and_tests_on_the_others():
@@ -87,7 +103,7 @@ def test_rows_that_are_not_in_one_piece_are_kept_in_order():
     found = records("a")
     fold = Fold("a", ("b",), ("a",))
     split = partition.DomainSplit("a", (), tuple(found[i] for i in (0, 1, 5, 2)), found)
-    manifest = partition.manifest(fold, [split], {"a": found}, {"a": "x"})
+    manifest = partition.manifest(fold, [split], {"a": domain(found)}, {"a": "x"})
     assert manifest["domains"]["a"]["rows"]["query"] == [[0, 2], [5, 6], [2, 3]]
     assert store.part_rows(manifest, "a", "query").tolist() == [0, 1, 5, 2]
 
@@ -188,7 +204,7 @@ def test_trials_are_tested_one_by_one(tmp_path):
     found = records("a", num_ids=4)
     trials = [(found[:2], found[2:4]), (found[4:5], found[5:8])]
     split = partition.split_target("a", found, trials)
-    manifest = partition.manifest(Fold("a", ("b",), ("a",)), [split], {"a": found}, {"a": "x"})
+    manifest = partition.manifest(Fold("a", ("b",), ("a",)), [split], {"a": domain(found)}, {"a": "x"})
     assert store.num_trials(manifest, "a") == 2
     assert store.part_rows(manifest, "a", "query", 1).tolist() == [4]
     assert store.part_rows(manifest, "a", "gallery", 0).tolist() == [2, 3]
