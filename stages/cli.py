@@ -25,11 +25,11 @@ def run(main: Callable[[], None]) -> None:
 
 @contextmanager
 def progress(title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
-    """Yields a function that is told of work done: a bar on a terminal, else a line at every quarter."""
+    """Yields a function that is told of work done: a bar on a terminal, else a line at every quarter (of total > 0)."""
     if sys.stderr.isatty():
         from tqdm import tqdm
 
-        with tqdm(total=total, desc=title, unit=unit) as bar:
+        with tqdm(total=total or None, desc=title, unit=unit, unit_scale=unit == "byte") as bar:
 
             def advance_bar(count: int) -> None:
                 bar.update(count)
@@ -42,7 +42,7 @@ def progress(title: str, total: int, unit: str) -> Iterator[Callable[[int], None
         nonlocal done
         quarter = 4 * done // max(total, 1)
         done += count
-        if 4 * done // max(total, 1) > quarter:
+        if total and 4 * done // total > quarter:
             print(f"{title}: {done} of {total} {unit}s", flush=True)
 
     yield advance

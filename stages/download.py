@@ -1,4 +1,4 @@
-"""Bring one domain into data/raw/<domain>: draw a site of the embedded benchmark, or examine your copy of a set."""
+"""Bring one domain into data/raw/<domain>: draw a site of the embedded benchmark, or obtain and examine a data set."""
 
 from __future__ import annotations
 
@@ -47,11 +47,13 @@ def draw(config: Config, name: str, folder: Path) -> Image.Image:
 
 
 def take(config: Config, name: str, folder: Path) -> Image.Image:
-    """The user's copy of a data set: examined, and its records written down. The images stay where they are."""
+    """A copy of a data set: obtained where there is none, examined, and its records written down. The images stay."""
     from metabin.data import copies
+    from metabin.data.obtain import obtain
     from metabin.data.sheet import identity_sheet
     from metabin.errors import DatasetError
 
+    obtain(name, Path(config.data.folder), cli.progress, lambda line: print(f"{name}: {line}", flush=True))
     copy, found = examine(config, name)
     if found.problems and name not in config.data.accept_unfit:
         raise DatasetError(

@@ -39,3 +39,10 @@ def test_progress_without_a_terminal_is_a_line_at_every_quarter(capsys):
         for _ in range(8):
             advance(1)
     assert capsys.readouterr().out.splitlines() == [f"draw night: {done} of 8 images" for done in (2, 4, 6, 8)]
+
+
+def test_progress_towards_an_unknown_total_writes_no_lines(capsys):
+    with cli.progress("fetch set.zip", 0, "byte") as advance:
+        for _ in range(8):
+            advance(1 << 20)
+    assert capsys.readouterr().out == ""

@@ -4,7 +4,7 @@ Names: `700000_s02_c00_f023389.jpg` is person 700000, scene 2, camera 0 of that 
 Source: Wang, Liang and Liao, Cloning Outfits from Real-World Images to 3D Characters for Generalizable Person
 Re-Identification, CVPR 2022.
 Licence: the authors' repository states none. Nobody real is shown.
-Obtain: no form; https://github.com/Yanan-Wang-cs/ClonedPerson, Google Drive 1XIzGv022n_eu7di4Y0egPjUOFsSgmNjL.
+Obtain: no form; clonedperson.tar.gz on Google Drive, by https://github.com/Yanan-Wang-cs/ClonedPerson.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from metabin.data.datasets.archive import Archive
 from metabin.data.datasets.folder_layout import has_all
 from metabin.data.datasets.listing import Naming, Wanted, find_layout, read_folder
 from metabin.types import ImageRecord
@@ -22,10 +23,16 @@ NAME = "clonedperson"
 # not which of the two the download is.
 COUNTS: Mapping[str, tuple[int, int]] = {}
 FOLDERS = {"train": "train", "query": "test/query", "gallery": "test/gallery"}
+ARCHIVE = Archive(
+    "clonedperson.tar.gz",
+    "https://drive.google.com/file/d/1XIzGv022n_eu7di4Y0egPjUOFsSgmNjL/view",
+    "none is stated",
+    max_bytes=64 << 30,
+)
 WANTED = Wanted(
     "ClonedPerson",
     "train, test/query and test/gallery",
-    "Get it from https://github.com/Yanan-Wang-cs/ClonedPerson",
+    f"Get it with `python -m stages.download --domain {NAME}`, or from https://github.com/Yanan-Wang-cs/ClonedPerson",
 )
 NAMING = Naming(
     re.compile(r"(?P<pid>[0-9]{6})_s(?P<scene>[0-9]{2})_c(?P<camera>[0-9]{2})_f[0-9]{6}(?i:\.jpg)"),

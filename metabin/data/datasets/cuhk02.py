@@ -31,7 +31,7 @@ PIDS_PER_PAIR = 10_000
 WANTED = Wanted(
     "CUHK02",
     "Dataset/P1 to Dataset/P5, or P1 to P5, each with cam1 and cam2",
-    "Ask for it at http://www.ee.cuhk.edu.hk/~xgwang/CUHK_identification.html",
+    "Ask for CUHK02 by the form at http://www.ee.cuhk.edu.hk/~xgwang/CUHK_identification.html",
 )
 NAMING = Naming(re.compile(r"(?P<pid>[0-9]{1,4})_[0-9]+(?i:\.png)"), "001_1.png")
 

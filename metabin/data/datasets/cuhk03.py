@@ -18,7 +18,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from metabin.data.datasets.cuhk03_config import config_name, read_config
+from metabin.data.datasets.cuhk03_config import SOURCE, config_name, read_config
 from metabin.data.datasets.cuhk03_raw import RAW_FILE, raw_file, raw_images
 from metabin.data.datasets.extraction import extraction_wanted, fill_folder
 from metabin.data.datasets.listing import Naming, Wanted, find_layout, has_matching, read_folder
@@ -29,6 +29,7 @@ from metabin.types import ImageRecord
 NAME = "cuhk03"
 DETECTED = {"train": (767, 7_365), "query": (700, 1_400), "gallery": (700, 5_332), "all": (1_467, 14_097)}
 LABELED = {"train": (767, 7_368), "query": (700, 1_400), "gallery": (700, 5_328), "all": (1_467, 14_096)}
+NUM_EXTRACTED = DETECTED["all"][1] + LABELED["all"][1]  # images that extract() writes
 COUNTS: Mapping[str, Mapping[str, tuple[int, int]]] = {  # by find_root's layout
     "np-detected": DETECTED,
     "np-labeled": LABELED,
@@ -43,7 +44,8 @@ NP_NAMING = Naming(re.compile(r"(?P<pid>[0-9]{4})_c(?P<view>[12])_[0-9]+(?i:\.pn
 WANTED = Wanted(
     "CUHK03",
     f"detected or labeled (of CUHK03-NP), images_detected or images_labeled with its .mat, or {RAW_FILE}",
-    "Ask for it at http://www.ee.cuhk.edu.hk/~xgwang/CUHK_identification.html",
+    f"Ask for cuhk03_release by the form at http://www.ee.cuhk.edu.hk/~xgwang/CUHK_identification.html and get its "
+    f"split from {SOURCE}, or get CUHK03-NP there",
 )
 
 
@@ -71,7 +73,7 @@ def read(directory: Path) -> tuple[ImageRecord, ...]:
     """
     root, layout = find_root(directory)
     if layout == "raw":
-        raise extraction_wanted(__name__, root)
+        raise extraction_wanted(NAME, root)
     kind, boxes = layout.split("-")
     if kind == "np":
         records = _read_np(_subfolder(root, boxes), directory)

@@ -31,6 +31,7 @@ from metabin.types import ImageRecord
 
 NAME = "cuhk_sysu"
 COUNTS: Mapping[str, tuple[int, int]] = {"train": (11_934, 34_574), "all": (11_934, 34_574)}
+NUM_EXTRACTED = COUNTS["all"][1]  # images that extract() writes
 FOLDERS = ("cropped_image", "cropped_images")
 NAMINGS = {
     "metabin": Naming(
@@ -41,7 +42,8 @@ NAMINGS = {
 WANTED = Wanted(
     "CUHK-SYSU",
     f"cropped_image or cropped_images, or {ANNOTATION} and {SCENES}",
-    "Ask the authors for it, see https://github.com/ShuangLI59/person_search",
+    "Ask the authors for CUHK-SYSU person search, by e-mail (https://github.com/ShuangLI59/person_search), or get "
+    "the crops that https://kaiyangzhou.github.io/deep-person-reid/datasets links to",
 )
 
 
@@ -65,7 +67,7 @@ def read(directory: Path) -> tuple[ImageRecord, ...]:
     """
     folder, layout = find_root(directory)
     if layout == "raw":
-        raise extraction_wanted(__name__, folder)
+        raise extraction_wanted(NAME, folder)
     found = read_folder(folder, directory, NAMINGS[layout])
     records = [ImageRecord(path, int(match["pid"]), 0, NAME, "train") for path, match in found]
     return tuple(sorted(records, key=lambda record: record.path))

@@ -15,10 +15,11 @@ from metabin.data.datasets.listing import image_files
 from metabin.errors import DatasetError
 
 
-def extraction_wanted(module: str, root: Path) -> DatasetError:
+def extraction_wanted(name: str, root: Path) -> DatasetError:
     """The error for raw data that have not been extracted: the command that does it, in place."""
-    code = f"from pathlib import Path; from {module} import extract; root = Path({str(root)!r}); extract(root, root)"
-    return DatasetError(f'{root} has the raw data alone; wanted images: run once  python -c "{code}"')
+    return DatasetError(
+        f"{root} has the raw data alone; wanted images: `python -m stages.download --domain {name}` writes them there"
+    )
 
 
 @contextmanager

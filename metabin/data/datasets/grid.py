@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from metabin.data.datasets.archive import Archive
 from metabin.data.datasets.extraction import mat_errors
 from metabin.data.datasets.folder_layout import has_all
 from metabin.data.datasets.listing import Naming, Wanted, find_layout, read_folder, shown
@@ -30,10 +31,15 @@ PARTITION = "features_and_partitions.mat"
 NUM_SPLITS = 10
 TRAIN_FIELD = 2  # of the struct of a split: the persons who train
 DISTRACTOR_PIDS = 1_000
+ARCHIVE = Archive(
+    "underground_reid.zip",
+    "http://personal.ie.cuhk.edu.hk/~ccloy/files/datasets/underground_reid.zip",
+    "research only",
+)
 WANTED = Wanted(
     "GRID",
     f"probe and gallery with .jpeg images, and {PARTITION}",
-    "Get it from http://personal.ie.cuhk.edu.hk/~ccloy/files/datasets/underground_reid.zip",
+    f"Get it with `python -m stages.download --domain {NAME}`, or from {ARCHIVE.url}",
 )
 NAMING = Naming(
     re.compile(r"(?P<pid>[0-9]{4})_(?P<camera>[1-8])(?:_-?[0-9]+)+(?i:\.jpeg)"), "0001_1_25004_107_32_106_221.jpeg"

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from metabin.data.datasets.archive import Archive
 from metabin.data.datasets.listing import Naming, Wanted, find_layout, has_matching, read_folder, shown
 from metabin.errors import DatasetError
 from metabin.types import ImageRecord
@@ -20,10 +21,16 @@ from metabin.types import ImageRecord
 NAME = "ilids"
 COUNTS: Mapping[str, tuple[int, int]] = {"all": (119, 476)}
 PLACES = {"official": "Persons", "bundle": "images", "flat": "."}
+ARCHIVE = Archive(
+    "i-LIDS_Pedestrian.tgz",
+    "http://www.eecs.qmul.ac.uk/~jason/data/i-LIDS_Pedestrian.tgz",
+    "that of the film, the UK Home Office's i-LIDS",
+)
 WANTED = Wanted(
     "i-LIDS",
     "Persons (of i-LIDS_Pedestrian) or images (of QMUL-iLIDS) with 0001001.jpg and so on",
-    "It was at http://www.eecs.qmul.ac.uk/~jason/data/i-LIDS_Pedestrian.tgz",
+    f"Get it with `python -m stages.download --domain {NAME}`; where {ARCHIVE.url} is down, ask the "
+    "authors for QMUL i-LIDS",
 )
 NAMING = Naming(re.compile(r"(?P<pid>[0-9]{4})(?P<image>(?!000)[0-9]{3})(?i:\.jpg)"), "0001001.jpg")
 

@@ -3,8 +3,7 @@
 Names: `0002_c1s1_000451_03.jpg` is person 2, camera 1. Person -1 is junk (a bad box of somebody), 0000 a distractor.
 Source: Zheng et al., Scalable Person Re-identification: A Benchmark, ICCV 2015.
 Licence: its readme says research only, no commercial use, do not distribute: push it to no public DVC remote.
-Obtain: no form; from http://zheng-lab.cecs.anu.edu.au/Project/project_reid.html, Market-1501-v15.09.15.zip (153 MB,
-md5 65005ab7d12ec1c44de4eeafe813e68a).
+Obtain: no form; Market-1501-v15.09.15.zip (153 MB) from http://zheng-lab.cecs.anu.edu.au/Project/project_reid.html.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from metabin.data.datasets.archive import Archive
 from metabin.data.datasets.listing import Naming, Wanted, find_layout, wrong_names
 from metabin.data.datasets.market_layout import CONTENTS, has_parts, read_parts, refuse_shared
 from metabin.types import ImageRecord
@@ -26,10 +26,16 @@ COUNTS: Mapping[str, tuple[int, int]] = {  # distractors and junk are nobody: no
     "all": (1_501, 29_419),  # without the distractors: what P-1 trains on
     "junk": (0, 3_819),  # files that read() drops
 }
+ARCHIVE = Archive(
+    "Market-1501-v15.09.15.zip",
+    "https://drive.google.com/file/d/0B8-rUzbwVRk0c054eEozWG9COHM/view?resourcekey=0-8nyl7K9_x37HlQm34MmrYQ",
+    "research only, no commercial use, do not distribute",
+    "md5:65005ab7d12ec1c44de4eeafe813e68a",
+)
 WANTED = Wanted(
     "Market-1501",
     f"{CONTENTS} (of Market-1501-v15.09.15)",
-    "Get it from http://zheng-lab.cecs.anu.edu.au/Project/project_reid.html",
+    f"Get it with `python -m stages.download --domain {NAME}`, or from http://zheng-lab.cecs.anu.edu.au/Project/project_reid.html",
 )
 NAMING = Naming(
     re.compile(r"(?P<pid>-1|[0-9]{4})_c(?P<camera>[1-6])s[0-9]_[0-9]{6}_[0-9]{2}(?i:\.jpg)"), "0002_c1s1_000451_03.jpg"

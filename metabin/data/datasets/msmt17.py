@@ -50,7 +50,8 @@ LINE = re.compile(r"(?P<path>[^ \t]+)[ \t]+(?P<pid>[0-9]{1,4})")
 WANTED = Wanted(
     "MSMT17",
     f"four list_*.txt with train and test (MSMT17_V1) or mask_train_v2 and mask_test_v2 (MSMT17_V2), or {CONTENTS}",
-    "Sign the agreement at http://www.pkuvmc.com",
+    "Ask the authors for MSMT17_V1 or MSMT17_V2, with their release agreement signed: at "
+    "http://www.pkuvmc.com/dataset.html or, where that is down, by e-mail (the address is in arXiv 1711.08565)",
 )
 
 

@@ -3,7 +3,7 @@
 Names: `1/bounding_box_train/0001_c1s1_01.jpg` is person 1, camera 1 of background 1, sequence 1, image 1.
 Source: Sun and Zheng, Dissecting Person Re-identification from the Viewpoint of Viewpoint, CVPR 2019.
 Licence: MIT (the authors' repository). Nobody real is shown.
-Obtain: no form; PersonX_v1, Google Drive 17QlzY6ai84SkrCmCOzemPMx9FjWyBPW8.
+Obtain: no form; PersonX_v1 on Google Drive.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from metabin.data.datasets.archive import Archive
 from metabin.data.datasets.listing import Naming, Wanted, find_layout
 from metabin.data.datasets.market_layout import CONTENTS, has_parts, read_parts, refuse_shared
 from metabin.errors import DatasetError
@@ -21,10 +22,16 @@ NAME = "personx"
 COUNTS: Mapping[str, tuple[int, int]] = {}  # no counts are known that hold for every copy, and some backgrounds will do
 BACKGROUNDS = ("1", "2", "3", "4", "5", "6")
 START = 0  # a copy of person 1 that sets the drawing off
+ARCHIVE = Archive(
+    "PersonX_v1.zip",
+    "https://drive.google.com/file/d/17QlzY6ai84SkrCmCOzemPMx9FjWyBPW8/view",
+    "MIT",
+    max_bytes=64 << 30,
+)
 WANTED = Wanted(
     "PersonX",
     f"folders 1 to 6, each with {CONTENTS}",
-    "Get PersonX_v1 from Google Drive, 17QlzY6ai84SkrCmCOzemPMx9FjWyBPW8",
+    f"Get it with `python -m stages.download --domain {NAME}`, or from {ARCHIVE.url}",
 )
 NAMING = Naming(re.compile(r"(?P<pid>[0-9]{4})_c(?P<camera>[0-9])s[0-9]_[0-9]{2}(?i:\.jpg)"), "0001_c1s1_01.jpg")
 

@@ -30,7 +30,7 @@ DISTRACTOR_PIDS = 1_000
 WANTED = Wanted(
     "PRID2011",
     "single_shot with cam_a and cam_b, each with person_0001.png and so on",
-    "Ask for it at https://www.tugraz.at/institute/icg/research/team-bischof/lrs/downloads/PRID11/",
+    "Ask for PRID2011 (or its password) at https://www.tugraz.at/institute/icg/research/team-bischof/lrs/downloads/PRID11/",
 )
 NAMING = Naming(re.compile(r"person_(?P<pid>[0-9]{4})(?i:\.png)"), "person_0001.png")
 

@@ -4,7 +4,7 @@ Names: `000000_s00_c00_f000264.jpg` is person 0, scene 0, camera 0 of that scene
 Source: Wang, Liao and Shao, Surpassing Real-World Source Training Data: Random 3D Characters for Generalizable Person
 Re-Identification, ACM Multimedia 2020.
 Licence: Apache-2.0 (the authors' repository). Nobody real is shown.
-Obtain: no form; https://github.com/VideoObjectSearch/RandPerson, Google Drive 1qIFvTPt1q37_xWeGbFumZag6uAx9c4--.
+Obtain: no form; the subset on Google Drive, by https://github.com/VideoObjectSearch/RandPerson.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from metabin.data.datasets.archive import Archive
 from metabin.data.datasets.listing import Naming, Wanted, find_layout, has_matching, read_folder, wrong_names
 from metabin.types import ImageRecord
 
@@ -24,10 +25,16 @@ NAMING = Naming(
     re.compile(r"(?P<pid>[0-9]{6})_s(?P<scene>[0-9]{2})_c(?P<camera>[0-9]{2})_f[0-9]{6}(?i:\.jpg)"),
     "000000_s00_c00_f000264.jpg",
 )
+ARCHIVE = Archive(
+    "randperson_subset.zip",  # the page does not say what it is called
+    "https://drive.google.com/file/d/1qIFvTPt1q37_xWeGbFumZag6uAx9c4--/view",
+    "Apache-2.0",
+    max_bytes=64 << 30,
+)
 WANTED = Wanted(
     "RandPerson",
     f"images like {NAMING.example} (of randperson_subset)",
-    "Get it from https://github.com/VideoObjectSearch/RandPerson",
+    f"Get it with `python -m stages.download --domain {NAME}`, or from https://github.com/VideoObjectSearch/RandPerson",
 )
 
 

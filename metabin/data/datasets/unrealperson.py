@@ -5,7 +5,7 @@ Version 1 is plain, 2 has bags and hats, 3 has people who look alike. A number s
 version and for another camera in another environment.
 Source: Zhang et al., UnrealPerson: An Adaptive Pipeline towards Costless Person Re-identification, CVPR 2021.
 Licence: Apache-2.0 for the code; none is stated for the images. Nobody real is shown.
-Obtain: no form; https://github.com/FlyHighest/UnrealPerson, Google Drive folder 1sQHVBWvDwn-SVJtMqZDpk2HK9g9tnZ1I.
+Obtain: no form; a Google Drive folder, named below; https://github.com/FlyHighest/UnrealPerson has the code.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ FOLDER = re.compile(r"unreal_v(?P<environment>[0-9]{1,3})\.(?P<version>[0-9]{1,3
 WANTED = Wanted(
     "UnrealPerson",
     "folders like unreal_v3.1, each with a folder images",
-    "Get it from https://github.com/FlyHighest/UnrealPerson",
+    "Get some or all of the folder https://drive.google.com/drive/folders/1sQHVBWvDwn-SVJtMqZDpk2HK9g9tnZ1I (see "
+    "https://github.com/FlyHighest/UnrealPerson), with a web browser",
 )
 NAMING = Naming(re.compile(r"(?P<pid>[0-9]{1,5})_c(?P<camera>[0-9]{1,4})_[0-9]+(?i:\.jpg)"), "333_c001_78.jpg")
 

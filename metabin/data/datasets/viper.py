@@ -4,7 +4,7 @@ Names: `cam_a/000_45.bmp` is person 0 at an angle of 45 degrees; the numbers go 
 that come with the reference's splits are called `p000_c1_d045.png`.
 Source: Gray, Brennan and Tao, Evaluating appearance models for recognition, reacquisition, and tracking, PETS 2007.
 Licence: free for research.
-Obtain: no form; http://users.soe.ucsc.edu/~manduchi/VIPeR.v1.0.zip (md5 1c2d9fc1cc800332567a0da25a1ce68c), often down.
+Obtain: no form; http://users.soe.ucsc.edu/~manduchi/VIPeR.v1.0.zip, often down.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from metabin.data.datasets.archive import Archive
 from metabin.data.datasets.folder_layout import has_all
 from metabin.data.datasets.listing import Naming, Wanted, find_layout, read_folder, shown
 from metabin.errors import DatasetError
@@ -23,10 +24,17 @@ COUNTS: Mapping[str, tuple[int, int]] = {"all": (632, 1_264)}
 CAMERAS = ("cam_a", "cam_b")
 FIRST_SPLIT = "split_1a"
 ROLES = ("train", "query", "gallery")
+ARCHIVE = Archive(
+    "VIPeR.v1.0.zip",
+    "http://users.soe.ucsc.edu/~manduchi/VIPeR.v1.0.zip",
+    "free for research",
+    "md5:1c2d9fc1cc800332567a0da25a1ce68c",
+)
 WANTED = Wanted(
     "VIPeR",
     "cam_a and cam_b with .bmp images, or split_1a with train, query and gallery",
-    "Get it from http://users.soe.ucsc.edu/~manduchi/VIPeR.v1.0.zip",
+    f"Get it with `python -m stages.download --domain {NAME}`; where {ARCHIVE.url} is down, ask the "
+    f"authors for {ARCHIVE.file}",
 )
 NAMING = Naming(re.compile(r"(?P<pid>[0-9]{3})_[0-9]+(?i:\.bmp)"), "000_45.bmp")
 SPLIT_NAMING = Naming(re.compile(r"p(?P<pid>[0-9]{3})_c(?P<camera>[12])_d[0-9]{3}(?i:\.png)"), "p000_c1_d045.png")

@@ -1,0 +1,95 @@
+"""A web server on this machine that misbehaves as told, for tests of fetching."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass
+class Site:
+    """What the server does; a test changes it, even while the server runs.
+
+    Attributes:
+        drops: For each of the next answers with content: how many bytes of it come before the connection breaks off.
+            To resume takes two answers: gdown asks for the whole first, to learn what there is, and hangs up on that.
+        statuses: Of the next answers.
+        ranges: Whether it can resume.
+        hangs_after: How many bytes come before nothing more does.
+        pages: Path -> (type, content) that go before `content`.
+        requests: (path, Range) of every request so far.
+    """
+
+    content: bytes
+    drops: list[int] = field(default_factory=list)
+    statuses: list[int] = field(default_factory=list)
+    ranges: bool = True
+    declares_size: bool = True
+    pages: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    requests: list[tuple[str, str | None]] = field(default_factory=list)
+    url: str = ""
+    hangs_after: int | None = None
+
+    @property
+    def resumed(self) -> list[str]:
+        """The ranges that were asked for."""
+        return [value for _, value in self.requests if value]
+
+
+@contextmanager
+def serving(site: Site):
+    """Serves the site at its `url`."""
+    release = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def do_GET(self):
+            wanted = self.headers.get("Range")
+            site.requests.append((self.path, wanted))
+            if site.statuses and (status := site.statuses.pop(0)) != 200:
+                self.send_error(status)
+                return
+            kind, content = site.pages.get(self.path.partition("?")[0], ("application/zip", site.content))
+            start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and site.ranges else 0
+            if start >= len(content):
+                self.send_error(416)
+                return
+            ends_at = site.drops.pop(0) if site.drops else None  # before the client has an answer to go on with
+            self.send_response(206 if start else 200)
+            self.send_header("Content-Type", kind)
+            if kind != "text/html":
+                self.send_header("Content-Disposition", 'attachment; filename="set.zip"')
+            if site.declares_size:
+                self.send_header("Content-Length", str(len(content) - start))
+            if start:
+                self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+            self.end_headers()
+            if site.hangs_after is not None:
+                self.wfile.write(content[: site.hangs_after])
+                self.wfile.flush()
+                release.wait(60)
+            else:
+                self.wfile.write(content[start:][:ends_at])
+            self.close_connection = True
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_):
+            pass  # a client that hangs up is what some tests are about
+
+    server = Server(("127.0.0.1", 0), Handler)
+    site.url = f"http://127.0.0.1:{server.server_port}/set.zip"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield site
+    finally:
+        release.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
