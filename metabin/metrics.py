@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from metabin.types import RetrievalScores
 
+BLOCK = 1 << 25  # distances that are in memory at once: 134 MB in float32
+_NONE = np.empty(0, np.int64)
+
 
 def cosine_distance(query: ArrayLike, gallery: ArrayLike) -> np.ndarray:
     """1 - cosine, (Q, D) and (G, D) -> (Q, G) in [0, 2]; a zero vector is at distance 1 from everything."""
     query, gallery = _unit_rows(query), _unit_rows(gallery)
     return 1 - query @ gallery.T
+
+
+def cosine_blocks(query: np.ndarray, gallery: np.ndarray) -> Iterator[np.ndarray]:
+    """The rows of `cosine_distance`, some queries at a time: the whole matrix of MSMT17 would take 4 GB."""
+    gallery = _unit_rows(gallery)
+    for rows in row_blocks(len(query), len(gallery)):
+        distance = _unit_rows(query[rows]) @ gallery.T
+        yield np.subtract(1, distance, out=distance)
+
+
+def row_blocks(num_query: int, num_gallery: int) -> Iterator[slice]:
+    """Slices of the queries, so many at a time that their distances stay below `BLOCK` numbers."""
+    step = max(1, BLOCK // max(num_gallery, 1))
+    return (slice(start, min(start + step, num_query)) for start in range(0, num_query, step))
 
 
 def score(
@@ -41,17 +58,26 @@ def score(
     Source: Zheng et al. 2015; mINP: Ye et al. 2021.
     """
     distance = np.asarray(distance)
-    query_pid, gallery_pid = np.asarray(query_pid), np.asarray(gallery_pid)
-    query_camid, gallery_camid = np.asarray(query_camid), np.asarray(gallery_camid)
-    _check(distance, query_pid, gallery_pid, query_camid, gallery_camid)
+    columns = [np.asarray(column) for column in (query_pid, gallery_pid, query_camid, gallery_camid)]
+    _check(distance, *columns)
+    return score_blocks([distance], *columns, ranks=ranks)
+
+
+def score_blocks(
+    blocks: Iterable[np.ndarray],
+    query_pid: np.ndarray,
+    gallery_pid: np.ndarray,
+    query_camid: np.ndarray,
+    gallery_camid: np.ndarray,
+    ranks: Sequence[int] = (1, 5, 10),
+) -> RetrievalScores:
+    """`score`, with the rows of the distance matrix some queries at a time, (B, G)."""
     first, precision, inverse_penalty = [], [], []
-    for row, pid, camid in zip(distance, query_pid, query_camid, strict=True):
-        same_pid = gallery_pid == pid
-        ranks_of_matches = match_ranks(row, same_pid, same_pid & (gallery_camid == camid))
-        if ranks_of_matches.size:
-            first.append(ranks_of_matches[0])
-            precision.append(average_precision(ranks_of_matches))
-            inverse_penalty.append(ranks_of_matches.size / ranks_of_matches[-1])
+    for found in ranks_of_matches(blocks, query_pid, gallery_pid, query_camid, gallery_camid):
+        if found.size:
+            first.append(found[0])
+            precision.append(average_precision(found))
+            inverse_penalty.append(found.size / found[-1])
     if not first:
         return RetrievalScores(np.nan, np.nan, dict.fromkeys(ranks, np.nan), 0)
     cmc = {k: float(np.mean(np.asarray(first) <= k)) for k in ranks}
@@ -63,16 +89,58 @@ def average_precision(ranks: np.ndarray) -> float:
     return float(np.mean(np.arange(1, ranks.size + 1) / ranks))
 
 
-def match_ranks(distance: np.ndarray, same_pid: np.ndarray, left_out: np.ndarray) -> np.ndarray:
-    """The 1-based ranks of one query's matches, ascending; all arguments (G,), returns (m,)."""
-    order = ranking(distance, left_out)
-    return np.flatnonzero(same_pid[order]) + 1
+def ranks_of_matches(
+    blocks: Iterable[np.ndarray],
+    query_pid: np.ndarray,
+    gallery_pid: np.ndarray,
+    query_camid: np.ndarray,
+    gallery_camid: np.ndarray,
+) -> Iterator[np.ndarray]:
+    """For one query after the other the 1-based ranks of its matches, ascending, (m,) int64; m = 0 if it has none.
+
+    Nothing is sorted: the rank of a match is one more than the number of images before it, which are the nearer ones,
+    and those at its distance that come earlier in the gallery.
+
+    Args:
+        blocks: the rows of the distance matrix, some queries at a time, (B, G).
+    """
+    images = _rows_by_pid(gallery_pid)
+    query = 0
+    for block in blocks:
+        if np.isnan(block).any():
+            raise ValueError(
+                f"{np.isnan(block).sum()} of {block.size} distances are not numbers; look at the embeddings first"
+            )
+        for row in block:
+            same_pid = images.get(int(query_pid[query]), _NONE)
+            same_camera = gallery_camid[same_pid] == query_camid[query]
+            matches = same_pid[~same_camera]
+            left_out = same_pid[same_camera]
+            ranks = [
+                1 + _num_before(row, row[match], match) - _num_before(row[left_out], row[match], left_out < match)
+                for match in matches
+            ]
+            yield np.sort(np.array(ranks, np.int64))
+            query += 1
 
 
 def ranking(distance: np.ndarray, left_out: np.ndarray) -> np.ndarray:
     """Gallery indices nearest first, without those left out; ties in gallery order."""
     order = np.argsort(distance, kind="stable")
     return order[~left_out[order]]
+
+
+def _num_before(distances: np.ndarray, own: float, earlier: int | np.ndarray) -> int:
+    """How many are nearer than `own`, or as near and earlier in the gallery: the first so many, or those of a mask."""
+    same = distances[:earlier] if isinstance(earlier, (int, np.integer)) else distances[earlier]
+    return int(np.count_nonzero(distances < own) + np.count_nonzero(same == own))
+
+
+def _rows_by_pid(gallery_pid: np.ndarray) -> dict[int, np.ndarray]:
+    """Per identity the gallery's rows that show it, ascending."""
+    order = np.argsort(gallery_pid, kind="stable")
+    pids, starts = np.unique(gallery_pid[order], return_index=True)
+    return dict(zip(pids.tolist(), np.split(order, starts[1:]), strict=True))
 
 
 def _unit_rows(vectors: ArrayLike) -> np.ndarray:
@@ -92,8 +160,4 @@ def _check(
         raise ValueError(
             f"distance {distance.shape}, query camids {len(query_camid)} and gallery camids "
             f"{len(gallery_camid)} do not fit {wanted[0]} query and {wanted[1]} gallery pids"
-        )
-    if np.isnan(distance).any():
-        raise ValueError(
-            f"{np.isnan(distance).sum()} of {distance.size} distances are not numbers; look at the embeddings first"
         )

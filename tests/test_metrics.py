@@ -3,6 +3,7 @@ import oracles
 import pytest
 import torch
 
+from metabin import metrics
 from metabin.metrics import cosine_distance, score
 
 
@@ -82,3 +83,24 @@ def test_lengths_that_do_not_fit_and_nan_distances_are_refused():
         score(np.zeros((2, 3)), [1, 2], [1, 2], [0, 0], [0, 0])
     with pytest.raises(ValueError, match="1 of 4 distances are not numbers"):
         score([[0, np.nan], [0, 0]], [1, 2], [1, 2], [0, 0], [1, 1])
+
+
+def test_blocks_of_any_size_give_the_scores_of_the_whole_matrix(monkeypatch):
+    random = np.random.default_rng(0)
+    query, gallery = random.normal(size=(23, 8)), random.normal(size=(61, 8))
+    query_pid, gallery_pid = random.integers(0, 6, 23), random.integers(0, 6, 61)
+    query_camid, gallery_camid = random.integers(0, 3, 23), random.integers(0, 3, 61)
+    columns = (query_pid, gallery_pid, query_camid, gallery_camid)
+    whole = score(cosine_distance(query, gallery), *columns)
+    for block in (1, 61, 200, 10_000):
+        monkeypatch.setattr(metrics, "BLOCK", block)
+        shapes = [found.shape for found in metrics.cosine_blocks(query, gallery)]
+        assert max(rows for rows, _ in shapes) == min(max(1, block // 61), 23)
+        assert sum(rows for rows, _ in shapes) == 23
+        assert metrics.score_blocks(metrics.cosine_blocks(query, gallery), *columns) == whole
+
+
+def test_what_is_left_out_never_counts_not_even_at_an_equal_or_infinite_distance():
+    # index 0 is left out (same pid, same camera); the match, index 1, is as far: it is first
+    for far in (0.5, np.inf):
+        assert score(np.array([[far, far]]), [1], [1, 1], [0], [0, 1]).cmc[1] == 1

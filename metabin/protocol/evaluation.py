@@ -13,7 +13,7 @@ import torch
 
 from metabin.data.loading import ImageSet, load_part, normalise
 from metabin.data.store import num_trials
-from metabin.metrics import cosine_distance, score
+from metabin.metrics import cosine_blocks, score_blocks
 from metabin.model.embedder import Embedder
 from metabin.types import Embeddings, RetrievalScores
 
@@ -74,8 +74,8 @@ def embed_test(model: Embedder, test: TestSet) -> tuple[Embeddings, Embeddings]:
 
 def retrieval_scores(query: Embeddings, gallery: Embeddings) -> RetrievalScores:
     """CMC, mAP and mINP by cosine distance and the Market-1501 rule."""
-    distance = cosine_distance(query.features, gallery.features)
-    return score(distance, query.pid, gallery.pid, query.camid, gallery.camid)
+    blocks = cosine_blocks(query.features, gallery.features)
+    return score_blocks(blocks, query.pid, gallery.pid, query.camid, gallery.camid)
 
 
 def score_row(scores: RetrievalScores, test: TestSet) -> dict[str, Any]:

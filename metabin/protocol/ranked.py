@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from metabin.metrics import average_precision, cosine_distance, match_ranks, ranking
+from metabin.metrics import average_precision, cosine_blocks, cosine_distance, ranking, ranks_of_matches
 from metabin.protocol.evaluation import TestSet
 from metabin.types import Embeddings, ImageRecord
 
@@ -25,21 +25,18 @@ def telling_lists(
         records: the domain's, in the order of its pixels. folder: where its images are. length: gallery images shown.
     Returns: plain values: kind, average_precision, query and gallery (path, pid, camid; there also distance, correct).
     """
-    distance = cosine_distance(query.features, gallery.features)
-    same_pid = query.pid[:, None] == gallery.pid
-    left_out = same_pid & (query.camid[:, None] == gallery.camid)
-    precision = {}
-    for index in range(len(distance)):
-        ranks = match_ranks(distance[index], same_pid[index], left_out[index])
-        if ranks.size:
-            precision[index] = average_precision(ranks)
+    blocks = cosine_blocks(query.features, gallery.features)
+    found = ranks_of_matches(blocks, query.pid, gallery.pid, query.camid, gallery.camid)
+    precision = {index: average_precision(ranks) for index, ranks in enumerate(found) if ranks.size}
     best_first = sorted(precision, key=lambda index: (-precision[index], index))
     if not best_first:
         return []
     kinds = {"best": best_first[0], "typical": best_first[len(best_first) // 2], "worst": best_first[-1]}
     lists = []
     for kind, index in kinds.items():
-        head = ranking(distance[index], left_out[index])[:length]
+        distance = cosine_distance(query.features[[index]], gallery.features)[0]
+        same_pid = gallery.pid == query.pid[index]
+        head = ranking(distance, same_pid & (gallery.camid == query.camid[index]))[:length]
         lists.append(
             {
                 "kind": kind,
@@ -48,8 +45,8 @@ def telling_lists(
                 "gallery": [
                     {
                         **_describe(records[int(test.gallery.row[item])], folder),
-                        "distance": round(float(distance[index, item]), 4),
-                        "correct": bool(same_pid[index, item]),
+                        "distance": round(float(distance[item]), 4),
+                        "correct": bool(same_pid[item]),
                     }
                     for item in head
                 ],

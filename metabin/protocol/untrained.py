@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from metabin.metrics import score
+from metabin.metrics import row_blocks, score_blocks
 from metabin.protocol.evaluation import TestSet
 from metabin.seeding import generator
 from metabin.types import RetrievalScores
@@ -15,13 +15,16 @@ from metabin.types import RetrievalScores
 def colour_scores(test: TestSet, *, num_stripes: int) -> RetrievalScores:
     """The mean RGB of horizontal stripes of the middle half of the width, compared by euclidean distance."""
     query, gallery = (_stripes(data.images(np.arange(len(data))), num_stripes) for data in (test.query, test.gallery))
-    squared = np.square(query).sum(axis=1)[:, None] + np.square(gallery).sum(axis=1) - 2 * query @ gallery.T
-    return _score(squared, test)
+    lengths = np.square(gallery).sum(axis=1)
+    return _score(
+        lambda rows: np.square(query[rows]).sum(axis=1)[:, None] + lengths - 2 * query[rows] @ gallery.T, test
+    )
 
 
 def chance_scores(test: TestSet) -> RetrievalScores:
     """A random ranking, the same at every call."""
-    return _score(generator(0, "chance", test.domain).random((len(test.query), len(test.gallery))), test)
+    random = generator(0, "chance", test.domain)
+    return _score(lambda rows: random.random((rows.stop - rows.start, len(test.gallery))), test)
 
 
 UNTRAINED: dict[str, Callable[[TestSet], RetrievalScores]] = {
@@ -31,8 +34,9 @@ UNTRAINED: dict[str, Callable[[TestSet], RetrievalScores]] = {
 }
 
 
-def _score(distance: np.ndarray, test: TestSet) -> RetrievalScores:
-    return score(distance, test.query.pid, test.gallery.pid, test.query.camid, test.gallery.camid)
+def _score(distances: Callable[[slice], np.ndarray], test: TestSet) -> RetrievalScores:
+    blocks = map(distances, row_blocks(len(test.query), len(test.gallery)))
+    return score_blocks(blocks, test.query.pid, test.gallery.pid, test.query.camid, test.gallery.camid)
 
 
 def _stripes(images: np.ndarray, num_stripes: int) -> np.ndarray:

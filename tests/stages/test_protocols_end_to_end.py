@@ -51,7 +51,7 @@ def write_more_identities(folder):
     more["randperson"] = [f"{pid:06}_s{scene:02}_c{cam:02}_f000001.jpg" for pid in people for scene, cam in places]
     places = ((2, 0), (2, 2), (6, 0), (6, 2), (12, 2))
     more["clonedperson/train"] = [
-        f"{pid:06}_s{scene:02}_c{cam:02}_f0001.jpg" for pid in people for scene, cam in places
+        f"{pid:06}_s{scene:02}_c{cam:02}_f000001.jpg" for pid in people for scene, cam in places
     ]
     for place in ("unreal_v1.1", "unreal_v3.1"):
         more[f"unrealperson/{place}/images"] = [f"{pid}_c{cam:03}_1.jpg" for pid in people for cam in (1, 2)]
