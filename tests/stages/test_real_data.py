@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import small_sets
 from PIL import Image
+from ruamel.yaml import YAML
 from stages_in_clone import make_clone, run
 
 PROTOCOL = {
@@ -110,3 +111,31 @@ def test_a_withdrawn_data_set_needs_an_acknowledgement(clone):
     assert done.returncode == 1
     assert "withdrawn in June 2019" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_images_of_people_go_to_a_private_remote_and_to_no_other(clone, tmp_path):
+    run(clone, "dvc", "remote", "add", "--default", "public", str(tmp_path / "public"))
+    refused = run(clone, "dvc", "push", check=False)
+    assert refused.returncode != 0
+    assert "remote 'private' doesn't exist" in refused.stderr
+    run(clone, "dvc", "remote", "add", "private", str(tmp_path / "private"))
+    for command in (("push",), ("push", "--run-cache", "--remote", "public")):
+        run(clone, "dvc", *command)
+    outputs = [
+        output
+        for stage in YAML(typ="safe").load(clone / "dvc.lock")["stages"].values()
+        for output in stage.get("outs", [])
+    ]
+    shown = ("data/", "reports/index.html", "reports/figures")
+    for output in outputs:
+        digest = output["md5"]
+        places = [name for name in ("public", "private") if stored(tmp_path / name, digest)]
+        if output["path"].startswith(shown):
+            assert places == ["private"], output["path"]
+        else:
+            assert "private" not in places, output["path"]
+    assert any(stored(tmp_path / "public", output["md5"]) for output in outputs)
+
+
+def stored(remote, digest):
+    return (remote / "files/md5" / digest[:2] / digest[2:]).exists()
