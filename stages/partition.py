@@ -1,4 +1,4 @@
-"""Decide which identities train and which test, decode every image once, and write a manifest per fold."""
+"""Decide who trains and who tests, decode every image once; per fold a manifest, and what sources and targets share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
 
     from metabin.config import load_config
-    from metabin.data import catalogue, fixed_splits, partition, store
+    from metabin.data import catalogue, duplicates, fixed_splits, leaks, partition, store
     from metabin.protocol.folds import datasets, leave_one_out
 
     config = load_config()
@@ -36,8 +36,11 @@ def main() -> None:
                 layout.PARTITION, name, own_records, images, height=size.height, width=size.width, on_image=advance
             )
     store.save_image_roots(layout.PARTITION, {name: images for name, (_, images) in found.items()})
+    hashes = {name: duplicates.hash_images(store.load_pixels(layout.PARTITION, name)) for name in domains}
     for fold in folds:
-        store.save_manifest(layout.PARTITION, partition.manifest(fold, splits[fold], records, digests))
+        manifest = partition.manifest(fold, splits[fold], records, digests)
+        store.save_manifest(layout.PARTITION, manifest)
+        store.save_leaks(layout.PARTITION, fold.name, leaks.find_leaks(layout.PARTITION, manifest, hashes))
 
 
 if __name__ == "__main__":
