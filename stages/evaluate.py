@@ -20,7 +20,7 @@ def main() -> None:
     from metabin.data import store
     from metabin.engine.weights import load_model
     from metabin.files import write_text
-    from metabin.protocol import evaluation, ranked
+    from metabin.protocol import clean, evaluation, ranked
     from metabin.protocol.untrained import UNTRAINED
 
     config = load_config()
@@ -28,11 +28,13 @@ def main() -> None:
     manifest = store.load_manifest(layout.PARTITION, fold)
     tests = evaluation.load_tests(layout.PARTITION, manifest)
     trainings = [(method, seed) for method in config.protocol.methods for seed in config.protocol.seeds]
-    rows = [
-        {"fold": fold, "method": method, "seed": -1, **evaluation.score_row(score(test), test)}
-        for method, score in UNTRAINED.items()
-        for test in tests
-    ]
+    leaks = store.load_leaks(layout.PARTITION, fold)
+    parts = [(test, clean.without_leaks(test, leaks)) for test in tests]
+    rows, clean_rows = [], []
+    for method, score in UNTRAINED.items():
+        key = {"fold": fold, "method": method, "seed": -1}
+        rows += [key | evaluation.score_row(score(test), test) for test in tests]
+        clean_rows += [key | evaluation.score_row(score(rest.test), rest.test) for _, rest in parts if rest]
     roots = store.load_image_roots(layout.PARTITION)
     lists, shown = [], (config.protocol.meta_learned[0], config.protocol.seeds[0])
     with cli.progress(f"evaluate {fold}", len(trainings), "model") as done:
@@ -41,9 +43,12 @@ def main() -> None:
             model = load_model(
                 layout.training(fold, method, seed) / "weights.safetensors", config.model, method, device
             )
-            for test in tests:
+            for test, rest in parts:
                 query, gallery = evaluation.embed_test(model, test)
                 rows.append(key | evaluation.score_row(evaluation.retrieval_scores(query, gallery), test))
+                if rest:
+                    found = evaluation.retrieval_scores(*rest.embeddings(query, gallery))
+                    clean_rows.append(key | evaluation.score_row(found, rest.test))
                 if test.unseen and (method, seed) == shown and not test.trial:
                     records = store.load_records(layout.PARTITION, test.domain)
                     told = key | {"test_domain": test.domain}
@@ -55,9 +60,10 @@ def main() -> None:
 
     trials = pd.DataFrame(rows)
     scores = evaluation.mean_over_trials(trials)
+    clean_scores = evaluation.mean_over_trials(pd.DataFrame(clean_rows)) if clean_rows else scores.iloc[:0]
     fingerprints = {name: entry["fingerprint"][:16] for name, entry in manifest["domains"].items()}
-    for name, table in (("scores", scores), ("trials", trials)):
-        table["fingerprint"] = table["test_domain"].map(fingerprints)  # of the copy that was tested
+    for name, table in (("scores", scores), ("trials", trials), ("clean", clean_scores)):
+        table = table.assign(fingerprint=table["test_domain"].map(fingerprints))  # of the copy that was tested
         text = table.to_csv(index=False, float_format="%.6f", lineterminator="\n")
         write_text(layout.results(fold) / f"{name}.csv", text)
     write_text(layout.results(fold) / "ranked.json", json.dumps(lists, indent=1) + "\n")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from stages import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -44,6 +44,10 @@ def gather(config: Config) -> ReportInputs:
         methods=methods,
         image_root=layout.ROOT,
         scores=pd.concat([pd.read_csv(layout.results(fold) / "scores.csv") for fold in protocol.domains]),
+        leaks=[
+            {"fold": fold, **leak} for fold in protocol.domains for leak in store.load_leaks(layout.PARTITION, fold)
+        ],
+        clean=read_clean(protocol.domains),
         ranked=[entry for entries in ranked for entry in entries],
         **{name: read_trainings(config, methods, name) for name in ("losses", "rho", "rho_histograms")},
         samples={name: [str(roots[name] / record.path) for record in records[name][:16]] for name in domains},
@@ -56,6 +60,14 @@ def note(config: Config, roots: Mapping[str, Path]) -> str:
     unfit = [name for name in config.data.accept_unfit if name in roots]
     failed = f"Used although the check of the copy fails: {', '.join(unfit)}." if unfit else ""
     return NOTE if all(root.is_relative_to(layout.RAW) for root in roots.values()) else failed
+
+
+def read_clean(folds: Sequence[str]) -> pd.DataFrame:
+    """The scores without what sources and targets share; of most folds there are none."""
+    import pandas as pd
+
+    tables = [pd.read_csv(layout.results(fold) / "clean.csv") for fold in folds]
+    return pd.concat([table for table in tables if not table.empty] or tables[:1])
 
 
 def read_trainings(config: Config, methods: tuple[str, ...], name: str) -> pd.DataFrame:

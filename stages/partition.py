@@ -1,4 +1,4 @@
-"""Decide which identities train and which test, decode every image once, and write a manifest per fold."""
+"""Decide who trains and who tests, decode every image once; per fold a manifest, and what sources and targets share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
 
     from metabin.config import load_config
-    from metabin.data import catalogue, partition, store
+    from metabin.data import catalogue, duplicates, leaks, partition, store
     from metabin.protocol import named
     from metabin.protocol.folds import datasets, leave_one_out
 
@@ -27,9 +27,7 @@ def main() -> None:
     folds = leave_one_out(protocol.domains, protocol.sources, protocol.groups)
     folders = layout.raw_folders(protocol)
     domains = {name: catalogue.read(name, folders[name]) for name in datasets(folds)}
-    splits = {
-        fold: split(fold, domains, config) for fold in folds
-    }  # before any image is decoded: an error costs nothing
+    splits = {fold: split(fold, domains, config) for fold in folds}  # before any image is decoded: errors cost nothing
     protocols = named.load_protocols(layout.PROTOCOLS)
     layouts = {name: domain.layout for name, domain in domains.items()}
 
@@ -46,10 +44,12 @@ def main() -> None:
                 on_image=advance,
             )
     store.save_image_roots(layout.PARTITION, {name: domain.images for name, domain in domains.items()})
+    hashes = {name: duplicates.hash_images(store.load_pixels(layout.PARTITION, name)) for name in domains}
     for fold in folds:
         membership = named.membership(fold, size.num_train_ids, splits[fold], layouts, protocols)
         values = partition.manifest(fold, splits[fold], domains, digests)
         store.save_manifest(layout.PARTITION, values | {"protocol": membership})
+        store.save_leaks(layout.PARTITION, fold.name, leaks.find_leaks(layout.PARTITION, values, hashes))
         print(named.summary(fold, membership))
 
 

@@ -149,6 +149,21 @@ def unseen_means(scores: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame([{"method": method, **nested[method]["unseen"]} for method in methods])
 
 
+def without_leaks(scores: pd.DataFrame, clean: pd.DataFrame, cells: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """The scores with those of some cells replaced by their clean ones; NaN where nothing is left to be scored.
+
+    Args:
+        clean: columns as in `scores`; may be empty. cells: (fold, test domain).
+    """
+    keys, metrics = ["method", "seed", *CELL], list(SUMMARY_METRICS)
+    replaced = pd.MultiIndex.from_frame(scores[CELL]).isin(list(cells))
+    wanted = pd.MultiIndex.from_frame(scores.loc[replaced, keys])
+    found = clean.reindex(columns=[*keys, *metrics]).set_index(keys).reindex(wanted)
+    result = scores.copy()
+    result.loc[replaced, metrics] = found.to_numpy(float)
+    return result
+
+
 def gallery_sizes(scores: pd.DataFrame) -> Mapping[str, str]:
     """{role: number of identities searched, as "60" or "60 to 75"}; "" if there is none."""
     sizes = {}

@@ -71,20 +71,20 @@ def cell_names(cells: Sequence[tuple[str, str]]) -> tuple[str, ...]:
 
 def headline(inputs: ReportInputs) -> Table:
     """Methods by: unseen mAP, rank-1, mINP and, if any, seen mAP as means; unseen mAP of each held-out domain."""
-    columns = [_mean_column(inputs, "unseen", metric) for metric in ("mAP", "rank1", "mINP")]
+    columns = [mean_column(inputs, "unseen", metric) for metric in ("mAP", "rank1", "mINP")]
     groups, heads = [("Unseen, mean", 3)], ["mAP", "rank-1", "mINP"]
     if inputs.has_seen:
-        columns.append(_mean_column(inputs, "seen", "mAP"))
+        columns.append(mean_column(inputs, "seen", "mAP"))
         groups.append(("Seen, mean", 1))
         heads.append("mAP")
     values = tables.unseen_by_cell(inputs.scores, "mAP", inputs.rows, inputs.unseen)
     spreads = tables.unseen_by_cell(inputs.scores, "mAP", inputs.rows, inputs.unseen, statistic="std")
-    columns += [_column(values[cell], spreads[cell], inputs.trained) for cell in inputs.unseen]
+    columns += [value_column(values[cell], spreads[cell], inputs.trained) for cell in inputs.unseen]
     return Table(
         corner="Method",
         groups=(*groups, ("Unseen mAP by held-out domain", len(inputs.unseen))),
         columns=(*heads, *cell_names(inputs.unseen)),
-        rows=_rows(inputs, inputs.rows, columns),
+        rows=method_rows(inputs, inputs.rows, columns),
     )
 
 
@@ -105,7 +105,7 @@ def paired(inputs: ReportInputs) -> Table | None:
         corner="Method",
         groups=((f"Unseen mAP less that of {label}, points", len(columns)),),
         columns=(*cell_names(inputs.unseen), "mean", "higher in"),
-        rows=_rows(inputs, methods, columns),
+        rows=method_rows(inputs, methods, columns),
     )
 
 
@@ -159,7 +159,7 @@ def noise_warning(num_seeds: int) -> str:
     return f"Means over {num_seeds} seeds; {warning}"
 
 
-def _mean_column(inputs: ReportInputs, role: str, metric: str) -> list[Cell]:
+def mean_column(inputs: ReportInputs, role: str, metric: str) -> list[Cell]:
     """Cells of a mean; one over fewer cells than there are says so and is no candidate for the best."""
     expected = len(tables.cells_of(inputs.scores, role, inputs.folds, inputs.domains))
     means = tables.method_means(inputs.scores, role, metric, inputs.rows)
@@ -176,13 +176,15 @@ def _mean_column(inputs: ReportInputs, role: str, metric: str) -> list[Cell]:
     ]
 
 
-def _column(values: pd.Series, spreads: pd.Series, candidates: Sequence[str]) -> list[Cell]:
+def value_column(values: pd.Series, spreads: pd.Series, candidates: Sequence[str]) -> list[Cell]:
+    """Cells of one value a method; the best of the candidates stand out."""
     best = tables.best_methods(values, candidates)
     cells = zip(values.index, values, spreads, strict=True)
     return [Cell(percent(value), _spread(spread), bold=name in best) for name, value, spread in cells]
 
 
-def _rows(inputs: ReportInputs, methods: Sequence[str], columns: Sequence[Sequence[Cell]]) -> tuple[Row, ...]:
+def method_rows(inputs: ReportInputs, methods: Sequence[str], columns: Sequence[Sequence[Cell]]) -> tuple[Row, ...]:
+    """A row a method, from the cells of every column."""
     styles = styles_for(inputs.rows)
     return tuple(
         Row(styles[name].label, tuple(column[index] for column in columns), name, name not in inputs.trained)

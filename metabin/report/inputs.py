@@ -34,8 +34,11 @@ class ReportInputs:
             `losses`, `rho` and `rho_histograms` may be empty: their sections are left out.
         ranked: {fold, test_domain, method, seed, kind, average_precision, query: {path, pid, camid},
             gallery: [{path, pid, camid, distance, correct}, ...]}; nearest first; of unseen cells.
+        leaks: {fold, source, target, source_images, target_images, num_pairs, pids, distractors, overlap, remark,
+            examples: [{source, target, distance, correlation}, ...]}: what a source shares with a held-out domain.
+        clean: as `scores`, of the domains with near-duplicates, without these; may be empty.
         samples: {domain: paths of a few images}.
-        image_root: what the paths of `ranked` and `samples` are relative to.
+        image_root: what the paths of `ranked`, `leaks` and `samples` are relative to.
         provenance: nested parameters, digests, versions, commit.
 
     Raises:
@@ -52,6 +55,8 @@ class ReportInputs:
     rho: pd.DataFrame = field(default_factory=pd.DataFrame)
     rho_histograms: pd.DataFrame = field(default_factory=pd.DataFrame)
     ranked: Sequence[Mapping[str, Any]] = ()
+    leaks: Sequence[Mapping[str, Any]] = ()
+    clean: pd.DataFrame = field(default_factory=pd.DataFrame)
     samples: Mapping[str, Sequence[str]] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
@@ -69,6 +74,8 @@ class ReportInputs:
                 _require_columns(name, frame, columns)
                 _require_names(f"{name}.fold", frame["fold"], self.folds)
                 _require_names(f"{name}.method", frame["method"], self.methods)
+        if not self.clean.empty:
+            _require_columns("clean", self.clean, (*SCORE_KEYS, *METRICS))
         _check_ranked(self.ranked, self.unseen)
 
     @property

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from metabin.report import display
+from metabin.report import display, shared
 from metabin.report.display import Cell, Table
 from metabin.report.inputs import ReportInputs
 from metabin.report.style import styles_for
@@ -11,7 +11,7 @@ TO_ASCII = str.maketrans({display.DASH: "-", display.MINUS: "-", "\u00b1": "+-"}
 
 
 def report_text(inputs: ReportInputs) -> str:
-    """Headline, paired differences and matrices as markdown; a line on how to open the page."""
+    """Headline, paired differences, near-duplicates and matrices as markdown; a line on how to open the page."""
     parts = [f"# {_plain(inputs.title)}", "The full report: open `index.html`, beside this file, in a browser."]
     if inputs.note:
         parts.append(_plain(inputs.note))
@@ -19,9 +19,22 @@ def report_text(inputs: ReportInputs) -> str:
     paired = display.paired(inputs)
     if paired is not None:
         parts += [f"## {paired.groups[0][0]}", markdown_table(paired), display.noise_warning(inputs.num_seeds)]
+    parts += _shared(inputs)
     if inputs.has_matrix:
         parts += _matrices(inputs)
     return "\n\n".join(parts) + "\n"
+
+
+def _shared(inputs: ReportInputs) -> list[str]:
+    if not shared.found(inputs):
+        return [line for line in (shared.checked(inputs), *map(_plain, shared.remarks(inputs))) if line]
+    scores = shared.scores_table(inputs)
+    return [
+        f"## {shared.TITLE}",
+        markdown_table(shared.pairs_table(inputs)),
+        *map(_plain, shared.remarks(inputs)),
+        *([f"{shared.EXPLANATION} Percent.", markdown_table(scores)] if scores else []),
+    ]
 
 
 def _matrices(inputs: ReportInputs) -> list[str]:

@@ -10,7 +10,7 @@ from jinja2 import Environment, StrictUndefined
 
 from metabin.files import write_bytes, write_text
 from metabin.protocol import tables
-from metabin.report import curves, display, figures, heatmaps, markdown
+from metabin.report import curves, display, figures, heatmaps, markdown, shared
 from metabin.report.display import Table
 from metabin.report.inputs import ReportInputs
 from metabin.report.pictures import Thumbnails, data_uri, png_size
@@ -52,13 +52,23 @@ class RankedList:
     gallery: Sequence[Mapping[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class SharedBlock:
+    """What sources and held-out domains share: tables, remarks, and pairs of images by what they are pairs of."""
+
+    pairs: Table
+    scores: Table | None
+    remarks: Sequence[str]
+    examples: Mapping[str, Sequence[Mapping[str, Any]]]
+
+
 def write_report(inputs: ReportInputs, directory: Path) -> None:
     """Write index.html, report.md, summary.json, matrix.csv, unseen.csv and figures/*.png.
 
     Each file is replaced in one step; the same inputs give the same bytes.
 
     Raises:
-        DatasetError: an image of `ranked` or `samples` is missing.
+        DatasetError: an image of `ranked`, `leaks` or `samples` is missing.
     """
     thumbnails = Thumbnails(inputs.image_root)
     strips = _sample_strips(inputs, thumbnails)
@@ -107,6 +117,11 @@ def render_page(inputs: ReportInputs, drawn: Mapping[str, bytes], thumbnails: Th
         rho_charts=_rho_charts(inputs, drawn),
         histograms=_histogram_charts(inputs, drawn),
         ranked=_ranked_by_cell(inputs, thumbnails),
+        shared=_shared_block(inputs, thumbnails),
+        shared_title=shared.TITLE,
+        shared_explanation=shared.EXPLANATION,
+        checked=shared.checked(inputs),
+        remarks=shared.remarks(inputs),
         samples={
             domain: [thumbnails.uri(path) for path in inputs.samples.get(domain, ())] for domain in inputs.domains
         },
@@ -202,6 +217,20 @@ def _histogram_charts(inputs: ReportInputs, drawn: Mapping[str, bytes]) -> list[
         )
         for method in heatmaps.histogram_methods(inputs)
     ]
+
+
+def _shared_block(inputs: ReportInputs, thumbnails: Thumbnails) -> SharedBlock | None:
+    found = shared.found(inputs)
+    if not found:
+        return None
+    examples = {
+        name: [
+            {**example, **{side: thumbnails.uri(example[side]) for side in ("source", "target")}}
+            for example in leak["examples"]
+        ]
+        for name, leak in zip(shared.names(inputs), found, strict=True)
+    }
+    return SharedBlock(shared.pairs_table(inputs), shared.scores_table(inputs), shared.remarks(inputs), examples)
 
 
 def _ranked_by_cell(inputs: ReportInputs, thumbnails: Thumbnails) -> dict[str, dict[str, list[RankedList]]]:

@@ -159,3 +159,17 @@ def test_a_cell_that_only_another_method_was_tested_in_has_its_role_and_one_of_n
 def test_gallery_sizes_are_read_from_the_scores() -> None:
     sizes = tables.gallery_sizes(TWO_SEEDS.assign(num_ids=[100, 90, 100, 90, 60, 60, 100, 90, 100]))
     assert sizes == {"unseen": "90 to 100", "seen": "60"}
+
+
+def test_the_scores_of_a_cell_with_leaks_are_replaced_by_its_clean_ones():
+    clean = scores(("a", "metabin", 1, "a", 0.25), ("a", "metabin", 0, "a", 0.125), ("b", "metabin", 0, "b", 0.9))
+    found = tables.without_leaks(TWO_SEEDS, clean, [("a", "a")])
+    keys = ["method", "seed", "fold", "test_domain"]
+    values = found.set_index(keys)
+    assert values.loc[("metabin", 0, "a", "a"), ["mAP", "mINP", "rank1"]].tolist() == [0.125, 0.03125, 0.0625]
+    assert values.loc[("metabin", 1, "a", "a"), "mAP"] == 0.25
+    assert values.loc[[("bin_joint", 0, "a", "a"), ("bin_joint", 1, "a", "a")], "mAP"].isna().all()  # nothing is left
+    others = (TWO_SEEDS["fold"] != "a") | (TWO_SEEDS["test_domain"] != "a")
+    pd.testing.assert_frame_equal(found[others], TWO_SEEDS[others])
+    assert tables.without_leaks(TWO_SEEDS, pd.DataFrame(), [("a", "a")]).loc[~others, "mAP"].isna().all()
+    assert not TWO_SEEDS["mAP"].isna().any()

@@ -42,6 +42,17 @@ def test_the_pipeline_leaves_a_report_with_a_cell_for_every_fold_method_and_test
     assert all(name in page for name in (*domains, "MetaBIN"))
 
 
+def test_drawn_sites_share_no_image_and_the_report_says_that_they_were_compared(clone):
+    for fold in TINY["protocol"]["domains"]:
+        leaks = json.loads((clone / f"data/partition/leaks/{fold}.json").read_text())
+        assert [(leak["source_images"], leak["target_images"], leak["num_pairs"]) for leak in leaks] == [
+            (32, 64, 0)
+        ] * 2
+        header = (clone / f"results/{fold}/scores.csv").read_text().splitlines()[0]
+        assert (clone / f"results/{fold}/clean.csv").read_text() == header + "\n"
+    assert "(12,288 pairs): no near-duplicates." in (clone / "reports/report.md").read_text()
+
+
 def test_the_images_are_where_the_documentation_says(clone):
     assert len(list((clone / "data/raw/night").glob("*.jpg"))) == 8 * 4 * 2
     manifest = json.loads((clone / "data/partition/folds/night.json").read_text())

@@ -4,6 +4,7 @@ import json
 import sys
 
 import large_sets
+import numpy as np
 import pandas as pd
 import pytest
 import small_sets
@@ -41,11 +42,20 @@ def write_csv(folder, name, *, num_ids=5, num_cams=2, split=""):
     (folder / f"{name}.csv").write_text("\n".join(lines) + "\n")
 
 
+def plant_a_leak(folder):
+    """Person 0 of shop is also person 1 of yard, in an image that was compressed again."""
+    blocks = np.random.default_rng(0).integers(0, 256, (12, 6, 3), dtype=np.uint8)
+    image = Image.fromarray(blocks.repeat(4, axis=0).repeat(4, axis=1))
+    image.save(folder / "shop/0_0.png")
+    image.save(folder / "yard/1_1.png", "JPEG", quality=70)
+
+
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
     folder = make_clone(tmp_path_factory.mktemp("own"), SETTINGS)
     for name in ("shop", "office", "yard"):
         write_csv(folder / "datasets", name)
+    plant_a_leak(folder / "datasets")
     write_csv(folder / "datasets", "street", split="gallery")
     small_sets.grid(folder / "datasets" / "grid" / "underground_reid")
     large_sets.market1501(folder / "datasets" / "market1501")
@@ -74,6 +84,27 @@ def test_official_queries_distractors_and_ten_trials_reach_the_scores(clone):
     gallery = sum(stop - start for start, stop in manifest["grid"]["trials"][0]["gallery"])
     assert gallery == 2 + 3  # half of the people, all distractors
     assert "check of the copy fails: grid, market1501" in (clone / "reports/index.html").read_text()
+
+
+def test_a_planted_near_duplicate_is_found_and_scored_without(clone):
+    leaks = {(leak["source"], leak["target"]): leak for leak in load_leaks(clone)}
+    assert len(leaks) == 2 * 4
+    planted = leaks.pop(("shop", "yard"))
+    assert (planted["num_pairs"], planted["pids"], planted["source_images"]) == (1, [1], 10)
+    assert planted["examples"][0]["source"] == "datasets/shop/0_0.png"
+    assert planted["examples"][0]["target"] == "datasets/yard/1_1.png"
+    assert not any(leak["num_pairs"] for leak in leaks.values())  # images of one colour are no duplicates
+    scores, clean = (pd.read_csv(clone / f"results/dark/{name}.csv") for name in ("scores", "clean"))
+    assert list(clean.columns) == list(scores.columns)
+    assert set(clean["test_domain"]) == {"yard"}
+    assert set(clean["method"]) == set(scores["method"])
+    assert set(clean["num_ids"]) == {4}
+    assert "shop -&gt; yard" in (clone / "reports/index.html").read_text()
+    assert "| shop -> yard " in (clone / "reports/report.md").read_text()
+
+
+def load_leaks(clone):
+    return json.loads((clone / "data/partition/leaks/dark.json").read_text())
 
 
 def test_no_image_is_copied_and_the_findings_are_kept(clone):
