@@ -94,6 +94,7 @@ def test_blocks_of_any_size_give_the_scores_of_the_whole_matrix(monkeypatch):
     whole = score(cosine_distance(query, gallery), *columns)
     for block in (1, 61, 200, 10_000):
         monkeypatch.setattr(metrics, "BLOCK", block)
+        monkeypatch.setattr(metrics, "CHUNK", 7 if block == 200 else 4096)
         shapes = [found.shape for found in metrics.cosine_blocks(query, gallery)]
         assert max(rows for rows, _ in shapes) == min(max(1, block // 61), 23)
         assert sum(rows for rows, _ in shapes) == 23
