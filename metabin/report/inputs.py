@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from metabin.protocol import tables
+from metabin.protocol.published import COMPARISON
 from metabin.report.style import BASELINES
 
 METRICS = ("mAP", "mINP", "rank1", "rank5", "rank10")
@@ -31,7 +32,9 @@ class ReportInputs:
         losses: fold, method, seed, step and a column for each loss or step size, NaN where a method has none.
         rho: fold, method, seed, step, layer (rows in network order), num_channels, mean, q10, q90.
         rho_histograms: fold, method, seed, step, layer, bin_left, count.
-            `losses`, `rho` and `rho_histograms` may be empty: their sections are left out.
+        published: the scores beside published results: of `protocol.published.compare(scores, load(path), name)`, where
+            `name` is the named protocol that the run follows.
+            `losses`, `rho`, `rho_histograms` and `published` may be empty: their sections are left out.
         ranked: {fold, test_domain, method, seed, kind, average_precision, query: {path, pid, camid},
             gallery: [{path, pid, camid, distance, correct}, ...]}; nearest first; of unseen cells.
         leaks: {fold, source, target, source_images, target_images, num_pairs, pids, distractors, overlap, remark,
@@ -54,6 +57,7 @@ class ReportInputs:
     losses: pd.DataFrame = field(default_factory=pd.DataFrame)
     rho: pd.DataFrame = field(default_factory=pd.DataFrame)
     rho_histograms: pd.DataFrame = field(default_factory=pd.DataFrame)
+    published: pd.DataFrame = field(default_factory=pd.DataFrame)
     ranked: Sequence[Mapping[str, Any]] = ()
     leaks: Sequence[Mapping[str, Any]] = ()
     clean: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -76,6 +80,8 @@ class ReportInputs:
                 _require_names(f"{name}.method", frame["method"], self.methods)
         if not self.clean.empty:
             _require_columns("clean", self.clean, (*SCORE_KEYS, *METRICS))
+        if not self.published.empty:
+            _require_columns("published", self.published, COMPARISON)
         _check_ranked(self.ranked, self.unseen)
 
     @property

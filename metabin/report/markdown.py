@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from metabin.report import display, shared
+from metabin.report import display, literature, shared
 from metabin.report.display import Cell, Table
 from metabin.report.inputs import ReportInputs
 from metabin.report.style import styles_for
@@ -11,7 +11,7 @@ TO_ASCII = str.maketrans({display.DASH: "-", display.MINUS: "-", "\u00b1": "+-"}
 
 
 def report_text(inputs: ReportInputs) -> str:
-    """Headline, paired differences, near-duplicates and matrices as markdown; a line on how to open the page."""
+    """Headline, pairs, published results, near-duplicates and matrices as markdown; how to open the page."""
     parts = [f"# {_plain(inputs.title)}", "The full report: open `index.html`, beside this file, in a browser."]
     if inputs.note:
         parts.append(_plain(inputs.note))
@@ -19,6 +19,14 @@ def report_text(inputs: ReportInputs) -> str:
     paired = display.paired(inputs)
     if paired is not None:
         parts += [f"## {paired.groups[0][0]}", markdown_table(paired), display.noise_warning(inputs.num_seeds)]
+    against = literature.table(inputs)
+    if against is not None:
+        parts += [
+            "## Against published results, percent: mAP (rank-1)",
+            markdown_table(against, paired=True),
+            _plain(literature.caveats(inputs)),
+            "\n".join(f"- {_plain(name)}: {_plain(text)}" for name, text in literature.methods(inputs).items()),
+        ]
     parts += _shared(inputs)
     if inputs.has_matrix:
         parts += _matrices(inputs)
@@ -67,7 +75,7 @@ def _flat_heads(table: Table) -> list[str]:
 
 
 def _cell_text(cell: Cell, paired: bool) -> str:
-    second = f" ({cell.spread})" if paired else f" {cell.spread}" if cell.spread else ""
+    second = (f" ({cell.spread})" if paired else f" {cell.spread}") if cell.spread else ""
     note = f" [{cell.note}]" if cell.note else ""
     text = (cell.text + second + note).translate(TO_ASCII)
     return f"**{text}**" if cell.bold else text

@@ -10,7 +10,7 @@ from jinja2 import Environment, StrictUndefined
 
 from metabin.files import write_bytes, write_text
 from metabin.protocol import tables
-from metabin.report import curves, display, figures, heatmaps, markdown, shared
+from metabin.report import curves, display, figures, heatmaps, literature, markdown, shared
 from metabin.report.display import Table
 from metabin.report.inputs import ReportInputs
 from metabin.report.pictures import Thumbnails, data_uri, png_size
@@ -39,6 +39,15 @@ class MatrixBlock:
     chart: Chart
     held_out: Table
     cells: Table
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedBlock:
+    """The run beside published results, and what a reader has to know of them."""
+
+    table: Table
+    caveats: str
+    methods: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +109,7 @@ def render_page(inputs: ReportInputs, drawn: Mapping[str, bytes], thumbnails: Th
         sizes=tables.gallery_sizes(inputs.scores),
         headline=display.headline(inputs),
         paired=display.paired(inputs),
+        published=_published(inputs),
         noise_warning=display.noise_warning(inputs.num_seeds),
         runs="held-out domains and seeds" if inputs.named_by_target else "folds and seeds",
         num_unseen=len({domain for _, domain in inputs.unseen}),
@@ -185,6 +195,11 @@ def _matrix_block(inputs: ReportInputs, drawn: Mapping[str, bytes], method: str)
     return MatrixBlock(
         method, label, chart, display.held_out_table(inputs, method), display.matrix_table(inputs, method)
     )
+
+
+def _published(inputs: ReportInputs) -> PublishedBlock | None:
+    table = literature.table(inputs)
+    return None if table is None else PublishedBlock(table, literature.caveats(inputs), literature.methods(inputs))
 
 
 def _loss_charts(inputs: ReportInputs, drawn: Mapping[str, bytes]) -> list[Chart | None]:

@@ -72,3 +72,8 @@ def test_a_source_without_a_test_is_no_tested_domain(make_inputs: Make) -> None:
     assert inputs.tested == ("night",)
     assert not inputs.has_seen
     assert not inputs.has_matrix
+
+
+def test_a_comparison_without_its_columns_is_refused(make_inputs: Make) -> None:
+    with pytest.raises(ValueError, match="published has no column protocol"):
+        make_inputs(published=pd.DataFrame({"target": ["night"], "mAP": [50.0]}))

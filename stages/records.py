@@ -1,0 +1,34 @@
+"""The tables that trainings and evaluations left behind, of all folds under each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from stages import layout
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from metabin.config import Config
+
+
+def clean(folds: Sequence[str]) -> pd.DataFrame:
+    """The scores without what sources and targets share; of most folds there are none."""
+    import pandas as pd
+
+    tables = [pd.read_csv(layout.results(fold) / "clean.csv") for fold in folds]
+    return pd.concat([table for table in tables if not table.empty] or tables[:1])
+
+
+def of_trainings(config: Config, methods: tuple[str, ...], name: str) -> pd.DataFrame:
+    """One kind of record of every training, under each other."""
+    import pandas as pd
+
+    tables = []
+    for fold in config.protocol.domains:
+        for method in methods:
+            for seed in config.protocol.seeds:
+                table = pd.read_csv(layout.training(fold, method, seed) / f"{name}.csv")
+                tables.append(table.assign(fold=fold, method=method, seed=seed))
+    return pd.concat([table for table in tables if not table.empty], ignore_index=True)
