@@ -1,7 +1,7 @@
 """How ours is measured against what a user would run instead: in turns, on one thread, in processor seconds.
 
-A ratio is the median over pairs that ran one after the other, so that a busy machine slows both. Peak memory is measured
-in a process of its own for each side, from what it held before (Linux alone tells).
+A ratio is the median over pairs that ran one after the other, so that a busy machine slows both. Peak memory is
+measured in a process of its own for each side, from what it held before (Linux alone tells).
 """
 
 from __future__ import annotations

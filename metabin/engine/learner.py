@@ -94,11 +94,12 @@ def meta_step(
         combined: add the meta-train loss to the outer loss. The reference does not.
     Returns: the unweighted terms, {"meta_train/...": ..., "meta_test/...": ...}.
     """
+    rest = constants(model)
     rho = {name: parameter.detach().requires_grad_() for name, parameter in rho_of(model).items()}
-    train_losses = episode_losses(model, rho, meta_train, train_weights, margin=margin, smoothing=smoothing)
+    train_losses = episode_losses(model, rest | rho, meta_train, train_weights, margin=margin, smoothing=smoothing)
     train_loss = _weighted_sum(train_losses, train_weights)
     rho_prime = inner_update(rho, train_loss, step_size, second_order=second_order, keep_graph=combined)
-    test_losses = episode_losses(model, rho_prime, meta_test, test_weights, margin=margin, smoothing=smoothing)
+    test_losses = episode_losses(model, rest | rho_prime, meta_test, test_weights, margin=margin, smoothing=smoothing)
     outer_loss = _weighted_sum(test_losses, test_weights)
     _descend(model, rho, outer_loss + train_loss if combined else outer_loss, [optimizer])
     return _scalars("meta_train", train_losses) | _scalars("meta_test", test_losses)
@@ -124,15 +125,16 @@ def mldg_step(
     Args: as of `meta_step`; `optimizers` hold all that is learned, rho included.
     Source: Li et al. 2018; the reference's settings ALL_PARAMS and COMBINED.
     """
+    rest = constants(model)
     learned = {
         name: parameter.detach().requires_grad_()
         for name, parameter in model.named_parameters()
         if parameter.requires_grad or _is_rho(name)  # not what is frozen: the neck's bias
     }
-    train_losses = episode_losses(model, learned, meta_train, train_weights, margin=margin, smoothing=smoothing)
+    train_losses = episode_losses(model, rest | learned, meta_train, train_weights, margin=margin, smoothing=smoothing)
     train_loss = _weighted_sum(train_losses, train_weights)
     moved = inner_update(learned, train_loss, step_size, second_order=True)
-    test_losses = episode_losses(model, moved, meta_test, test_weights, margin=margin, smoothing=smoothing)
+    test_losses = episode_losses(model, rest | moved, meta_test, test_weights, margin=margin, smoothing=smoothing)
     _descend(model, learned, train_loss + _weighted_sum(test_losses, test_weights), optimizers)
     return _scalars("meta_train", train_losses) | _scalars("meta_test", test_losses)
 
@@ -140,7 +142,7 @@ def mldg_step(
 def episode_losses(
     model: nn.Module, tensors: Tensors, batch: Batch, weights: Weights, *, margin: float, smoothing: float
 ) -> Tensors:
-    """The terms with a weight above 0, unweighted, of a batch under other parameters."""
+    """The terms with a weight above 0, unweighted, of a batch with other tensors in the place of the model's own."""
     features = forward_with(model, tensors, batch.images)
     terms = {
         "scatter": lambda: scatter_loss(features, batch.domain),
@@ -174,17 +176,24 @@ def inner_update(
 
 
 def forward_with(model: nn.Module, tensors: Tensors, images: Tensor) -> Tensor:
-    """The model's features (B, D) under other parameters, with batch statistics; the running ones stay as they are."""
-    return functional_call(model, {**tensors, **_scratch_buffers(model)}, (images,))
+    """The model's features (B, D) with other tensors in the place of its own."""
+    return functional_call(model, tensors, (images,))
 
 
 def classify_with(model: nn.Module, tensors: Tensors, features: Tensor) -> Tensor:
-    """The logits (B, C) of features, through neck and classifier; otherwise as `forward_with`."""
+    """The logits (B, C) of features, through neck and classifier with other tensors in the place of their own."""
     for part in ("neck", "classifier"):
-        module = model.get_submodule(part)
         own = {name.removeprefix(f"{part}."): tensors[name] for name in tensors if name.startswith(f"{part}.")}
-        features = functional_call(module, {**own, **_scratch_buffers(module)}, (features,))
+        features = functional_call(model.get_submodule(part), own, (features,))
     return features
+
+
+def constants(model: nn.Module) -> Tensors:
+    """What an episode does not learn: the parameters without gradients, so that no layer keeps what only those would
+    need, and copies of the buffers, which it may overwrite.
+    """
+    parameters = {name: parameter.detach() for name, parameter in model.named_parameters()}
+    return parameters | {name: buffer.clone() for name, buffer in model.named_buffers()}
 
 
 def rho_of(model: nn.Module) -> dict[str, nn.Parameter]:
@@ -204,7 +213,8 @@ def _descend(model: nn.Module, learned: Tensors, loss: Tensor, optimizers: Seque
     gradients = torch.autograd.grad(loss, list(learned.values()), materialize_grads=True)
     parameters = dict(model.named_parameters())
     for name, gradient in zip(learned, gradients, strict=True):
-        parameters[name].grad = gradient
+        # a fused optimiser takes both for memory in the same order
+        parameters[name].grad = torch.empty_like(parameters[name]).copy_(gradient)
     for optimizer in optimizers:
         optimizer.step()
         optimizer.zero_grad()
@@ -213,10 +223,6 @@ def _descend(model: nn.Module, learned: Tensors, loss: Tensor, optimizers: Seque
 
 def _is_rho(name: str) -> bool:
     return name.split(".")[-1] == RHO
-
-
-def _scratch_buffers(module: nn.Module) -> Tensors:
-    return {name: buffer.clone() for name, buffer in module.named_buffers()}
 
 
 def _weighted_sum(losses: Mapping[str, Tensor], weights: Weights) -> Tensor:

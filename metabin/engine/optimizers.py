@@ -26,7 +26,9 @@ def weights_optimizer(model: nn.Module, optim: Optim) -> Optimizer:
             decay = optim.weight_decay if optim.decay_norms or name not in norms else 0.0
             groups.setdefault((lr, decay), []).append(parameter)
     settings = [{"params": group, "lr": lr, "weight_decay": decay} for (lr, decay), group in groups.items()]
-    return SGD(settings, lr=optim.lr, momentum=MOMENTUM) if optim.optimizer == "sgd" else Adam(settings, lr=optim.lr)
+    if optim.optimizer == "sgd":
+        return SGD(settings, lr=optim.lr, momentum=MOMENTUM, fused=True)
+    return Adam(settings, lr=optim.lr, fused=True)
 
 
 def norm_affines(model: nn.Module) -> set[str]:
@@ -47,4 +49,4 @@ def weights_schedule(optimizer: Optimizer, optim: Optim, times: Timeline) -> LRS
 
 def rho_optimizer(model: nn.Module, lr: float) -> Optimizer:
     """SGD without momentum or decay, at a constant rate."""
-    return SGD(list(rho_of(model).values()), lr=lr)
+    return SGD(list(rho_of(model).values()), lr=lr, fused=True)

@@ -131,7 +131,7 @@ class Trainer:
             )
         for parameter in rho_of(embedder).values():
             parameter.requires_grad_(self.method.rho_learner == "base")
-        return embedder.to(self.device)
+        return embedder.to(self.device).to(memory_format=torch.channels_last)
 
     def _base_step(self, index: np.ndarray, purpose: str) -> Scalars:
         optim, joint = self.config.optim, self.method.rho_learner == "base"

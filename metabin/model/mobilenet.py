@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from metabin.model.fused import norm_relu
 
 # expansion, channels at width 1, blocks, stride of the first block; the last stride is 1, as in every ReID backbone
 STAGES = (
@@ -28,7 +29,7 @@ class ConvNorm(nn.Module):
         self.bn = nn.BatchNorm2d(num_out)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu6(self.bn(self.conv(x)))
+        return norm_relu(self.bn, self.conv(x), ceiling=6.0)
 
 
 class InvertedResidual(nn.Module):

@@ -44,23 +44,54 @@ class BatchInstanceNorm2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         require_pixels(x)
-        # rho * y_bn + (1 - rho) * y_in, with each weight folded into its half's affine: two passes over x fewer
-        rho = self.rho
-        y_bn = F.batch_norm(
+        return batch_instance_norm(
             x,
+            self.rho,
+            self.bn_weight,
+            self.bn_bias,
+            self.in_weight,
+            self.in_bias,
             self.running_mean,
             self.running_var,
-            rho * self.bn_weight,
-            rho * self.bn_bias,
             training=self.training,
             momentum=self.momentum,
             eps=self.eps,
         )
-        y_in = F.instance_norm(x, weight=(1 - rho) * self.in_weight, bias=(1 - rho) * self.in_bias, eps=self.eps)
-        return y_bn + y_in
 
     def extra_repr(self) -> str:
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
+
+
+def batch_instance_norm(
+    x: Tensor,
+    rho: Tensor,
+    bn_weight: Tensor,
+    bn_bias: Tensor,
+    in_weight: Tensor,
+    in_bias: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    *,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> Tensor:
+    """The equation of `BatchInstanceNorm2d`, in torch's own operations: what `metabin.model.fused` is held to.
+
+    Shapes: x (N, C, H, W), all others (C,). The running statistics are moved in training, and may be None there.
+    """
+    # rho * y_bn + (1 - rho) * y_in, with each weight folded into its half's affine: two passes over x fewer
+    y_bn = F.batch_norm(
+        x,
+        running_mean,
+        running_var,
+        rho * bn_weight,
+        rho * bn_bias,
+        training=training,
+        momentum=momentum,
+        eps=eps,
+    )
+    return y_bn + F.instance_norm(x, weight=(1 - rho) * in_weight, bias=(1 - rho) * in_bias, eps=eps)
 
 
 def require_pixels(x: Tensor) -> None:

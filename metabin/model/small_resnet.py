@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+from metabin.model.fused import norm_relu
 
 
 class ResidualBlock(nn.Module):
@@ -14,7 +17,6 @@ class ResidualBlock(nn.Module):
         self.norm1 = nn.BatchNorm2d(num_out)
         self.conv2 = nn.Conv2d(num_out, num_out, 3, padding=1, bias=False)
         self.norm2 = nn.BatchNorm2d(num_out)
-        self.relu = nn.ReLU()
         self.shortcut = (
             nn.Identity()
             if num_in == num_out and stride == 1
@@ -22,8 +24,10 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.relu(self.norm1(self.conv1(x)))
-        return self.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
+        y = norm_relu(self.norm1, self.conv1(x))
+        y = self.norm2(self.conv2(y))
+        y += self.shortcut(x)
+        return F.relu(y, inplace=True)
 
 
 class SmallResNet(nn.Module):
@@ -36,7 +40,6 @@ class SmallResNet(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(3, 16, 3, stride=2, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(16)
-        self.relu = nn.ReLU()
         self.block1 = ResidualBlock(16, 16, stride=1)
         self.block2 = ResidualBlock(16, 32, stride=2)
         self.block3 = ResidualBlock(32, 64, stride=2)
@@ -46,5 +49,5 @@ class SmallResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, images: Tensor) -> Tensor:
-        x = self.relu(self.norm(self.conv(images)))
+        x = norm_relu(self.norm, self.conv(images))
         return self.block4(self.block3(self.block2(self.block1(x))))

@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from metabin.model.norm import BatchInstanceNorm2d
+from metabin.model.fused import FusedBatchInstanceNorm2d, FusedInstanceNorm2d
 from metabin.model.variants import HalfNorm2d, SharedAffineBatchInstanceNorm2d
 
 
@@ -28,7 +28,7 @@ def _keep(bn: nn.BatchNorm2d, *, rho: float, early: bool) -> nn.Module:
 
 
 def _instance(bn: nn.BatchNorm2d, *, rho: float, early: bool) -> nn.Module:
-    return nn.InstanceNorm2d(bn.num_features, bn.eps, affine=True)
+    return FusedInstanceNorm2d(bn.num_features, bn.eps)
 
 
 def _half(bn: nn.BatchNorm2d, *, rho: float, early: bool) -> nn.Module:
@@ -38,7 +38,7 @@ def _half(bn: nn.BatchNorm2d, *, rho: float, early: bool) -> nn.Module:
 
 
 def _bin(bn: nn.BatchNorm2d, *, rho: float, early: bool) -> nn.Module:
-    layer = BatchInstanceNorm2d(bn.num_features, eps=bn.eps, momentum=_momentum(bn), rho=rho)
+    layer = FusedBatchInstanceNorm2d(bn.num_features, eps=bn.eps, momentum=_momentum(bn), rho=rho)
     renamed = {"weight": "bn_weight", "bias": "bn_bias"}
     _fill(layer, {renamed.get(name, name): value for name, value in _learned(bn).items()})
     return layer

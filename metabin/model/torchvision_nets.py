@@ -13,17 +13,16 @@ from torch import nn
 from metabin.model.variants import IBN
 
 
-def build_resnet(name: str) -> nn.Sequential:
+def build_resnet(name: str) -> nn.Module:
     """torchvision's "resnet18", "resnet34", "resnet50" or "resnet101": (N, 3, 256, 128) -> (N, D, 16, 8)."""
-    from torchvision.models import get_model
+    from metabin.model.residual import Trunk
 
-    network = get_model(name, weights=None)
-    _undo_strides(network.get_submodule("layer4"))
-    parts = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
-    return nn.Sequential(OrderedDict({part: network.get_submodule(part) for part in parts}))
+    trunk = Trunk(name)
+    _undo_strides(trunk.get_submodule("layer4"))
+    return trunk
 
 
-def build_resnet50_ibn() -> nn.Sequential:
+def build_resnet50_ibn() -> nn.Module:
     """ResNet-50 with an IBN layer after the first convolution of every block of the first three stages (IBN-a)."""
     network = build_resnet("resnet50")
     for stage in ("layer1", "layer2", "layer3"):

@@ -1,0 +1,172 @@
+"""Loops over feature maps, compiled by numba: what the fused normalisation does to pixels.
+
+Maps are tensors (N, C, H, W) in channels-last order; all other tensors are (N, C), of the same float type. An image
+belongs to one thread, so results do not depend on the number of threads. Sums are taken over blocks of pixels, and the
+variance of a block around its own mean, so that float32 is as exact as torch's own two passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numba
+import numpy as np
+import torch
+from numba import njit, prange
+from torch import Tensor
+
+MAX_THREADS = numba.get_num_threads()
+BLOCK = 64  # pixels whose maps stay in the cache between two looks at them
+
+# no reassociation: only a product and a sum may become one instruction
+compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"}, parallel=True)
+
+
+def moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance over pixels, (N, C) each."""
+    mean, var = _per_channel(x), _per_channel(x)
+    _run(_moments, x, mean, var)
+    return mean, var
+
+
+def forward(x: Tensor, mean: Tensor, scale: Tensor, shift: Tensor, low: float, high: float) -> Tensor:
+    """y = clip(scale * (x - mean) + shift) between low and high."""
+    y = torch.empty_like(x)
+    _run(_forward, x, mean, scale, shift, low, high, y)
+    return y
+
+
+def backward_sums(
+    x: Tensor, grad: Tensor, mean: Tensor, scale: Tensor, shift: Tensor, low: float, high: float
+) -> tuple[Tensor, Tensor]:
+    """The sums of g and of g * (x - mean) over pixels, (N, C) each; g is grad where the clip lets it pass."""
+    sum0, sum1 = _per_channel(x), _per_channel(x)
+    _run(_backward_sums, x, grad, mean, scale, shift, low, high, sum0, sum1)
+    return sum0, sum1
+
+
+def backward(
+    x: Tensor,
+    grad: Tensor,
+    mean: Tensor,
+    scale: Tensor,
+    shift: Tensor,
+    low: float,
+    high: float,
+    slope: Tensor,
+    offset: Tensor,
+) -> Tensor:
+    """dx = scale * g + slope * (x - mean) + offset, with the g of `backward_sums`."""
+    dx = torch.empty_like(x)
+    _run(_backward, x, grad, mean, scale, shift, low, high, slope, offset, dx)
+    return dx
+
+
+def _per_channel(x: Tensor) -> Tensor:
+    return x.new_empty(x.shape[:2])
+
+
+def _run(kernel: Callable[..., None], x: Tensor, *others: Tensor | float) -> None:
+    """Call a kernel with maps as (N, P, C) arrays, and with as many threads as torch has."""
+    numba.set_num_threads(min(torch.get_num_threads(), MAX_THREADS))
+    dtype = _array(x).dtype.type
+    kernel(_array(x), *(_array(value) if isinstance(value, Tensor) else dtype(value) for value in others))
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    tensor = tensor.detach()
+    return (tensor.permute(0, 2, 3, 1).flatten(1, 2) if tensor.ndim == 4 else tensor).numpy()
+
+
+@compiled
+def _moments(x: np.ndarray, mean: np.ndarray, var: np.ndarray) -> None:
+    # blocks are merged as in Chan et al. 1979
+    num_images, num_pixels, num_channels = x.shape
+    for n in prange(num_images):
+        block_mean, block_sum = np.empty(num_channels, x.dtype), np.empty(num_channels, x.dtype)
+        mean[n], var[n] = 0, 0
+        for start in range(0, num_pixels, BLOCK):
+            stop = min(start + BLOCK, num_pixels)
+            size = x.dtype.type(stop - start)
+            block_mean[:], block_sum[:] = 0, 0
+            for p in range(start, stop):
+                for c in range(num_channels):
+                    block_mean[c] += x[n, p, c]
+            for c in range(num_channels):
+                block_mean[c] /= size
+            for p in range(start, stop):
+                for c in range(num_channels):
+                    block_sum[c] += (x[n, p, c] - block_mean[c]) ** 2
+            share = size / x.dtype.type(stop)
+            for c in range(num_channels):
+                step = block_mean[c] - mean[n, c]
+                mean[n, c] += step * share
+                var[n, c] += block_sum[c] + step * step * share * x.dtype.type(start)
+        for c in range(num_channels):
+            var[n, c] /= x.dtype.type(num_pixels)
+
+
+@compiled
+def _forward(
+    x: np.ndarray, mean: np.ndarray, scale: np.ndarray, shift: np.ndarray, low: float, high: float, y: np.ndarray
+) -> None:
+    num_images, num_pixels, num_channels = x.shape
+    for n in prange(num_images):
+        for p in range(num_pixels):
+            for c in range(num_channels):
+                z = scale[n, c] * (x[n, p, c] - mean[n, c]) + shift[n, c]
+                z = low if z < low else z  # in this order a NaN stays one
+                y[n, p, c] = high if z > high else z
+
+
+@compiled
+def _backward_sums(
+    x: np.ndarray,
+    grad: np.ndarray,
+    mean: np.ndarray,
+    scale: np.ndarray,
+    shift: np.ndarray,
+    low: float,
+    high: float,
+    sum0: np.ndarray,
+    sum1: np.ndarray,
+) -> None:
+    num_images, num_pixels, num_channels = x.shape
+    for n in prange(num_images):
+        block0, block1 = np.empty(num_channels, x.dtype), np.empty(num_channels, x.dtype)
+        sum0[n], sum1[n] = 0, 0
+        for start in range(0, num_pixels, BLOCK):
+            block0[:], block1[:] = 0, 0
+            for p in range(start, min(start + BLOCK, num_pixels)):
+                for c in range(num_channels):
+                    centred = x[n, p, c] - mean[n, c]
+                    z = scale[n, c] * centred + shift[n, c]
+                    g = grad[n, p, c] if (z > low) & (z < high) else x.dtype.type(0)
+                    block0[c] += g
+                    block1[c] += g * centred
+            for c in range(num_channels):
+                sum0[n, c] += block0[c]
+                sum1[n, c] += block1[c]
+
+
+@compiled
+def _backward(
+    x: np.ndarray,
+    grad: np.ndarray,
+    mean: np.ndarray,
+    scale: np.ndarray,
+    shift: np.ndarray,
+    low: float,
+    high: float,
+    slope: np.ndarray,
+    offset: np.ndarray,
+    dx: np.ndarray,
+) -> None:
+    num_images, num_pixels, num_channels = x.shape
+    for n in prange(num_images):
+        for p in range(num_pixels):
+            for c in range(num_channels):
+                centred = x[n, p, c] - mean[n, c]
+                z = scale[n, c] * centred + shift[n, c]
+                g = grad[n, p, c] if (z > low) & (z < high) else x.dtype.type(0)
+                dx[n, p, c] = scale[n, c] * g + slope[n, c] * centred + offset[n, c]

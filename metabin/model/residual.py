@@ -1,0 +1,52 @@
+"""torchvision's residual networks, with norm and ReLU in one."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+from torchvision.models import resnet
+
+from metabin.model.fused import norm_relu
+
+
+class BasicBlock(resnet.BasicBlock):
+    """Two 3x3 convolutions and a shortcut."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = norm_relu(self.bn1, self.conv1(x))
+        return _join(self, x, self.bn2(self.conv2(y)))
+
+
+class Bottleneck(resnet.Bottleneck):
+    """A 1x1, a 3x3 and a 1x1 convolution and a shortcut."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = norm_relu(self.bn1, self.conv1(x))
+        y = norm_relu(self.bn2, self.conv2(y))
+        return _join(self, x, self.bn3(self.conv3(y)))
+
+
+BLOCKS: dict[str, tuple[type[BasicBlock | Bottleneck], list[int]]] = {
+    "resnet18": (BasicBlock, [2, 2, 2, 2]),
+    "resnet34": (BasicBlock, [3, 4, 6, 3]),
+    "resnet50": (Bottleneck, [3, 4, 6, 3]),
+    "resnet101": (Bottleneck, [3, 4, 23, 3]),
+}
+
+
+class Trunk(resnet.ResNet):
+    """A residual network by name, without pooling and classifier: (N, 3, H, W) -> (N, D, H / 32, W / 32)."""
+
+    def __init__(self, name: str) -> None:
+        block, depths = BLOCKS[name]
+        super().__init__(block, depths)
+        del self.relu, self.avgpool, self.fc
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.maxpool(norm_relu(self.bn1, self.conv1(images)))
+        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+
+
+def _join(block: BasicBlock | Bottleneck, x: Tensor, y: Tensor) -> Tensor:
+    y += block.downsample(x) if block.downsample else x
+    return F.relu(y, inplace=True)

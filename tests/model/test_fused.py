@@ -1,0 +1,159 @@
+"""The fused normalisation is the plain equation: values, gradients, running statistics, and gradients of gradients."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.func import functional_call
+
+from metabin.model import kernels
+from metabin.model.fused import FusedBatchInstanceNorm2d, FusedInstanceNorm2d, norm_relu
+from metabin.model.norm import BatchInstanceNorm2d
+
+TOLERANCE = {torch.float64: 1e-11, torch.float32: 2e-5}
+CLIPS = [(-math.inf, math.inf), (0.0, math.inf), (0.0, 1.0)]
+# fewer pixels than a block, more than one, a number that no block divides; odd and even numbers of channels
+SHAPES = [(4, 3, 5, 2), (3, 16, 8, 8), (2, 7, 13, 11)]
+
+
+def layers(num_channels, dtype=torch.float64):
+    """A plain and a fused layer with the same random state."""
+    generator = torch.Generator().manual_seed(0)
+    plain, fused = BatchInstanceNorm2d(num_channels).to(dtype), FusedBatchInstanceNorm2d(num_channels).to(dtype)
+    state = {
+        name: torch.rand(value.shape, generator=generator, dtype=dtype) + (0 if name == "rho" else 0.5)
+        for name, value in plain.state_dict().items()
+    }
+    plain.load_state_dict(state), fused.load_state_dict(state)
+    return plain, fused
+
+
+def maps(shape, dtype=torch.float64, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    return (torch.randn(shape, generator=generator, dtype=dtype) * 2 + 0.7).requires_grad_()
+
+
+def clipped(layer, x, low, high):
+    return layer(x).clamp(low, high)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("clip", CLIPS, ids=str)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_values_gradients_and_running_statistics_are_those_of_the_plain_equation(shape, clip, training, dtype):
+    plain, fused = layers(shape[1], dtype)
+    upstream = maps(shape, dtype, seed=2).detach()
+    x, x_fused = maps(shape, dtype), maps(shape, dtype)
+    wanted = clipped(plain.train(training), x, *clip)
+    found = fused.train(training)(x_fused, low=clip[0], high=clip[1])
+    wanted.backward(upstream), found.backward(upstream)
+    close = {"atol": TOLERANCE[dtype], "rtol": TOLERANCE[dtype]}
+    torch.testing.assert_close(found, wanted, **close)
+    # sums over a batch grow with it
+    close["atol"] *= upstream[:, 0].numel()
+    torch.testing.assert_close(x_fused.grad, x.grad, **close)
+    for (name, value), (_, other) in zip(plain.named_parameters(), fused.named_parameters(), strict=True):
+        torch.testing.assert_close(other.grad, value.grad, **close, msg=lambda text, name=name: f"{name}: {text}")
+    for (name, value), (_, other) in zip(plain.named_buffers(), fused.named_buffers(), strict=True):
+        torch.testing.assert_close(other, value, **close, msg=lambda text, name=name: f"{name}: {text}")
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_gradients_pass_gradcheck_twice(training):
+    layer = layers(2)[1].train(training)
+    names = [name for name, _ in layer.named_parameters()]
+
+    def forward(x, *parameters):
+        scratch = {name: buffer.clone() for name, buffer in layer.named_buffers()}
+        values = {**dict(zip(names, parameters, strict=True)), **scratch}
+        return functional_call(layer, values, (x,), {"low": -0.3, "high": 1.4})
+
+    inputs = (maps((3, 2, 2, 3)), *(parameter.detach().clone().requires_grad_() for parameter in layer.parameters()))
+    assert torch.autograd.gradcheck(forward, inputs)
+    assert torch.autograd.gradgradcheck(forward, inputs)
+
+
+def test_the_kernels_step_aside_where_gradients_are_differentiated_and_only_there(monkeypatch):
+    called = []
+    monkeypatch.setattr(kernels, "backward_sums", lambda *args: called.append(1) or torch.zeros(2, 3, 4).unbind(0))
+    layer, x = layers(4)[1].float(), maps((3, 4, 5, 2), torch.float32)
+    torch.autograd.grad(layer(x).square().sum(), list(layer.parameters()), create_graph=True)
+    assert not called
+    torch.autograd.grad(layer(x).square().sum(), list(layer.parameters()))
+    assert called
+
+
+def test_float32_is_as_exact_as_torchs_own_normalisation_far_from_zero():
+    """Where the mean is a thousand deviations, a one-pass variance has no correct digit left."""
+    x = torch.randn(8, 6, 64, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) + 1000
+    plain, fused = layers(6)
+    wanted = plain(x)
+    errors = [(layer.float()(x.float()).double() - wanted).abs().max().item() for layer in (plain, fused)]
+    assert errors[1] < 2 * errors[0]
+
+
+@pytest.mark.parametrize("clip", CLIPS, ids=str)
+def test_the_instance_norm_is_torchs(clip):
+    plain, fused = nn.InstanceNorm2d(5, affine=True).double(), FusedInstanceNorm2d(5).double()
+    with torch.no_grad():
+        plain.weight.normal_(), plain.bias.normal_()
+    fused.load_state_dict(plain.state_dict())
+    x, x_fused = maps((3, 5, 6, 4)), maps((3, 5, 6, 4))
+    wanted, found = clipped(plain, x, *clip), fused.eval()(x_fused, low=clip[0], high=clip[1])
+    wanted.square().sum().backward(), found.square().sum().backward()
+    torch.testing.assert_close(found, wanted)
+    torch.testing.assert_close(x_fused.grad, x.grad)
+    torch.testing.assert_close(fused.weight.grad, plain.weight.grad)
+    torch.testing.assert_close(fused.bias.grad, plain.bias.grad)
+
+
+@pytest.mark.parametrize("norm", [FusedBatchInstanceNorm2d(5), nn.BatchNorm2d(5), FusedInstanceNorm2d(5)])
+@pytest.mark.parametrize(("ceiling", "activation"), [(math.inf, F.relu), (6.0, F.relu6), (0.5, None)])
+def test_norm_relu_is_the_norm_and_then_the_activation(norm, ceiling, activation):
+    x = maps((3, 5, 6, 4), torch.float32) * 5
+    wanted = activation(norm(x)) if activation else norm(x).clamp(0, ceiling)
+    torch.testing.assert_close(norm_relu(norm, x, ceiling=ceiling), wanted)
+
+
+@pytest.mark.parametrize("norm", [FusedBatchInstanceNorm2d(5), FusedInstanceNorm2d(5)])
+def test_a_type_that_the_kernels_cannot_take_goes_the_plain_way(norm):
+    x = maps((3, 5, 6, 4), torch.float32)
+    norm.eval()  # leaves the running statistics alone
+    found = norm_relu(norm.to(torch.bfloat16), x.bfloat16())
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), norm_relu(norm.float(), x), atol=0.05, rtol=0.05)
+
+
+def test_results_do_not_depend_on_the_number_of_threads():
+    x, layer = maps((6, 5, 20, 9), torch.float32), layers(5, torch.float32)[1]
+    found = []
+    for num_threads in (1, 2):
+        before = torch.get_num_threads()
+        torch.set_num_threads(num_threads)
+        try:
+            y = layer(x)
+            found.append((y, *torch.autograd.grad(y.square().sum(), [x, *layer.parameters()])))
+        finally:
+            torch.set_num_threads(before)
+    assert all(torch.equal(first, second) for first, second in zip(*found, strict=True))
+
+
+def test_a_value_that_is_not_a_number_stays_one():
+    x = torch.full((2, 5, 3, 2), math.nan)
+    assert norm_relu(FusedBatchInstanceNorm2d(5), x).isnan().all()
+
+
+@pytest.mark.parametrize("layer", [FusedBatchInstanceNorm2d(3), FusedInstanceNorm2d(3)])
+def test_a_map_of_one_pixel_has_no_variance_and_is_refused(layer):
+    with pytest.raises(ValueError, match=r"more than one pixel, found a map of shape \(4, 3, 1, 1\)"):
+        layer(torch.randn(4, 3, 1, 1))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_on_cuda_the_plain_equation_is_used():
+    plain, fused = layers(5, torch.float32)
+    x = maps((3, 5, 6, 4), torch.float32).cuda()
+    torch.testing.assert_close(fused.cuda()(x, low=0.0), plain.cuda()(x).relu())
