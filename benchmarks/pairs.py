@@ -1,7 +1,7 @@
 """How ours is measured against what a user would run instead: in turns, on one thread, in processor seconds.
 
-A ratio is the median over pairs that ran one after the other, so that a busy machine slows both. Peak memory is
-measured in a process of its own for each side, from what it held before (Linux alone tells).
+A ratio is the median over pairs that ran one after the other, so that a busy machine slows both. Peak memory is counted
+from what a process held before (Linux alone tells).
 """
 
 from __future__ import annotations
@@ -57,24 +57,65 @@ def processor_seconds(work: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def peaks(what: str, against: str, module: str, ours: str, other: str, *, goal: float | None = None) -> Row:
-    """Peak memory of two functions of a module: each is called, in a new process, to prepare and return the work."""
-    mine, its = (peak_in_new_process(module, name) for name in (ours, other))
-    return Row(what, against, mine / 1e9, its / 1e9, "GB", its / mine, goal)
+def apart(
+    what: str,
+    against: str,
+    module: str,
+    ours: str,
+    other: str,
+    *,
+    warm_ups: int = 3,
+    repeats: int = 3,
+    goal: float | None = None,
+    memory_goal: float | None = None,
+) -> tuple[Row, Row]:
+    """As `seconds`, with each side in a process of its own, whose peak memory is the second row.
+
+    Args:
+        warm_ups: before they count; a process holds the memory that it will use only after some.
+        ours, other: "name" or "name:argument", a function of the module that prepares and returns the work.
+    """
+    with Worker(module, ours) as mine, Worker(module, other) as its:
+        pairs = [(mine.run(), its.run()) for _ in range(warm_ups + repeats)]
+    times = [[seconds for seconds, _ in side] for side in zip(*pairs[warm_ups:], strict=True)]
+    peaks = [max(peak for _, peak in side) / 1e9 for side in zip(*pairs, strict=True)]
+    ratio = statistics.median(b / a for a, b in zip(*times, strict=True))
+    return (
+        Row(what, against, statistics.median(times[0]), statistics.median(times[1]), "s", ratio, goal),
+        Row(f"{what}: peak memory", against, peaks[0], peaks[1], "GB", peaks[1] / peaks[0], memory_goal),
+    )
 
 
-def peak_in_new_process(module: str, name: str) -> int:
-    command = [sys.executable, "-m", "benchmarks.pairs", module, name]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | ONE_THREAD)
-    return int(done.stdout.split()[-1])
+class Worker:
+    """A process that does its work once whenever it is told to."""
+
+    def __init__(self, module: str, name: str) -> None:
+        command = [sys.executable, "-m", "benchmarks.pairs", module, name]
+        environment = os.environ | ONE_THREAD
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.communicate()
+
+    def run(self) -> tuple[float, int]:
+        """Processor seconds of the work, and the most bytes held since it was prepared, less those held then."""
+        assert self.process.stdin and self.process.stdout
+        print(file=self.process.stdin, flush=True)
+        seconds, peak = json.loads(self.process.stdout.readline())
+        return seconds, peak
 
 
-def peak_bytes(work: Callable[[], object]) -> int:
-    """The most memory held during the work, less what was held before it."""
+def serve(work: Callable[[], object]) -> None:
+    """The other end of `Worker`."""
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
     before = _status("VmRSS")
-    work()
-    return _status("VmHWM") - before
+    for _ in sys.stdin:
+        print(json.dumps([processor_seconds(work), _status("VmHWM") - before]), flush=True)
 
 
 def main(rows: Callable[[], Iterable[Row]]) -> None:
@@ -89,8 +130,9 @@ def _status(field: str) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Peak memory of one function of a benchmark.")
+    parser = argparse.ArgumentParser(description="The process of one side; see Worker.")
     parser.add_argument("module")
     parser.add_argument("name")
     args = parser.parse_args()
-    print(peak_bytes(getattr(importlib.import_module(args.module), args.name)()))
+    name, *arguments = args.name.split(":")
+    serve(getattr(importlib.import_module(args.module), name)(*arguments))

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from metabin.model.backbone import BACKBONES, build_backbone
+from metabin.model.fused import outputs_made_again
 from metabin.model.pretrained import NONE, load_pretrained
 from metabin.model.swapping import swap_norms
 
@@ -39,7 +40,8 @@ class Embedder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> features (B, D), before the neck."""
-        with torch.autocast(images.device.type, self.precision, enabled=self.precision is not None):
+        autocast = torch.autocast(images.device.type, self.precision, enabled=self.precision is not None)
+        with autocast, outputs_made_again():
             maps = self.backbone(images)
         return maps.to(images.dtype).mean(dim=(2, 3))
 

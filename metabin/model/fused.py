@@ -21,7 +21,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 
+from metabin.model import kernels
 from metabin.model.norm import BatchInstanceNorm2d, batch_instance_norm, require_pixels
 
 
@@ -70,10 +72,13 @@ def norm_relu(norm: nn.Module, x: Tensor, *, ceiling: float = math.inf) -> Tenso
 
 
 def clip(y: Tensor, low: float, high: float) -> Tensor:
-    """y between two bounds, as an activation: the gradient of what is on a bound is 0."""
+    """y between two bounds, in place, which a norm's output allows: nothing keeps it for a backward pass.
+
+    The gradient of what is on a bound is 0, as of every ReLU.
+    """
     if high < math.inf:
-        return F.hardtanh(y, low, high)
-    return F.threshold(y, low, low) if low > -math.inf else y
+        return F.hardtanh_(y, low, high)
+    return torch.threshold_(y, low, low) if low > -math.inf else y
 
 
 def in_order(x: Tensor) -> Tensor:
@@ -85,6 +90,26 @@ def in_order(x: Tensor) -> Tensor:
 def fits(x: Tensor) -> bool:
     """Whether the kernels can take it."""
     return x.is_cpu and x.dtype in (torch.float32, torch.float64)
+
+
+def outputs_made_again() -> saved_tensors_hooks:
+    """A context in which no layer keeps the output of a fused norm for its backward pass; it is made again there.
+
+    That takes one more look at x, and half of a training's memory: a convolution would keep its input, next to the x
+    from which the norm before it makes that input.
+    """
+
+    def pack(tensor: Tensor) -> Any:
+        node: Any = tensor.grad_fn
+        return node if hasattr(node, "fused_settings") else tensor
+
+    def unpack(packed: Any) -> Tensor:
+        if isinstance(packed, Tensor):
+            return packed
+        (x, *_), (mean, scale, shift, *_) = packed.saved_tensors, packed.statistics
+        return kernels.forward(x, mean, scale, shift, packed.fused_settings.low, packed.fused_settings.high)
+
+    return saved_tensors_hooks(pack, unpack)
 
 
 class Fused(torch.autograd.Function):
@@ -103,8 +128,6 @@ class Fused(torch.autograd.Function):
         running_var: Tensor | None,
         settings: Settings,
     ) -> Tensor:
-        from metabin.model import kernels
-
         mean, var = kernels.moments(x)
         if settings.training:
             batch_mean = mean.mean(dim=0)
@@ -122,7 +145,7 @@ class Fused(torch.autograd.Function):
         batch_scale = rho * bn_weight * batch_rstd
         scale = batch_scale + (1 - rho) * in_weight * image_rstd
         shift = rho * bn_bias + (1 - rho) * in_bias + batch_scale * deviation
-        ctx.settings = settings
+        ctx.fused_settings = settings
         ctx.save_for_backward(x, rho, bn_weight, bn_bias, in_weight, in_bias, running_mean, running_var)
         ctx.statistics = mean, scale, shift, deviation, batch_rstd, image_rstd
         return kernels.forward(x, mean, scale, shift, settings.low, settings.high)
@@ -131,11 +154,9 @@ class Fused(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():  # create_graph: someone will differentiate what is returned here
             return plain_gradients(ctx, grad)
-        from metabin.model import kernels
-
         x, rho, bn_weight, bn_bias, in_weight, in_bias, *_ = ctx.saved_tensors
         mean, scale, shift, deviation, batch_rstd, image_rstd = ctx.statistics
-        settings = ctx.settings
+        settings = ctx.fused_settings
         grad = grad.contiguous(memory_format=torch.channels_last)
         clipped = mean, scale, shift, settings.low, settings.high
         sum0, sum1 = kernels.backward_sums(x, grad, *clipped)
@@ -169,7 +190,7 @@ class Fused(torch.autograd.Function):
 
 def plain_gradients(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     """The gradients by the plain equation, which can be differentiated again."""
-    settings, tensors = ctx.settings, ctx.saved_tensors
+    settings, tensors = ctx.fused_settings, ctx.saved_tensors
     y = batch_instance_norm(*tensors, training=settings.training, momentum=settings.momentum, eps=settings.eps)
     needed = [tensor for tensor, is_needed in zip(tensors, ctx.needs_input_grad, strict=False) if is_needed]
     found = iter(torch.autograd.grad(clip(y, settings.low, settings.high), needed, grad, create_graph=True))

@@ -9,7 +9,7 @@ from torch import nn
 from torch.func import functional_call
 
 from metabin.model import kernels
-from metabin.model.fused import FusedBatchInstanceNorm2d, FusedInstanceNorm2d, norm_relu
+from metabin.model.fused import FusedBatchInstanceNorm2d, FusedInstanceNorm2d, norm_relu, outputs_made_again
 from metabin.model.norm import BatchInstanceNorm2d
 
 TOLERANCE = {torch.float64: 1e-11, torch.float32: 2e-5}
@@ -125,6 +125,27 @@ def test_a_type_that_the_kernels_cannot_take_goes_the_plain_way(norm):
     found = norm_relu(norm.to(torch.bfloat16), x.bfloat16())
     assert found.dtype == torch.bfloat16
     torch.testing.assert_close(found.float(), norm_relu(norm.float(), x), atol=0.05, rtol=0.05)
+
+
+@pytest.mark.parametrize("second_order", [False, True])
+def test_outputs_are_made_again_for_the_backward_pass_with_the_same_gradients(second_order, monkeypatch):
+    made, forward = [], kernels.forward
+    monkeypatch.setattr(kernels, "forward", lambda *args: made.append(1) or forward(*args))
+    first, norm, second = nn.Conv2d(3, 5, 3), layers(5, torch.float32)[1], nn.Conv2d(5, 4, 3)
+    x, weights = maps((2, 3, 9, 8), torch.float32), [first.weight, second.weight]
+
+    def gradients():
+        loss = second(norm_relu(norm, first(x))).square().sum()
+        found = torch.autograd.grad(loss, weights, create_graph=second_order)
+        return torch.autograd.grad(sum(g.square().sum() for g in found), weights) if second_order else found
+
+    wanted = gradients()
+    assert len(made) == 1
+    with outputs_made_again():
+        found = gradients()
+    assert len(made) > 2
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_results_do_not_depend_on_the_number_of_threads():
