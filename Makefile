@@ -1,7 +1,7 @@
 # make repro   set up, run the whole pipeline on the embedded benchmark, write reports/
 # make test    set up, run the tests
 # make ui      browse the MLflow experiment in a web browser
-# make bench   time and peak memory of a training step
+# make bench   measure against what one would run instead, write docs/performance.json and its picture
 # make lint    ruff and pyright
 # Everything lives in .venv; nothing is installed twice.
 
@@ -26,8 +26,8 @@ test: setup-dev
 	python -m pytest
 
 bench: setup
-	@echo "== one training step of both backbones, one thread: some minutes"
-	python -m benchmarks.step
+	@echo "== benchmarks on one thread: about a quarter of an hour"
+	python -m benchmarks
 
 lint: setup-dev
 	ruff check . && ruff format --check . && pyright

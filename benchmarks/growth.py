@@ -1,0 +1,87 @@
+"""How the costs grow: a training step with batch, identities and domains; ranking with the gallery.
+
+Rows compare a size with the first of its series, so `ratio` below 1 says how much faster than the cost the size grew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import pairs, step
+
+BACKBONE = "mobilenetv2_1.0"
+SERIES: dict[str, tuple[int, ...]] = {
+    "images in a batch (4 domains)": (16, 32, 64, 96),
+    "training identities (batch 32)": (1_000, 4_000, 16_000, 64_000),
+    "source domains (batch 64)": (2, 4, 8),
+    "gallery images (1,000 queries)": (5_000, 20_000, 80_000),
+}
+
+
+def rows() -> Iterator[pairs.Row]:
+    for series, sizes in SERIES.items():
+        seconds = [median_seconds(work_of(series, size)) for size in sizes]
+        for size, own in zip(sizes, seconds, strict=True):
+            ratio = (size / sizes[0]) / (own / seconds[0])
+            yield pairs.Row(f"{size:,} {series}", f"{sizes[0]:,}", own, seconds[0], "s", ratio)
+
+
+def work_of(series: str, size: int) -> Callable[[], object]:
+    match series.split()[0]:
+        case "images":
+            return step.ours(BACKBONE, batch=size)
+        case "training":
+            return step.ours(BACKBONE, num_classes=size)
+        case "source":
+            return step.ours(BACKBONE, batch=64, num_domains=size)
+        case _:
+            return ranking(size)
+
+
+def ranking(num_gallery: int, *, num_query: int = 1_000, num_features: int = 2048) -> Callable[[], object]:
+    """Distances and scores of random embeddings."""
+    from metabin.protocol.evaluation import retrieval_scores
+    from metabin.types import Embeddings
+
+    random = np.random.default_rng(0)
+    query, gallery = (
+        Embeddings(
+            random.standard_normal((number, num_features), dtype=np.float32),
+            random.integers(0, num_gallery // 20, number),
+            random.integers(0, 6, number),
+        )
+        for number in (num_query, num_gallery)
+    )
+    return lambda: retrieval_scores(query, gallery)
+
+
+def median_seconds(work: Callable[[], object], *, warm_ups: int = 2, repeats: int = 3) -> float:
+    """Processor seconds of the work, once it holds the memory that it needs."""
+    return float(np.median([pairs.processor_seconds(work) for _ in range(warm_ups + repeats)][warm_ups:]))
+
+
+def draw(found: Sequence[dict[str, Any]], path: Path) -> None:
+    """A panel for each series, both axes logarithmic, with the line of a cost that grows as the size does."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 3.2), layout="constrained")
+    for axes, (series, sizes) in zip(figure.subplots(1, len(SERIES)), SERIES.items(), strict=True):
+        seconds = [row["ours"] for size in sizes for row in found if row["what"] == f"{size:,} {series}"]
+        axes.loglog(sizes, seconds, "o-", color="#1f5fa8", label="measured")
+        axes.loglog(sizes, [seconds[0] * size / sizes[0] for size in sizes], ":", color="#888888", label="as the size")
+        axes.set_xticks(sizes, [f"{size:,}" for size in sizes], rotation=30)
+        axes.minorticks_off()
+        axes.set_yticks(seconds, [f"{value:.2g}" for value in seconds])
+        axes.set_xlabel(series)
+        axes.grid(alpha=0.3)
+    figure.axes[0].set_ylabel("processor seconds, one thread")
+    figure.axes[0].legend(frameon=False)
+    figure.savefig(path, dpi=110)
+
+
+if __name__ == "__main__":
+    pairs.main(rows)
