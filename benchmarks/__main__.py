@@ -1,4 +1,4 @@
-"""Run every benchmark, each in a process of its own on one thread; print a table, write it and a picture to docs/.
+"""Run every benchmark, each in a process of its own on one thread; print tables, and put them into docs/performance.md.
 
 python -m benchmarks                   all: about a quarter of an hour
 python -m benchmarks step ranking      some; the other rows of the last run stay as they were
@@ -21,7 +21,8 @@ from metabin.files import write_text
 
 NAMES = ("step", "ranking", "loading", "startup", "growth")
 DOCS = Path(__file__).parents[1] / "docs"
-RESULTS = DOCS / "performance.json"
+RESULTS, PAGE = DOCS / "performance.json", DOCS / "performance.md"
+BEGIN = "<!-- what follows is written by `make bench` -->\n"
 
 
 def main() -> None:
@@ -34,6 +35,11 @@ def main() -> None:
         results[name] = {"date": date.today().isoformat(), "machine": machine(), "rows": rows}
         write_text(RESULTS, json.dumps(results, indent=1) + "\n")
         print(table(rows), flush=True)
+    sections = [f"{BEGIN}\n"]
+    for name in (name for name in NAMES if name in results):
+        found = results[name]
+        sections.append(f"### {name}\n\n{found['date']}, {found['machine']}\n\n{table(found['rows'])}\n")
+    write_text(PAGE, PAGE.read_text().partition(BEGIN)[0] + "\n".join(sections))
     growth.draw(results["growth"]["rows"], DOCS / "performance.png")
 
 

@@ -158,6 +158,23 @@ def test_meta_step_changes_only_rho(embedder):
         assert torch.equal(value, before[name]) != name.endswith(".rho"), name
 
 
+def test_in_a_meta_step_no_weight_is_differentiated_and_no_logit_computed(embedder, monkeypatch):
+    asked, classified, convolve = [], [], nn.Conv2d.forward
+
+    def spy(layer, x):
+        asked.append(layer.weight.requires_grad)
+        return convolve(layer, x)
+
+    monkeypatch.setattr(nn.Conv2d, "forward", spy)
+    monkeypatch.setattr(nn.Linear, "forward", lambda layer, x: classified.append(1))
+    meta_step(embedder, small_batch(), small_batch(1), SGD(list(rho_of(embedder).values()), lr=1.0), 0.1)
+    assert len(asked) == 2 * sum(isinstance(module, nn.Conv2d) for module in embedder.modules())
+    assert not any(asked)
+    assert not classified
+    assert all(parameter.grad is None for parameter in embedder.parameters())
+    assert embedder.backbone.get_submodule("conv").weight.requires_grad
+
+
 def test_joint_training_moves_rho_with_the_base_loss_and_keeps_it_in_the_unit_interval(embedder):
     rho = list(rho_of(embedder).values())
     for parameter in rho:
