@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 from metabin.types import RetrievalScores
 
 BLOCK = 1 << 25  # distances that are in memory at once: 134 MB in float32
-CHUNK = 4096  # gallery images whose unit rows are
+CHUNK = 4096  # rows whose squares are
+Multiply = Callable[[np.ndarray], np.ndarray]
 _NONE = np.empty(0, np.int64)
 
 
@@ -20,15 +21,19 @@ def cosine_distance(query: ArrayLike, gallery: ArrayLike) -> np.ndarray:
     return 1 - query @ gallery.T
 
 
-def cosine_blocks(query: np.ndarray, gallery: np.ndarray) -> Iterator[np.ndarray]:
-    """The rows of `cosine_distance`, some queries at a time: the whole matrix of MSMT17 would take 4 GB."""
+def cosine_blocks(query: np.ndarray, gallery: np.ndarray, multiply: Multiply | None = None) -> Iterator[np.ndarray]:
+    """The rows of `cosine_distance`, some queries at a time: the whole matrix of MSMT17 would take 4 GB.
+
+    Args:
+        multiply: gives rows @ gallery.T of some rows; numpy's product if there is none.
+    """
+    multiply = multiply or (lambda rows: rows @ gallery.T)
+    scale = -1 / _lengths(gallery)  # of columns: unit rows of the gallery would be a second copy of it
     for rows in row_blocks(len(query), len(gallery)):
-        unit = _unit_rows(query[rows])
-        distance = np.empty((len(unit), len(gallery)), unit.dtype)
-        for start in range(0, len(gallery), CHUNK):  # unit rows of all of the gallery would be a second copy of it
-            columns = slice(start, start + CHUNK)
-            distance[:, columns] = unit @ _unit_rows(gallery[columns]).T
-        yield np.subtract(1, distance, out=distance)
+        distance = multiply(_unit_rows(query[rows]))
+        distance *= scale
+        distance += 1
+        yield distance
 
 
 def row_blocks(num_query: int, num_gallery: int) -> Iterator[slice]:
@@ -102,30 +107,25 @@ def ranks_of_matches(
 ) -> Iterator[np.ndarray]:
     """For one query after the other the 1-based ranks of its matches, ascending, (m,) int64; m = 0 if it has none.
 
-    Nothing is sorted: the rank of a match is one more than the number of images before it, which are the nearer ones,
-    and those at its distance that come earlier in the gallery.
-
     Args:
         blocks: the rows of the distance matrix, some queries at a time, (B, G).
     """
+    from metabin.ranking import count_nearer
+
     images = _rows_by_pid(gallery_pid)
-    query = 0
+    first = 0
     for block in blocks:
-        if np.isnan(block).any():
-            raise ValueError(
-                f"{np.isnan(block).sum()} of {block.size} distances are not numbers; look at the embeddings first"
-            )
-        for row in block:
-            same_pid = images.get(int(query_pid[query]), _NONE)
-            same_camera = gallery_camid[same_pid] == query_camid[query]
-            matches = same_pid[~same_camera]
-            left_out = same_pid[same_camera]
-            ranks = [
-                1 + _num_before(row, row[match], match) - _num_before(row[left_out], row[match], left_out < match)
-                for match in matches
-            ]
-            yield np.sort(np.array(ranks, np.int64))
-            query += 1
+        queries = range(first, first + len(block))
+        same_pid = [images.get(int(query_pid[query]), _NONE) for query in queries]
+        same_camera = [gallery_camid[found] == query_camid[q] for found, q in zip(same_pid, queries, strict=True)]
+        matches, match_ends = _joined([found[~same] for found, same in zip(same_pid, same_camera, strict=True)])
+        left_out, left_out_ends = _joined([found[same] for found, same in zip(same_pid, same_camera, strict=True)])
+        ranks = np.empty(len(matches), np.int64)
+        num_bad = count_nearer(np.ascontiguousarray(block), matches, match_ends, left_out, left_out_ends, ranks)
+        if num_bad:
+            raise ValueError(f"{num_bad} of {block.size} distances are not numbers; look at the embeddings first")
+        yield from np.split(ranks, match_ends[:-1])
+        first += len(block)
 
 
 def ranking(distance: np.ndarray, left_out: np.ndarray) -> np.ndarray:
@@ -134,10 +134,9 @@ def ranking(distance: np.ndarray, left_out: np.ndarray) -> np.ndarray:
     return order[~left_out[order]]
 
 
-def _num_before(distances: np.ndarray, own: float, earlier: int | np.ndarray) -> int:
-    """How many are nearer than `own`, or as near and earlier in the gallery: the first so many, or those of a mask."""
-    same = distances[:earlier] if isinstance(earlier, (int, np.integer)) else distances[earlier]
-    return int(np.count_nonzero(distances < own) + np.count_nonzero(same == own))
+def _joined(parts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """All parts in one, and where each ends."""
+    return np.concatenate(parts), np.cumsum([len(part) for part in parts])
 
 
 def _rows_by_pid(gallery_pid: np.ndarray) -> dict[int, np.ndarray]:
@@ -149,7 +148,13 @@ def _rows_by_pid(gallery_pid: np.ndarray) -> dict[int, np.ndarray]:
 
 def _unit_rows(vectors: ArrayLike) -> np.ndarray:
     vectors = np.asarray(vectors)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return vectors / _lengths(vectors)[:, None]
+
+
+def _lengths(vectors: np.ndarray) -> np.ndarray:
+    """Of rows, (N, D) -> (N,), at least 1e-12; squares of all of them at once would be a second copy."""
+    parts = [np.linalg.norm(vectors[start : start + CHUNK], axis=1) for start in range(0, len(vectors), CHUNK)]
+    return np.maximum(np.concatenate(parts), 1e-12)
 
 
 def _check(

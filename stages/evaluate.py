@@ -45,9 +45,10 @@ def main() -> None:
             )
             for test, rest in parts:
                 query, gallery = evaluation.embed_test(model, test)
-                rows.append(key | evaluation.score_row(evaluation.retrieval_scores(query, gallery), test))
+                found = evaluation.retrieval_scores(query, gallery, device)
+                rows.append(key | evaluation.score_row(found, test))
                 if rest:
-                    found = evaluation.retrieval_scores(*rest.embeddings(query, gallery))
+                    found = evaluation.retrieval_scores(*rest.embeddings(query, gallery), device)
                     clean_rows.append(key | evaluation.score_row(found, rest.test))
                 if test.unseen and (method, seed) == shown and not test.trial:
                     records = store.load_records(layout.PARTITION, test.domain)

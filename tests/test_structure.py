@@ -16,13 +16,14 @@ MAY_IMPORT = {
     "data": BOTTOM | {"data"},
     "model": BOTTOM | {"model"},
     "losses": BOTTOM,
-    "metrics": BOTTOM,
+    "ranking": BOTTOM,
+    "metrics": BOTTOM | {"ranking"},
     "engine": BOTTOM | {"engine", "model", "data", "losses"},
     "protocol": BOTTOM | {"protocol", "model", "data", "metrics"},
     "report": BOTTOM | {"report", "protocol"},
     "tracking": BOTTOM | {"tracking", "protocol"},
 }
-HEAVY = ("torch", "torchvision", "mlflow", "matplotlib", "pandas", "dvc")
+HEAVY = ("torch", "torchvision", "mlflow", "matplotlib", "pandas", "dvc", "numba")
 # They carry values, and values are tracked as params; what happens to a value shows in the layer that uses it.
 NOT_DEPENDENCIES = {
     "metabin/__init__.py",

@@ -13,7 +13,7 @@ import torch
 
 from metabin.data.loading import ImageSet, load_part, normalise
 from metabin.data.store import num_trials
-from metabin.metrics import cosine_blocks, score_blocks
+from metabin.metrics import Multiply, cosine_blocks, score_blocks
 from metabin.model.embedder import Embedder
 from metabin.types import Embeddings, RetrievalScores
 
@@ -72,10 +72,21 @@ def embed_test(model: Embedder, test: TestSet) -> tuple[Embeddings, Embeddings]:
     return (gallery if test.every_image_queries else embed(model, test.query)), gallery
 
 
-def retrieval_scores(query: Embeddings, gallery: Embeddings) -> RetrievalScores:
-    """CMC, mAP and mINP by cosine distance and the Market-1501 rule."""
-    blocks = cosine_blocks(query.features, gallery.features)
+def retrieval_scores(query: Embeddings, gallery: Embeddings, device: torch.device | None = None) -> RetrievalScores:
+    """CMC, mAP and mINP by cosine distance and the Market-1501 rule.
+
+    Args:
+        device: where the product of the embeddings is computed; by numpy if it is None or the CPU.
+    """
+    multiply = product_on(device, gallery.features) if device and device.type != "cpu" else None
+    blocks = cosine_blocks(query.features, gallery.features, multiply)
     return score_blocks(blocks, query.pid, gallery.pid, query.camid, gallery.camid)
+
+
+def product_on(device: torch.device, gallery: np.ndarray) -> Multiply:
+    """A function that gives rows @ gallery.T, computed on the device, where the gallery stays."""
+    columns = torch.from_numpy(gallery).to(device).T
+    return lambda rows: (torch.from_numpy(rows).to(device) @ columns).cpu().numpy()
 
 
 def score_row(scores: RetrievalScores, test: TestSet) -> dict[str, Any]:
