@@ -19,7 +19,8 @@ def count_nearer(
 ) -> int:
     """Write the 1-based ranks of every query's matches, ascending.
 
-    A rank is one more than the images that are nearer, or as near and earlier in the gallery; those left out do not count.
+    A rank is one more than the images that are nearer, or as near and earlier in the gallery, not counting those left
+    out.
 
     Args:
         distance: (B, G), a row for each query. matches, left_out: gallery indices, those of the first query first;
