@@ -1,7 +1,7 @@
 """Run every benchmark, each in a process of its own on one thread; print tables, and put them into docs/performance.md.
 
-python -m benchmarks                   all: about ten minutes
-python -m benchmarks step              some; the other rows of the last run stay as they were
+python -m benchmarks                   all: about a quarter of an hour
+python -m benchmarks step ranking      some; the other rows of the last run stay as they were
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from benchmarks import growth
 from benchmarks.pairs import ONE_THREAD
 from metabin.files import write_text
 
-NAMES = ("step", "growth")
+NAMES = ("step", "ranking", "loading", "startup", "growth")
 DOCS = Path(__file__).parents[1] / "docs"
 RESULTS, PAGE = DOCS / "performance.json", DOCS / "performance.md"
 BEGIN = "<!-- what follows is written by `make bench` -->\n"

@@ -1,12 +1,10 @@
-"""What real data sets cost: checking the 121,765 images of Protocol-1, and evaluating on MSMT17. One thread.
+"""What real data sets cost: checking the 121,765 images of Protocol-1. One thread.
 
-Stand-ins of the right number, names and image size, of noise: time and memory are those of the data, scores are not.
+Stand-ins of the right number, names and image size, of noise: time and memory are those of the data.
 """
 
 from __future__ import annotations
 
-import argparse
-import io
 import json
 import resource
 import tempfile
@@ -14,23 +12,18 @@ import time
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from benchmarks.loading import jpeg
 from metabin.data import doctor, partition
-from metabin.protocol.evaluation import retrieval_scores
-from metabin.types import Domain, Embeddings, Fold, ImageRecord
+from metabin.types import Domain, Fold, ImageRecord
 
 # Images of P-1's sources, from protocols/p1-duke.yaml; written as JPEGs of Market-1501's size.
 SOURCES = {"cuhk02": 7_264, "cuhk03": 14_097, "market1501": 29_419, "dukemtmcreid": 36_411, "cuhk_sysu": 34_574}
 NUM_TEMPLATES = 500  # different images; their files are repeated under all names
-MSMT17 = (11_659, 82_161, 3_060, 15)  # queries, gallery images, identities, cameras
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("manifests", "evaluation"))
-    part = parser.parse_args().part
-    found = manifests() if part == "manifests" else evaluation()
+    found = manifests()
     found["peak memory, GB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(json.dumps({name: round(value, 2) for name, value in found.items()}, indent=1))
 
@@ -52,39 +45,12 @@ def manifests() -> dict[str, float]:
     return {"images": sum(SOURCES.values()), "examined, s": examined, "manifest, s": both - examined}
 
 
-def jpeg(random: np.random.Generator) -> bytes:
-    content = io.BytesIO()
-    small = Image.fromarray(random.integers(0, 255, (16, 8, 3), np.uint8))
-    small.resize((64, 128)).save(content, "JPEG", quality=90)
-    return content.getvalue()
-
-
 def stand_in(folder: Path, name: str, number: int, templates: list[bytes]) -> Domain:
     records = tuple(ImageRecord(f"{index:06}.jpg", index // 8, index % 6, name) for index in range(number))
     (folder / name).mkdir()
     for index, record in enumerate(records):
         (folder / name / record.path).write_bytes(templates[index % NUM_TEMPLATES])
     return Domain(records, folder / name, "stand-in", "")
-
-
-def evaluation() -> dict[str, float]:
-    """Score random embeddings of ResNet-50's size."""
-    import torch
-
-    torch.set_num_threads(1)
-    num_query, num_gallery, num_ids, num_cams = MSMT17
-    random = np.random.default_rng(0)
-    query, gallery = (
-        Embeddings(
-            random.standard_normal((number, 2048), dtype=np.float32),
-            random.integers(0, num_ids, number),
-            random.integers(0, num_cams, number),
-        )
-        for number in (num_query, num_gallery)
-    )
-    start = time.process_time()
-    scores = retrieval_scores(query, gallery)
-    return {"queries": scores.num_query, "scored, s": time.process_time() - start}
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def _nearer(block: np.ndarray, own: float) -> int:
     count = np.int32(0)
     for k in range(len(block)):
         count += np.int32(block[k] < own)
-    return count
+    return int(count)
 
 
 @njit(cache=True, nogil=True)
@@ -62,7 +62,7 @@ def _not_farther(block: np.ndarray, own: float) -> int:
     count = np.int32(0)
     for k in range(len(block)):
         count += np.int32(block[k] <= own)
-    return count
+    return int(count)
 
 
 @njit(cache=True, nogil=True)
@@ -70,4 +70,4 @@ def _not_numbers(block: np.ndarray) -> int:
     count = np.int32(0)
     for k in range(len(block)):
         count += np.int32(block[k] != block[k])
-    return count
+    return int(count)

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch.optim import SGD
 
-from benchmarks import pairs, textbook
+from benchmarks import pairs, ranking, textbook
 from benchmarks.__main__ import table
+from metabin import metrics
 from metabin.engine.learner import base_step, meta_step, rho_of
 from metabin.model.embedder import build_embedder
 from metabin.types import Batch
@@ -97,3 +98,8 @@ def test_the_table_has_a_line_a_row():
         "| a | b | 1 s | 2.5 s | 2.50 |  |",
         "| a | b | 1 s | 2.5 s | 2.50 | 2 |",
     ]
+
+
+def test_the_sorting_evaluator_finds_our_map():
+    case = ranking.distances("Market-1501", 5)
+    assert ranking.by_sorting(*case) == pytest.approx(metrics.score(*case).mAP, rel=1e-12)

@@ -213,6 +213,7 @@ class Augment(Section):
     flip: Fraction
     pad: Whole
     colour_jitter: bool
+    erasing: Fraction
 
 
 class Meta(Section):

@@ -17,8 +17,8 @@ from metabin.data.store import load_pixels, load_records, part_rows
 from metabin.types import Batch
 
 # Means and deviations of ImageNet's RGB in 0..255, with which every backbone's pretrained weights were made.
-PIXEL_MEAN = torch.tensor([123.675, 116.28, 103.53]).view(3, 1, 1)
-PIXEL_STD = torch.tensor([58.395, 57.12, 57.375]).view(3, 1, 1)
+PIXEL_MEAN = torch.tensor([123.675, 116.28, 103.53])
+PIXEL_STD = torch.tensor([58.395, 57.12, 57.375])
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,11 @@ class ImageSet:
 
     def images(self, index: np.ndarray) -> np.ndarray:
         """The pixels of the indexed images, (B, H, W, 3) uint8."""
-        return np.stack([self.pixels[self.dataset[i]][self.row[i]] for i in index])
+        return np.stack(self.views(index))
+
+    def views(self, index: np.ndarray) -> list[np.ndarray]:
+        """The same, each where it is on disk, (H, W, 3)."""
+        return [self.pixels[self.dataset[i]][self.row[i]] for i in index]
 
 
 def load_part(
@@ -80,14 +84,18 @@ def training_batch(
     data: ImageSet, index: np.ndarray, random: np.random.Generator, settings: Augment, device: torch.device
 ) -> Batch:
     """The indexed images, augmented, as a batch on the device."""
-    images = augment(data.images(index), random, settings)
+    images = torch.from_numpy(augment(data.views(index), random, settings))
+    if device.type == "cuda":
+        images = images.pin_memory()  # the copy, as bytes, then overlaps with the step before
     label, camid, domain = (
         torch.from_numpy(column[index]).to(device) for column in (data.label, data.camid, data.domain)
     )
-    return Batch(normalise(torch.from_numpy(images).to(device)), label, camid, domain)
+    return Batch(normalise(images.to(device, non_blocking=True)), label, camid, domain)
 
 
 def normalise(images: Tensor) -> Tensor:
-    """(B, H, W, 3) uint8 -> (B, 3, H, W) float32, contiguous."""
-    images = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
-    return (images - PIXEL_MEAN.to(images.device)) / PIXEL_STD.to(images.device)
+    """(B, H, W, 3) uint8 -> (B, 3, H, W) float32, channels last in memory."""
+    batch, height, width, channels = images.shape
+    mean, std = (colour.repeat(width).to(images.device) for colour in (PIXEL_MEAN, PIXEL_STD))
+    rows = images.reshape(batch, height, width * channels).to(torch.float32)  # loops over 3 numbers are slow
+    return rows.sub_(mean).div_(std).view(images.shape).permute(0, 3, 1, 2)
