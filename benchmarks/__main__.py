@@ -40,7 +40,8 @@ def main() -> None:
         found = results[name]
         sections.append(f"### {name}\n\n{found['date']}, {found['machine']}\n\n{table(found['rows'])}\n")
     write_text(PAGE, PAGE.read_text().partition(BEGIN)[0] + "\n".join(sections))
-    growth.draw(results["growth"]["rows"], DOCS / "performance.png")
+    if "growth" in results:
+        growth.draw(results["growth"]["rows"], DOCS / "performance.png")
 
 
 def run(name: str) -> list[dict]:
