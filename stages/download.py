@@ -27,7 +27,7 @@ def main() -> None:
     from metabin.files import write_bytes
 
     config = load_config()
-    folders = layout.raw(domain, config.protocol.groups)
+    folders = layout.raw(domain, config.protocol)
     drawn = {name: catalogue.is_drawn(name, Path(config.data.folder)) for name in folders}
     sheets = [(draw if drawn[name] else take)(config, name, folder) for name, folder in folders.items()]
     sheet = io.BytesIO()

@@ -40,9 +40,9 @@ def main() -> None:
     with cli.progress(f"evaluate {fold}", len(trainings), "model") as done:
         for method, seed in trainings:
             key = {"fold": fold, "method": method, "seed": seed}
-            model = load_model(
-                layout.training(fold, method, seed) / "weights.safetensors", config.model, method, device
-            )
+            base, own = config.of(method)
+            path = layout.training(fold, method, seed) / "weights.safetensors"
+            model = load_model(path, own.model, base, device)
             for test, rest in parts:
                 query, gallery = evaluation.embed_test(model, test)
                 found = evaluation.retrieval_scores(query, gallery, device)

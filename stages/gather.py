@@ -28,7 +28,7 @@ def gather(config: Config) -> ReportInputs:
     from metabin.report.provenance import provenance
 
     protocol, methods = config.protocol, config.protocol.methods
-    folds = leave_one_out(protocol.domains, protocol.sources, protocol.groups)
+    folds = leave_one_out(protocol.domains, protocol.sources, protocol.groups, protocol.sources_of)
     domains = datasets(folds)
     images = {name: store.load_records(layout.PARTITION, name) for name in domains}
     roots = store.load_image_roots(layout.PARTITION)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,16 +16,21 @@ REPORTS = Path("reports")
 PROTOCOLS = Path("protocols")
 
 
-def raw(domain: str, groups: Mapping[str, Sequence[str]]) -> dict[str, Path]:
-    """The folder of every data set of a domain: its own, or one for each member of a group."""
-    return {name: RAW / domain / name for name in groups[domain]} if domain in groups else {domain: RAW / domain}
+def raw(domain: str, protocol: Protocol) -> dict[str, Path]:
+    """The folder of every data set of a domain: its own, or one for each member of a group and for each source that
+    trains for it alone.
+    """
+    members, own = protocol.groups.get(domain, [domain]), protocol.sources_of.get(domain, [])
+    if domain in protocol.groups or own:
+        return {name: RAW / domain / name for name in (*members, *own)}
+    return {domain: RAW / domain}
 
 
 def raw_folders(protocol: Protocol) -> dict[str, Path]:
     """The folder of every data set of a protocol."""
     found: dict[str, Path] = {}
     for domain in (*protocol.domains, *protocol.sources):
-        found |= raw(domain, protocol.groups)
+        found |= raw(domain, protocol)
     return found
 
 

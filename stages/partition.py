@@ -24,7 +24,7 @@ def main() -> None:
 
     config = load_config()
     size, protocol = config.partition, config.protocol
-    folds = leave_one_out(protocol.domains, protocol.sources, protocol.groups)
+    folds = leave_one_out(protocol.domains, protocol.sources, protocol.groups, protocol.sources_of)
     folders = layout.raw_folders(protocol)
     domains = {name: catalogue.read(name, folders[name]) for name in datasets(folds)}
     splits = {fold: split(fold, domains, config) for fold in folds}  # before any image is decoded: errors cost nothing

@@ -17,13 +17,17 @@ def main() -> None:
     from metabin import tracking
     from metabin.config import load_config
     from metabin.data import loading, store
-    from metabin.engine import checkpoint, trainer, weights
+    from metabin.engine import checkpoint, methods, trainer, weights
 
-    config = load_config()
+    method, config = load_config().of(args.method)
     manifest = store.load_manifest(layout.PARTITION, args.fold)
-    sources = loading.load_part(layout.PARTITION, manifest, tuple(manifest["sources"]), "train")
-    training = trainer.Trainer(config, sources, args.method, args.seed)
-    identity = trainer.identity(config, args.method, args.seed, manifest)
+    names = tuple(manifest["sources"])[: None if config.optim.num_sources == "all" else config.optim.num_sources]
+    sources = loading.load_part(layout.PARTITION, manifest, names, "train")
+    target = None
+    if methods.find(method).learns_on_target:
+        target = loading.load_part(layout.PARTITION, manifest, tuple(manifest["targets"]), "query")
+    training = trainer.Trainer(config, sources, method, args.seed, target=target)
+    identity = trainer.identity(config, method, args.seed, manifest)
     digest, directory = checkpoint.state_digest(identity), layout.training(args.fold, args.method, args.seed)
 
     title = f"{args.fold}/{args.method}/seed-{args.seed}"
@@ -55,7 +59,7 @@ def main() -> None:
 
         model = training.run(watch=watch, state_path=layout.resume(digest), digest=digest)
         header = {
-            "method": args.method,
+            "method": method,
             "num_classes": sources.num_classes,
             "sha256": checkpoint.values_digest(identity),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from ruamel.yaml.error import YAMLError
 
 from metabin.config.sections import (
     BACKBONES,
+    BASELINES,
+    META_LEARNED,
     METABIN,
     Augment,
     Benchmark,
@@ -18,6 +21,7 @@ from metabin.config.sections import (
     Data,
     Meta,
     Model,
+    Name,
     Optim,
     Partition,
     Protocol,
@@ -44,7 +48,9 @@ __all__ = [
 ]
 
 
-UNION_PARTS = ("literal['auto']", "literal['all','official']", "constrained-int")  # pydantic's names, not ours
+# pydantic's names, not ours
+UNION_PARTS = ("literal['auto']", "literal['all','official']", "literal['all']", "constrained-int")
+OF_A_TRAINING = ("model", "optim", "augment", "meta")  # the sections that a variant may change
 
 
 class Config(Section):
@@ -60,6 +66,21 @@ class Config(Section):
     meta: Meta
     record: Record
     compute: Compute
+    variants: dict[Name, dict[str, Any]]
+
+    @model_validator(mode="after")
+    def _variants_fit(self) -> Config:
+        for name in self.variants:
+            if name in (*BASELINES, *META_LEARNED):
+                raise ValueError(f"variants.{name} has the name of a method; give the variant another")
+            try:
+                self.of(name)
+            except ConfigError as error:
+                raise ValueError(str(error)) from None
+        known = (*META_LEARNED, *self.variants)
+        if wrong := [name for name in self.protocol.meta_learned if name not in known]:
+            raise ValueError(f"protocol.meta_learned: {', '.join(wrong)} is unknown; known are {', '.join(known)}")
+        return self
 
     @model_validator(mode="after")
     def _sections_fit(self) -> Config:
@@ -81,6 +102,42 @@ class Config(Section):
                 f"has nothing to average; make partition.height or width larger than {stride}"
             )
         return self
+
+    def of(self, name: str) -> tuple[str, Config]:
+        """The method that a name in `protocol.methods` stands for, and the parameters of its trainings.
+
+        A variant is a method with some parameters of its own: {"method": "metabin", "meta.inner_schedule": "fixed"}.
+
+        Raises:
+            ConfigError: the variant names no method, or changes what is not a parameter of a training.
+        """
+        if name not in self.variants:
+            return name, self
+        changes = dict(self.variants[name])
+        method = changes.pop("method", None)
+        if method not in (*BASELINES, *META_LEARNED):
+            wanted = ", ".join((*BASELINES, *META_LEARNED))
+            raise ConfigError(f"variants.{name}.method is {method!r}; wanted is one of {wanted}")
+        values = self.model_dump() | {"variants": {}}
+        values["protocol"]["meta_learned"] = [METABIN]  # the variants' names are not known any more
+        for key, value in changes.items():
+            _change(values, key, value, f"variants.{name}")
+        return method, parse_config(values, source=f"variants.{name}")
+
+
+def _change(values: dict[str, Any], key: str, value: Any, source: str) -> None:
+    """Set a dotted key; what is wrong with its last part is told when the whole is parsed."""
+    *sections, last = key.split(".")
+    if not sections or sections[0] not in OF_A_TRAINING:
+        raise ConfigError(
+            f"{source} changes {key}; a variant can change what is in {', '.join(OF_A_TRAINING)}, as meta.inner_lr"
+        )
+    place: Any = values
+    for section in sections:
+        place = place.get(section)
+        if not isinstance(place, dict):
+            raise ConfigError(f"{source} changes {key}, but there is no section {section}")
+    place[last] = deepcopy(value)
 
 
 def load_config(path: str | Path = "params.yaml") -> Config:

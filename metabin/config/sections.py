@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from metabin.errors import ConfigError
 
 BASELINES = ("bn", "in", "half", "dualnorm", "bin_fixed", "bin_shared", "bin_joint")
-META_LEARNED = ("metabin", "metabin_shared", "mldg")
+META_LEARNED = ("metabin", "metabin_shared", "mldg", "bin_target")
 METABIN = "metabin"
 
 # By backbone: how many times smaller than the image its last map is, and the torchvision weights that fit it.
@@ -69,11 +69,14 @@ class MetaTestLosses(Weights):
 
 
 class Protocol(Section):
-    """Who trains and who tests. Each of `domains` is held out once; all others and `sources` train."""
+    """Who trains and who tests. Each of `domains` is held out once; all others and `sources` train, or those of
+    `sources_of` where it names the one held out.
+    """
 
     domains: list[Name] = Field(min_length=1)
     sources: list[Name]
     groups: dict[Name, Annotated[list[Name], Field(min_length=1)]]
+    sources_of: dict[Name, Annotated[list[Name], Field(min_length=1)]]
     baselines: list[Name]
     meta_learned: list[Name] = Field(min_length=1)
     seeds: list[Whole] = Field(min_length=1)
@@ -98,16 +101,18 @@ class Protocol(Section):
     def _learn_rho(cls, value: list[str]) -> list[str]:
         if wrong := [name for name in value if name in BASELINES]:
             raise ValueError(f"{', '.join(wrong)} has no rho to meta-learn; known are {', '.join(META_LEARNED)}")
-        if wrong := [name for name in value if name not in META_LEARNED]:
-            raise ValueError(f"{', '.join(wrong)} is unknown; known are {', '.join(META_LEARNED)}")
         return value
 
     @model_validator(mode="after")
     def _roles_fit(self) -> Protocol:
         if both := [name for name in self.sources if name in self.domains]:
             raise ValueError(f"{', '.join(both)} is in domains, to be held out, and in sources, to train always")
-        if absent := [name for name in self.groups if name not in self.domains]:
-            raise ValueError(f"groups explains {', '.join(absent)}, which is not among protocol.domains")
+        for key in ("groups", "sources_of"):
+            if absent := [name for name in getattr(self, key) if name not in self.domains]:
+                raise ValueError(f"{key} explains {', '.join(absent)}, which is not among protocol.domains")
+        for name, sources in self.sources_of.items():
+            if both := sorted(set(sources) & set(self.groups.get(name, [name]))):
+                raise ValueError(f"sources_of trains {name} on {', '.join(both)}, which it is tested on")
         if self.num_sources < 1:
             raise ValueError(f"domains is {self.domains}: with that one held out, nothing is left to train on")
         return self
@@ -115,7 +120,8 @@ class Protocol(Section):
     @property
     def num_sources(self) -> int:
         """Source domains of a fold, at least; more where a group is among them."""
-        return len(self.domains) - 1 + len(self.sources)
+        others = len(self.domains) - 1 + len(self.sources)
+        return min(len(self.sources_of[name]) if name in self.sources_of else others for name in self.domains)
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -157,6 +163,8 @@ class Partition(Section):
 class Model(Section):
     backbone: Name
     pretrained: Annotated[str, Field(min_length=1)]
+    in_affine: Literal["identity", "copied"]
+    rho_per: Literal["channel", "layer"]
     rho_init: Fraction
     rho_fixed: Fraction
 
@@ -200,6 +208,7 @@ class Optim(Section):
     smoothing: Annotated[float, Field(ge=0, lt=0.5)]
     margin: NotNegative
     rho_lr: Positive
+    num_sources: Literal["all"] | Annotated[int, Field(ge=1)]
 
     @field_validator("milestones")
     @classmethod
@@ -226,6 +235,7 @@ class Meta(Section):
     ids_per_domain: Annotated[int, Field(ge=2)]
     train_losses: MetaTrainLosses
     test_losses: MetaTestLosses
+    statistics: Literal["batch", "running", "meta_train"]
     second_order: bool
     combined: bool
 

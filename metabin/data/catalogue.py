@@ -9,7 +9,7 @@ from pathlib import Path
 from metabin.config import Benchmark
 from metabin.data import copies
 from metabin.data.doctor import fingerprint
-from metabin.data.synthetic import NUM_CAMS, SITES, DrawSettings, draw_site
+from metabin.data.synthetic import NUM_CAMS, SITES, DrawSettings, draw_site, is_site
 from metabin.errors import DatasetError
 from metabin.types import Domain, ImageRecord
 
@@ -24,14 +24,15 @@ def is_drawn(name: str, folder: Path) -> bool:
     Raises:
         DatasetError: it is neither, or both.
     """
-    if name in SITES:
+    if is_site(name):
         if copies.is_own(name, folder):
             raise DatasetError(f"{folder} has data of the name {name}, which is a site of the benchmark; rename yours")
         return True
     if name in copies.READERS or copies.is_own(name, folder):
         return False
     raise DatasetError(
-        f"unknown domain {name}; known are {', '.join(SITES)} (drawn), {', '.join(copies.READERS)} (your copies), "
+        f"unknown domain {name}; known are {', '.join(SITES)} and place-0, place-0-far ... (drawn), "
+        f"{', '.join(copies.READERS)} (your copies), "
         f"and your own data as {folder / name}.csv or a folder {folder / name}"
     )
 

@@ -14,7 +14,9 @@ Running statistics move in the base step alone: the meta forwards write theirs i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +31,7 @@ from metabin.types import Batch
 Tensors = dict[str, Tensor]  # by parameter name
 Scalars = dict[str, Tensor]  # 0-d, detached: on the device until someone asks for the number
 Weights = Mapping[str, float]
+Statistics = Literal["batch", "running", "meta_train"]
 
 BASE_WEIGHTS: Weights = {"ce": 1.0, "triplet": 1.0}
 META_TRAIN_WEIGHTS: Weights = {"scatter": 1.0, "shuffle": 1.0, "triplet": 1.0}
@@ -79,6 +82,7 @@ def meta_step(
     *,
     margin: float = 0.3,
     smoothing: float = 0.1,
+    statistics: Statistics = "batch",
     second_order: bool = False,
     combined: bool = False,
 ) -> Scalars:
@@ -90,16 +94,24 @@ def meta_step(
         optimizer: holds the rho parameters; its learning rate is the outer one.
         step_size: of the inner update, >= 0.
         train_weights, test_weights: of the terms of `episode_losses`. A term of weight 0 is not computed.
+        statistics: what the batch halves normalise with. "batch": each forward's own, as in the reference; "running":
+            in both forwards the running ones, as in a test; "meta_train": in meta-test those of the meta-train batch,
+            as if the network had been trained there and were tested here.
         second_order: differentiate through the inner gradient as well. The reference does not.
         combined: add the meta-train loss to the outer loss. The reference does not.
     Returns: the unweighted terms, {"meta_train/...": ..., "meta_test/...": ...}.
     """
     rest = constants(model)
     rho = {name: parameter.detach().requires_grad_() for name, parameter in rho_of(model).items()}
-    train_losses = episode_losses(model, rest | rho, meta_train, train_weights, margin=margin, smoothing=smoothing)
+    with normalising_with(model, running=statistics == "running"):
+        train_losses = episode_losses(model, rest | rho, meta_train, train_weights, margin=margin, smoothing=smoothing)
     train_loss = _weighted_sum(train_losses, train_weights)
     rho_prime = inner_update(rho, train_loss, step_size, second_order=second_order, keep_graph=combined)
-    test_losses = episode_losses(model, rest | rho_prime, meta_test, test_weights, margin=margin, smoothing=smoothing)
+    rest |= batch_statistics(model, rest) if statistics == "meta_train" else {}
+    with normalising_with(model, running=statistics != "batch"):
+        test_losses = episode_losses(
+            model, rest | rho_prime, meta_test, test_weights, margin=margin, smoothing=smoothing
+        )
     outer_loss = _weighted_sum(test_losses, test_weights)
     _descend(model, rho, outer_loss + train_loss if combined else outer_loss, [optimizer])
     return _scalars("meta_train", train_losses) | _scalars("meta_test", test_losses)
@@ -137,6 +149,19 @@ def mldg_step(
     test_losses = episode_losses(model, rest | moved, meta_test, test_weights, margin=margin, smoothing=smoothing)
     _descend(model, learned, train_loss + _weighted_sum(test_losses, test_weights), optimizers)
     return _scalars("meta_train", train_losses) | _scalars("meta_test", test_losses)
+
+
+def target_step(model: nn.Module, batch: Batch, optimizer: Optimizer, *, margin: float = 0.3) -> Scalars:
+    """One step of rho along the triplet loss of the held-out domain itself, normalised as in its test.
+
+    A ceiling of what any way of learning rho could give. It sees what must stay unseen, and is no method.
+    """
+    rest = constants(model)
+    rho = {name: parameter.detach().requires_grad_() for name, parameter in rho_of(model).items()}
+    with normalising_with(model, running=True):
+        loss = triplet_loss(forward_with(model, rest | rho, batch.images), batch.label, margin=margin)
+    _descend(model, rho, loss, [optimizer])
+    return _scalars("target", {"triplet": loss})
 
 
 def episode_losses(
@@ -194,6 +219,31 @@ def constants(model: nn.Module) -> Tensors:
     """
     parameters = {name: parameter.detach() for name, parameter in model.named_parameters()}
     return parameters | {name: buffer.clone() for name, buffer in model.named_buffers()}
+
+
+@contextmanager
+def normalising_with(model: nn.Module, *, running: bool) -> Iterator[None]:
+    """The model normalises with the running statistics that it is given, or with those of the batch."""
+    training = model.training
+    model.train(not running)
+    try:
+        yield
+    finally:
+        model.train(training)
+
+
+def batch_statistics(model: nn.Module, moved: Tensors) -> Tensors:
+    """The statistics of the one batch that has moved copies of the model's running ones.
+
+    A running statistic r follows r <- (1 - m) r + m s with momentum m; this gives s. Variances are the unbiased ones.
+    """
+    found = {}
+    for name, running in model.named_buffers():
+        layer, _, statistic = name.rpartition(".")
+        if statistic in ("running_mean", "running_var"):
+            momentum: Any = model.get_submodule(layer).momentum
+            found[name] = running + (moved[name] - running) / momentum
+    return found
 
 
 def rho_of(model: nn.Module) -> dict[str, nn.Parameter]:

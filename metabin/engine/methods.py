@@ -11,10 +11,12 @@ from metabin.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """`norm` stands in every layer of the backbone; rho is learned by the base step, the meta step, MLDG or nothing."""
+    """`norm` stands in every layer of the backbone; rho is learned by the base step, the meta step, MLDG, the held-out
+    domain itself, or nothing.
+    """
 
     norm: Literal["bn", "in", "half", "dual", "bin", "bin_shared"]
-    rho_learner: Literal["base", "meta", "mldg"] | None = None
+    rho_learner: Literal["base", "meta", "mldg", "target"] | None = None
 
     def rho_start(self, model: Model) -> float:
         """Where rho starts; it stays there when nothing learns it."""
@@ -24,6 +26,11 @@ class Method:
     def has_episodes(self) -> bool:
         """Whether an iteration has a meta step."""
         return self.rho_learner in ("meta", "mldg")
+
+    @property
+    def learns_on_target(self) -> bool:
+        """Whether it looks at what it is tested on: a ceiling of what rho can give, and no method."""
+        return self.rho_learner == "target"
 
 
 METHODS: dict[str, Method] = {
@@ -37,6 +44,7 @@ METHODS: dict[str, Method] = {
     "metabin": Method("bin", rho_learner="meta"),
     "metabin_shared": Method("bin_shared", rho_learner="meta"),
     "mldg": Method("bin", rho_learner="mldg"),
+    "bin_target": Method("bin", rho_learner="target"),
 }
 
 

@@ -19,7 +19,7 @@ from metabin.data.sampling import DomainSampler, IdentitySampler, epoch_steps
 from metabin.engine import methods
 from metabin.engine.checkpoint import load_state, save_state
 from metabin.engine.history import History
-from metabin.engine.learner import Scalars, base_step, meta_step, mldg_step, rho_of
+from metabin.engine.learner import Scalars, base_step, meta_step, mldg_step, rho_of, target_step
 from metabin.engine.optimizers import rho_optimizer, weights_optimizer, weights_schedule
 from metabin.engine.schedule import inner_step_size, timeline
 from metabin.model.embedder import Embedder, build_embedder
@@ -38,12 +38,16 @@ class Trainer:
 
     Args:
         data: the training images of all sources. method: a name in METHODS. seed: of this training.
+        target: the images that it is tested on, for a method that `learns_on_target`; no other is given any.
     Raises:
         DatasetError: the images cannot make the batches that are asked for. Raised here, before the first step.
+        ValueError: a target for a method that must not see it, or none for one that does.
         ConfigError: too few domains for the meta step, or a device or precision that there is not.
     """
 
-    def __init__(self, config: Config, data: ImageSet, method: str, seed: int) -> None:
+    def __init__(
+        self, config: Config, data: ImageSet, method: str, seed: int, *, target: ImageSet | None = None
+    ) -> None:
         optim, meta, self.method = config.optim, config.meta, methods.find(method)
         self.data = cameras_as_domains(data) if meta.domains == "cameras" else data
         self.config, self.seed = config, seed
@@ -51,12 +55,15 @@ class Trainer:
         self.base_sampler = IdentitySampler(
             data.label, optim.ids_per_batch, optim.images_per_id, derive_seed(seed, "base-batches")
         )
-        self.meta_sampler = self._meta_sampler() if self.method.has_episodes else None
+        if self.method.learns_on_target != (target is not None):
+            raise ValueError(f"{method} is given {'no target' if target is None else 'a target'}; see learns_on_target")
+        self.target = target
+        self.meta_sampler = self._meta_sampler()
         self.times = timeline(optim, meta, epoch_steps(data.label, optim.ids_per_batch, optim.images_per_id))
         self.model = self._build_model()
         self.optimizer = weights_optimizer(self.model, optim)
         self.scheduler = weights_schedule(self.optimizer, optim, self.times)
-        rho_lr = meta.outer_lr if self.method.has_episodes else optim.rho_lr
+        rho_lr = meta.outer_lr if self.meta_sampler else optim.rho_lr
         self.rho_optimizer = rho_optimizer(self.model, rho_lr) if self.method.rho_learner else None
         self.step, self.history = 0, History()
 
@@ -81,7 +88,7 @@ class Trainer:
                 self._base_step(next(base_batches), f"base-{repeat}")
             scalars = self._base_step(next(base_batches), "base") | {"lr/base": self._lr()}
             if meta_batches:
-                scalars |= self._meta_step(next(meta_batches))
+                scalars |= (self._meta_step if self.target is None else self._target_step)(next(meta_batches))
             self.scheduler.step()
             self._record(scalars, watch)
             self.step += 1
@@ -110,11 +117,15 @@ class Trainer:
         parts = {"optimizer": self.optimizer, "scheduler": self.scheduler}
         return parts | ({"rho_optimizer": self.rho_optimizer} if self.rho_optimizer else {})
 
-    def _meta_sampler(self) -> DomainSampler:
+    def _meta_sampler(self) -> DomainSampler | IdentitySampler | None:
         meta, data = self.config.meta, self.data
-        meta.meta_train_domains(len(data.names))  # refuses, before the first step, what leaves none for meta-test
         seed = derive_seed(self.seed, "meta-batches")
         num_images = self.config.optim.images_per_id
+        if self.target is not None:
+            return IdentitySampler(self.target.label, 2 * meta.ids_per_domain, num_images, seed)
+        if not self.method.has_episodes:
+            return None
+        meta.meta_train_domains(len(data.names))  # refuses, before the first step, what leaves none for meta-test
         return DomainSampler(data.label, data.domain, meta.ids_per_domain, num_images, seed, data.names)
 
     def _build_model(self) -> Embedder:
@@ -126,6 +137,8 @@ class Trainer:
                 self.data.num_classes,
                 norm=self.method.norm,
                 rho=self.method.rho_start(model),
+                rho_per=model.rho_per,
+                in_affine=model.in_affine,
                 pretrained=model.pretrained,
                 precision=torch.bfloat16 if precision == "bfloat16" else None,
             )
@@ -160,11 +173,16 @@ class Trainer:
                 self.model, meta_train, meta_test, [self.optimizer, self.rho_optimizer], *episode, **losses
             )
         else:
-            order_and_sum = {"second_order": meta.second_order, "combined": meta.combined}
-            scalars = meta_step(
-                self.model, meta_train, meta_test, self.rho_optimizer, *episode, **losses, **order_and_sum
-            )
+            options = {name: getattr(meta, name) for name in ("statistics", "second_order", "combined")}
+            scalars = meta_step(self.model, meta_train, meta_test, self.rho_optimizer, *episode, **losses, **options)
         return scalars | {"lr/inner": torch.tensor(step_size)}
+
+    def _target_step(self, index: np.ndarray) -> Scalars:
+        """rho follows the triplet loss of the held-out domain itself, normalised as in its test."""
+        assert self.rho_optimizer is not None and self.target is not None
+        random = generator(self.seed, "augment", "target", self.step)
+        batch = training_batch(self.target, index, random, self.config.augment, self.device)
+        return target_step(self.model, batch, self.rho_optimizer, margin=self.config.optim.margin)
 
     def _lr(self) -> torch.Tensor:
         return torch.tensor(self.optimizer.param_groups[0]["lr"])
@@ -189,7 +207,14 @@ class Trainer:
 
 def identity(config: Config, method: str, seed: int, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Everything but the code that decides a training's outcome, as plain values."""
-    sections = ["model", "optim", "augment", "record", *(["meta"] if methods.find(method).has_episodes else [])]
+    found = methods.find(method)
+    sections = [
+        "model",
+        "optim",
+        "augment",
+        "record",
+        *(["meta"] if found.has_episodes or found.learns_on_target else []),
+    ]
     return {
         "method": method,
         "seed": seed,

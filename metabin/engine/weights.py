@@ -60,6 +60,7 @@ def load_model(path: Path, model: Model, method: str, device: torch.device) -> E
         raise CheckpointError(
             f"{path} holds weights of the method {header.get('method')}, wanted {method}; train again"
         )
-    embedder = build_embedder(model.backbone, header["num_classes"], norm=methods.find(method).norm)
+    norm = methods.find(method).norm
+    embedder = build_embedder(model.backbone, header["num_classes"], norm=norm, rho_per=model.rho_per)
     load_weights(path, embedder)
     return embedder.to(device).eval()

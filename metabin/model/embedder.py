@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
@@ -61,6 +63,8 @@ def build_embedder(
     *,
     norm: str = "bin",
     rho: float = 1.0,
+    rho_per: Literal["channel", "layer"] = "channel",
+    in_affine: Literal["identity", "copied"] = "identity",
     pretrained: str = NONE,
     precision: torch.dtype | None = None,
 ) -> Embedder:
@@ -70,7 +74,7 @@ def build_embedder(
         backbone: a name in `metabin.model.backbone.BACKBONES`.
         num_classes: training identities.
         norm: a name in `metabin.model.swapping.NORMS`, put in place of every BatchNorm of the backbone.
-        rho: start value of the balance, in [0, 1]; "bin" and "bin_shared" only.
+        rho, rho_per, in_affine: start of the norms' own parameters, see `metabin.model.swapping.NormStart`.
         pretrained: the backbone's start, see `metabin.model.pretrained.load_pretrained`. Of a BatchNorm it becomes the
             batch half of the norm in its place.
         precision: of the backbone's computation; None is that of its parameters.
@@ -81,5 +85,6 @@ def build_embedder(
     """
     network, num_features = build_backbone(backbone)
     load_pretrained(network, pretrained)
-    swap_norms(network, norm, rho=rho, early_stages=BACKBONES[backbone].early_stages)
+    early_stages = BACKBONES[backbone].early_stages
+    swap_norms(network, norm, rho=rho, rho_per=rho_per, in_affine=in_affine, early_stages=early_stages)
     return Embedder(network, num_features, num_classes, precision=precision)

@@ -45,7 +45,7 @@ class FusedBatchInstanceNorm2d(BatchInstanceNorm2d):
         if not fits(x):
             return clip(super().forward(x), low, high)
         x = in_order(x)
-        affines = (self.rho, self.bn_weight, self.bn_bias, self.in_weight, self.in_bias)
+        affines = (self.rho.expand(self.num_features), self.bn_weight, self.bn_bias, self.in_weight, self.in_bias)
         settings = Settings(self.training, self.momentum, self.eps, low, high)
         return Fused.apply(x, *affines, self.running_mean, self.running_var, settings)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -22,6 +24,7 @@ class BatchInstanceNorm2d(nn.Module):
 
     Args:
         num_features: channels C. eps, momentum: as in torch.nn.BatchNorm2d. rho: start value in [0, 1].
+        rho_per: "channel", or "layer": one rho (1,) for all channels, which is ours and not the paper's.
     Shapes: (N, C, H, W) -> (N, C, H, W) with H * W > 1 (an instance of one pixel has no variance).
     Source: MetaBIN, section 3.1; the reference's `BIN_gate2`.
     """
@@ -29,12 +32,20 @@ class BatchInstanceNorm2d(nn.Module):
     running_mean: Tensor
     running_var: Tensor
 
-    def __init__(self, num_features: int, *, eps: float = 1e-5, momentum: float = 0.1, rho: float = 1.0) -> None:
+    def __init__(
+        self,
+        num_features: int,
+        *,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        rho: float = 1.0,
+        rho_per: Literal["channel", "layer"] = "channel",
+    ) -> None:
         super().__init__()
         if not 0 <= rho <= 1:
             raise ValueError(f"rho is a weight in [0, 1], found {rho}")
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
-        self.rho = nn.Parameter(torch.full((num_features,), float(rho)))
+        self.rho = nn.Parameter(torch.full((num_features if rho_per == "channel" else 1,), float(rho)))
         self.bn_weight = nn.Parameter(torch.ones(num_features))
         self.bn_bias = nn.Parameter(torch.zeros(num_features))
         self.in_weight = nn.Parameter(torch.ones(num_features))
@@ -78,7 +89,8 @@ def batch_instance_norm(
 ) -> Tensor:
     """The equation of `BatchInstanceNorm2d`, in torch's own operations: what `metabin.model.fused` is held to.
 
-    Shapes: x (N, C, H, W), all others (C,). The running statistics are moved in training, and may be None there.
+    Shapes: x (N, C, H, W), rho (C,) or (1,), all others (C,). The running statistics are moved in training, and may be
+    None there.
     """
     # rho * y_bn + (1 - rho) * y_in, with each weight folded into its half's affine: two passes over x fewer
     y_bn = F.batch_norm(

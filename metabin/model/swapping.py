@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,46 +13,70 @@ from metabin.model.fused import FusedBatchInstanceNorm2d, FusedInstanceNorm2d
 from metabin.model.variants import HalfNorm2d, SharedAffineBatchInstanceNorm2d
 
 
-class MakeNorm(Protocol):
-    """Makes the layer that takes the place of `bn`.
+@dataclass(frozen=True, slots=True)
+class NormStart:
+    """How norm layers begin.
 
-    What `bn` has learned goes on in the new layer's batch half; an instance half starts at weight 1 and bias 0. `rho`
-    is the start of the balance, where there is one; `early` says whether the place is in an early stage. No random
-    numbers are used, so that all norms leave a network with the same convolutions.
+    rho: the balance, in [0, 1], where there is one; rho_per: one for each channel, or one for the layer.
+    in_affine: of an instance half with an affine of its own: "identity" (weight 1, bias 0, as in the reference), or
+    "copied" from what the BatchNorm in its place has learned.
     """
 
-    def __call__(self, bn: nn.BatchNorm2d, *, rho: float, early: bool) -> nn.Module: ...
+    rho: float
+    rho_per: Literal["channel", "layer"]
+    in_affine: Literal["identity", "copied"]
 
 
-def _keep(bn: nn.BatchNorm2d, *, rho: float, early: bool) -> nn.Module:
+class MakeNorm(Protocol):
+    """Makes the layer that takes the place of `bn`; `early` says whether that is in an early stage.
+
+    What `bn` has learned goes on in the new layer's batch half. No random numbers are used, so that all norms leave a
+    network with the same convolutions.
+    """
+
+    def __call__(self, bn: nn.BatchNorm2d, start: NormStart, *, early: bool) -> nn.Module: ...
+
+
+def _keep(bn: nn.BatchNorm2d, start: NormStart, *, early: bool) -> nn.Module:
     return bn
 
 
-def _instance(bn: nn.BatchNorm2d, *, rho: float, early: bool) -> nn.Module:
-    return FusedInstanceNorm2d(bn.num_features, bn.eps)
+def _instance(bn: nn.BatchNorm2d, start: NormStart, *, early: bool) -> nn.Module:
+    layer = FusedInstanceNorm2d(bn.num_features, bn.eps)
+    if start.in_affine == "copied":
+        _fill(layer, _affine(bn))
+    return layer
 
 
-def _half(bn: nn.BatchNorm2d, *, rho: float, early: bool) -> nn.Module:
+def _half(bn: nn.BatchNorm2d, start: NormStart, *, early: bool) -> nn.Module:
     layer = HalfNorm2d(bn.num_features, eps=bn.eps, momentum=_momentum(bn))
     _fill(layer.batch, {name: value[: layer.num_batch] for name, value in _learned(bn).items()})
+    if start.in_affine == "copied":
+        _fill(layer.instance, {name: value[layer.num_batch :] for name, value in _affine(bn).items()})
     return layer
 
 
-def _bin(bn: nn.BatchNorm2d, *, rho: float, early: bool) -> nn.Module:
-    layer = FusedBatchInstanceNorm2d(bn.num_features, eps=bn.eps, momentum=_momentum(bn), rho=rho)
+def _bin(bn: nn.BatchNorm2d, start: NormStart, *, early: bool) -> nn.Module:
+    layer = FusedBatchInstanceNorm2d(
+        bn.num_features, eps=bn.eps, momentum=_momentum(bn), rho=start.rho, rho_per=start.rho_per
+    )
     renamed = {"weight": "bn_weight", "bias": "bn_bias"}
     _fill(layer, {renamed.get(name, name): value for name, value in _learned(bn).items()})
+    if start.in_affine == "copied":
+        _fill(layer, {f"in_{name}": value for name, value in _affine(bn).items()})
     return layer
 
 
-def _bin_shared(bn: nn.BatchNorm2d, *, rho: float, early: bool) -> nn.Module:
-    layer = SharedAffineBatchInstanceNorm2d(bn.num_features, eps=bn.eps, momentum=_momentum(bn), rho=rho)
+def _bin_shared(bn: nn.BatchNorm2d, start: NormStart, *, early: bool) -> nn.Module:
+    layer = SharedAffineBatchInstanceNorm2d(
+        bn.num_features, eps=bn.eps, momentum=_momentum(bn), rho=start.rho, rho_per=start.rho_per
+    )
     _fill(layer, _learned(bn))
     return layer
 
 
-def _dual(bn: nn.BatchNorm2d, *, rho: float, early: bool) -> nn.Module:
-    return (_instance if early else _keep)(bn, rho=rho, early=early)
+def _dual(bn: nn.BatchNorm2d, start: NormStart, *, early: bool) -> nn.Module:
+    return (_instance if early else _keep)(bn, start, early=early)
 
 
 NORMS: dict[str, MakeNorm] = {
@@ -64,13 +89,22 @@ NORMS: dict[str, MakeNorm] = {
 }
 
 
-def swap_norms(network: nn.Module, norm: str, *, rho: float, early_stages: Sequence[str] = ()) -> nn.Module:
+def swap_norms(
+    network: nn.Module,
+    norm: str,
+    *,
+    rho: float,
+    rho_per: Literal["channel", "layer"] = "channel",
+    in_affine: Literal["identity", "copied"] = "identity",
+    early_stages: Sequence[str] = (),
+) -> nn.Module:
     """Put the named normalisation in place of every BatchNorm2d, in place. Weights elsewhere are untouched.
 
     Args:
         network: its BatchNorms may be trained, see `MakeNorm`; of an IBN layer it is the batch half that is replaced.
         norm: a name in `NORMS`.
-        rho: start value of the balance, in [0, 1]; "bin" and "bin_shared" only.
+        rho: start value of the balance, in [0, 1], and `rho_per` what there is one: "bin" and "bin_shared" only.
+        in_affine: start of an instance half, see `NormStart`.
         early_stages: names of the submodules that "dual" gives InstanceNorm.
 
     Raises:
@@ -80,12 +114,17 @@ def swap_norms(network: nn.Module, norm: str, *, rho: float, early_stages: Seque
         raise ValueError(f"unknown norm {norm!r}; known are {sorted(NORMS)}")
     if norm == "dual" and not early_stages:
         raise ValueError("the norm 'dual' needs a backbone with early stages; of ours, those are the MobileNets")
+    start = NormStart(rho, rho_per, in_affine)
     for name, layer in list(network.named_modules()):
         if isinstance(layer, nn.BatchNorm2d):
             early = any(f"{name}.".startswith(f"{stage}.") for stage in early_stages)
             parent, _, child = name.rpartition(".")
-            setattr(network.get_submodule(parent), child, NORMS[norm](layer, rho=rho, early=early))
+            setattr(network.get_submodule(parent), child, NORMS[norm](layer, start, early=early))
     return network
+
+
+def _affine(bn: nn.BatchNorm2d) -> dict[str, Tensor]:
+    return {name: _learned(bn)[name] for name in ("weight", "bias")}
 
 
 def _learned(bn: nn.BatchNorm2d) -> dict[str, Tensor]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -20,6 +22,7 @@ class SharedAffineBatchInstanceNorm2d(nn.Module):
 
     Args:
         num_features: channels C. eps, momentum: as in torch.nn.BatchNorm2d. rho: start value in [0, 1].
+        rho_per: "channel", or "layer": one rho (1,) for all channels.
     Shapes: (N, C, H, W) -> (N, C, H, W) with H * W > 1.
     Raises:
         ValueError: a rho outside [0, 1], or a map of one pixel.
@@ -29,12 +32,20 @@ class SharedAffineBatchInstanceNorm2d(nn.Module):
     running_mean: Tensor
     running_var: Tensor
 
-    def __init__(self, num_features: int, *, eps: float = 1e-5, momentum: float = 0.1, rho: float = 1.0) -> None:
+    def __init__(
+        self,
+        num_features: int,
+        *,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        rho: float = 1.0,
+        rho_per: Literal["channel", "layer"] = "channel",
+    ) -> None:
         super().__init__()
         if not 0 <= rho <= 1:
             raise ValueError(f"rho is a weight in [0, 1], found {rho}")
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
-        self.rho = nn.Parameter(torch.full((num_features,), float(rho)))
+        self.rho = nn.Parameter(torch.full((num_features if rho_per == "channel" else 1,), float(rho)))
         self.weight = nn.Parameter(torch.ones(num_features))
         self.bias = nn.Parameter(torch.zeros(num_features))
         self.register_buffer("running_mean", torch.zeros(num_features))

@@ -44,7 +44,8 @@ class NamedProtocol(Section):
     @property
     def folds(self) -> tuple[Fold, ...]:
         """Who trains and who is tested."""
-        return leave_one_out(*(self.params[f"protocol.{key}"] for key in ("domains", "sources", "groups")))
+        keys = ("domains", "sources", "groups", "sources_of")
+        return leave_one_out(*(self.params_for([])[f"protocol.{key}"] for key in keys))
 
     def params_for(self, targets: Sequence[str]) -> dict[str, Any]:
         """What goes into params.yaml, by dotted key; where there are `targets`, these alone are held out.
@@ -53,7 +54,7 @@ class NamedProtocol(Section):
             ConfigError: a target is not this protocol's, or they are held out from different sources.
         """
         if not targets:
-            return self.params
+            return {"protocol.sources_of": {}} | self.params  # most protocols have none
         known = [target for fold in self.folds for target in fold.targets]
         if unknown := [target for target in targets if target not in known]:
             raise ConfigError(f"{', '.join(unknown)} is no target of this protocol; its targets are {', '.join(known)}")
@@ -64,6 +65,7 @@ class NamedProtocol(Section):
         return self.params | {
             "protocol.domains": [name],
             "protocol.sources": list(folds[0].sources),
+            "protocol.sources_of": {},
             "protocol.groups": {name: list(targets)} if grouped else {},
         }
 

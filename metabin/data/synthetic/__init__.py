@@ -1,4 +1,4 @@
-"""The embedded benchmark: drawn pedestrians at six sites. Everything in it is synthetic.
+"""The embedded benchmark: drawn pedestrians at six sites, and at any number of places. Everything in it is synthetic.
 
 `draw_site` draws a site's images, `draw_image` any one of them, `contact_sheet` shows them.
 """
@@ -6,7 +6,7 @@
 from .draw import draw_image, draw_site
 from .settings import IMAGE_SIZE, NUM_CAMS, DrawSettings, image_name
 from .sheet import contact_sheet
-from .sites import SITES
+from .sites import SITES, is_site
 
 __all__ = [
     "IMAGE_SIZE",
@@ -17,4 +17,5 @@ __all__ = [
     "draw_image",
     "draw_site",
     "image_name",
+    "is_site",
 ]

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .colour import Range
+from .places import style_of
 from .scene import draw_scene
 from .settings import NUM_CAMS, DrawSettings
-from .sites import Imaging, site_index, site_style
+from .sites import Imaging, site_index
 from .streams import Stream, generator
 
 _NUM_SCENES = 2  # spots of the camera's field that people are cut out of
@@ -51,11 +52,12 @@ def camera_of(settings: DrawSettings, site: str, camid: int) -> Camera:
     """The camera with number camid (0-based) of a site; the same object for the same arguments."""
     key = (site_index(site), camid)
     rng = generator(settings.seed, Stream.CAMERA, *key)
-    style = site_style(site, settings.gap)
+    style = style_of(settings, site)
+    spread = settings.spread * style.spread
     imaging = style.imaging
     kind = style.scenes[camid % len(style.scenes)]
     scenes = tuple(draw_scene(generator(settings.seed, Stream.SCENE, *key, spot), kind) for spot in range(_NUM_SCENES))
-    cast = np.array(imaging.cast) * np.exp(rng.normal(0.0, imaging.cast_spread * settings.spread, 3))
+    cast = np.array(imaging.cast) * np.exp(rng.normal(0.0, imaging.cast_spread * spread, 3))
     return Camera(
         yaw=_SIDES[camid] + float(rng.normal(0.0, _YAW_SPREAD)),
         pitch=_uniform(rng, imaging.pitch),
@@ -70,7 +72,7 @@ def camera_of(settings: DrawSettings, site: str, camid: int) -> Camera:
         noise=_uniform(rng, imaging.noise),
         jpeg=_uniform(rng, imaging.jpeg),
         scenes=scenes,
-        **_tones(rng, imaging, settings.spread),
+        **_tones(rng, imaging, spread),
     )
 
 

@@ -12,9 +12,10 @@ from .clothing import draw_atlas
 from .colour import Pixels
 from .identity import Person, person_of
 from .imaging import take_image
+from .places import style_of
 from .settings import NUM_CAMS, DrawSettings, image_name
 from .shot import draw_shot
-from .sites import site_index, site_style
+from .sites import site_index
 from .streams import Stream, generator
 
 _IDS_PER_TASK = 5  # enough that a worker's cameras and scenes are drawn for many images
@@ -28,7 +29,7 @@ def draw_image(settings: DrawSettings, site: str, pid: int, camid: int, shot: in
 
     Args:
         settings: the benchmark's knobs.
-        site: one of `SITES`.
+        site: one of `SITES`, or a place.
         pid: identity, in [1, settings.num_ids].
         camid: camera, in [0, NUM_CAMS).
         shot: image of this identity by this camera, in [0, settings.num_shots).
@@ -43,7 +44,7 @@ def draw_image(settings: DrawSettings, site: str, pid: int, camid: int, shot: in
     person, atlas = _dressed(settings, site, pid)
     camera = camera_of(settings, site, camid)
     rng = generator(settings.seed, Stream.SHOT, key, pid, camid, shot)
-    picture = draw_shot(rng, person, atlas, site_style(site, settings.gap), camera)
+    picture = draw_shot(rng, person, atlas, style_of(settings, site), camera)
     return take_image(rng, picture, camera)
 
 
@@ -67,7 +68,7 @@ def draw_site(settings: DrawSettings, site: str, directory: Path, *, workers: in
 
     Args:
         settings: the benchmark's knobs.
-        site: one of `SITES`.
+        site: one of `SITES`, or a place.
         directory: where to; must not exist, or be empty. Its parent is made if need be.
         workers: number of processes, >= 1; with 1, this process draws.
         on_image: called in this process with the number of images that are new, as they come.

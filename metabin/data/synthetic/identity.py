@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .colour import HAIR_COLOURS, SKIN_TONES, Colour, clip01, pick_colour
+from .places import style_of
 from .settings import DrawSettings
-from .sites import Wardrobe, site_index, site_style
+from .sites import Wardrobe, site_index
 from .streams import Stream, chance, generator, pick
 
 
@@ -135,7 +136,7 @@ def _copied(settings: DrawSettings, site: str, pid: int, previous: Person) -> Pe
 
 def _fresh_person(settings: DrawSettings, site: str, pid: int) -> Person:
     rng = generator(settings.seed, Stream.PERSON, site_index(site), pid)
-    return draw_person(rng, site_style(site, settings.gap).wardrobe)
+    return draw_person(rng, style_of(settings, site).wardrobe)
 
 
 def tone_twin(rng: np.random.Generator, base: Person, fresh: Person) -> Person:

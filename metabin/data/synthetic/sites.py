@@ -1,9 +1,10 @@
-"""The six sites as data: who walks there, what is seen there, and how their cameras render it.
+"""The six listed sites as data: who walks there, what is seen there, and how their cameras render it.
 
 The imaging numbers are ranges; each camera of a site draws its own values from them. `gap` pulls the
 ranges of all sites towards their common mean, and so scales how far apart the domains are.
 """
 
+import re
 from dataclasses import dataclass, fields, replace
 from functools import cache
 
@@ -62,7 +63,7 @@ class SiteStyle:
     """A site: its scene kinds (names in `scene.SCENES`; cameras take turns), people and cameras.
 
     `occlusion` is the share of images with an occluder, `shift` the deviation of the person's
-    place from the image's centre as a share of its width.
+    place from the image's centre as a share of its width, `spread` a factor on the distance of its cameras' styles.
     """
 
     name: str
@@ -71,6 +72,7 @@ class SiteStyle:
     imaging: Imaging
     occlusion: float
     shift: float
+    spread: float = 1.0
 
 
 def _uppers(tee: float, shirt: float, open_: float, coat: float, hoodie: float, tank: float) -> Weights:
@@ -85,7 +87,7 @@ def _bags(none: float, backpack: float, shoulder: float, hand: float) -> Weights
     return ("none", none), ("backpack", backpack), ("shoulder", shoulder), ("hand", hand)
 
 
-_STYLES = (
+STYLES = (
     SiteStyle(
         name="campus", scenes=("lawn", "square"), occlusion=0.12, shift=0.05,
         wardrobe=Wardrobe("bright", "denim", _uppers(0.45, 0.12, 0.12, 0.0, 0.16, 0.15),
@@ -145,21 +147,30 @@ _STYLES = (
     ),
 )  # fmt: skip
 
-SITES: tuple[str, ...] = tuple(style.name for style in _STYLES)
+SITES: tuple[str, ...] = tuple(style.name for style in STYLES)
+PLACE = re.compile(r"place-(?P<number>0|[1-9]\d{0,3})(?P<far>-far)?")
+"""Names of sites whose style is drawn at random: see `places`."""
 
 _KEPT = ("cast", "cast_spread", "haze_colour", "fit")
 """Imaging fields whose range the gap does not move (the cast is softened as a power instead)."""
 
 
 def site_index(site: str) -> int:
-    """The place of a site in `SITES`; its key in random streams.
+    """A site's key in random streams: its number among `SITES`, or after them that of a place, far or not.
 
     Raises:
         ValueError: for a site that does not exist.
     """
+    if match := PLACE.fullmatch(site):
+        return len(SITES) + int(match["number"])
     if site not in SITES:
-        raise ValueError(f"unknown site {site!r}; the sites are {', '.join(SITES)}")
+        raise ValueError(f"unknown site {site!r}; the sites are {', '.join(SITES)}, and place-0, place-0-far ...")
     return SITES.index(site)
+
+
+def is_site(name: str) -> bool:
+    """Whether a site of that name can be drawn."""
+    return name in SITES or PLACE.fullmatch(name) is not None
 
 
 @cache
@@ -173,10 +184,10 @@ def site_style(site: str, gap: float) -> SiteStyle:
         site: one of `SITES`.
         gap: in [0, 1]; 1 = the styles as listed, 0 = every site has the mean style.
     """
-    style = _STYLES[site_index(site)]
+    style = STYLES[site_index(site)]
     changes: dict[str, Range] = {}
     for name in (field.name for field in fields(Imaging) if field.name not in _KEPT):
-        middles = [sum(getattr(other.imaging, name)) / 2.0 for other in _STYLES]
+        middles = [sum(getattr(other.imaging, name)) / 2.0 for other in STYLES]
         low, high = getattr(style.imaging, name)
         move = (1.0 - gap) * (sum(middles) / len(middles) - (low + high) / 2.0)
         changes[name] = (max(0.0, low + move), high + move)

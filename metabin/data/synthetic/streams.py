@@ -18,6 +18,7 @@ class Stream(IntEnum):
     CAMERA = 4
     SCENE = 5
     SHOT = 6
+    STYLE = 7
 
 
 def generator(seed: int, stream: Stream, *key: int) -> np.random.Generator:
