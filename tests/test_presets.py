@@ -9,6 +9,11 @@ from metabin.config import load_config, parse_config
 from metabin.engine.trainer import Trainer
 
 PRESETS = {
+    "ablation-losses": 5,
+    "ablation-meta": 5,
+    "ablation-norms": 5,
+    "ablation-rho": 5,
+    "ablation-sources": 5,
     "paper-mobilenetv2": 5,
     "paper-resnet50": 5,
     "quick": 2,

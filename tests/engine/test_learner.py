@@ -5,7 +5,16 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adam
 
-from metabin.engine.learner import base_step, forward_with, inner_update, meta_step, rho_of
+from metabin.engine.learner import (
+    base_step,
+    batch_statistics,
+    constants,
+    forward_with,
+    inner_update,
+    meta_step,
+    rho_of,
+    target_step,
+)
 from metabin.losses import scatter_loss, shuffle_loss, triplet_loss
 from metabin.model.embedder import build_embedder
 from metabin.model.norm import BatchInstanceNorm2d
@@ -225,3 +234,68 @@ def test_a_meta_step_on_cuda_agrees_with_the_cpu(toy, episode):
     meta_step(toy, *episode, SGD([toy.norm.rho], lr=0.1), 0.01)
     meta_step(model, *on_device, SGD([model.norm.rho], lr=0.1), 0.01)
     torch.testing.assert_close(model.norm.rho.detach().cpu(), toy.norm.rho.detach(), atol=1e-9, rtol=0)
+
+
+def test_batch_statistics_are_those_of_the_batch_that_moved_the_running_ones(embedder):
+    images = small_batch().images
+    with torch.no_grad():  # so that running statistics are not the start's zeros and ones
+        for module in embedder.modules():
+            if hasattr(module, "running_mean"):
+                module.running_mean.normal_(), module.running_var.uniform_(0.5, 2)
+    moved = constants(embedder)
+    seen = []
+    hook = embedder.backbone.get_submodule("conv").register_forward_hook(lambda *call: seen.append(call[-1]))
+    forward_with(embedder, moved, images)
+    hook.remove()
+    found, norm = batch_statistics(embedder, moved), next(iter(rho_of(embedder))).removesuffix(".rho")
+    torch.testing.assert_close(found[f"{norm}.running_mean"], seen[0].mean(dim=(0, 2, 3)), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found[f"{norm}.running_var"], seen[0].var(dim=(0, 2, 3)), rtol=1e-4, atol=1e-5)
+    assert {name for name in found if name.startswith("backbone")} == {
+        name for name, _ in embedder.named_buffers() if name.startswith("backbone") and "running" in name
+    }
+
+
+def outer_rho(embedder, meta_train, meta_test, **options):
+    """rho after one meta step without an inner one, and the model as it was."""
+    model = copy.deepcopy(embedder)
+    meta_step(model, meta_train, meta_test, SGD(list(rho_of(model).values()), lr=0.1), 0.0, **options)
+    for name, value in model.state_dict().items():
+        assert name.endswith(".rho") or torch.equal(value, embedder.state_dict()[name]), name
+    assert model.training
+    return torch.cat([rho.detach() for rho in rho_of(model).values()])
+
+
+def test_with_statistics_of_meta_train_the_outer_gradient_is_that_of_a_network_trained_there(embedder):
+    meta_train, meta_test = small_batch(), small_batch(1)
+    found = outer_rho(embedder, meta_train, meta_test, statistics="meta_train")
+    there = copy.deepcopy(embedder)
+    for module in there.modules():
+        if hasattr(module, "running_mean"):
+            module.momentum = 1.0
+    with torch.no_grad():
+        there(meta_train.images)  # its running statistics are now those of meta-train
+    names = rho_of(there)
+    for parameter in names.values():
+        parameter.requires_grad_(True)
+    gradients = torch.autograd.grad(
+        triplet_loss(there.eval()(meta_test.images), meta_test.label, margin=0.3), list(names.values())
+    )
+    wanted = [(rho - 0.1 * grad).clamp(0, 1).detach() for rho, grad in zip(names.values(), gradients, strict=True)]
+    torch.testing.assert_close(found, torch.cat(wanted), rtol=1e-4, atol=1e-6)
+    assert (found - outer_rho(embedder, meta_train, meta_test)).abs().max() > 1e-5
+
+
+def test_with_running_statistics_an_image_does_not_depend_on_the_others_of_its_batch(embedder):
+    meta_test = small_batch(1)
+    runs = [outer_rho(embedder, small_batch(number), meta_test, statistics="running") for number in (1, 2)]
+    assert torch.equal(*runs)  # without an inner step meta-train moves nothing
+    there = outer_rho(embedder, small_batch(), meta_test, statistics="meta_train")
+    assert (there - runs[0]).abs().max() > 1e-5
+
+
+def test_a_target_step_lowers_the_triplet_loss_of_the_target_by_rho_alone(embedder):
+    batch, before = small_batch(), snapshot(embedder)
+    optimizer = SGD(list(rho_of(embedder).values()), lr=0.5)
+    losses = [target_step(embedder, batch, optimizer)["target/triplet"].item() for _ in range(10)]
+    assert losses[-1] < losses[0]
+    assert all(torch.equal(value, before[name]) != name.endswith(".rho") for name, value in snapshot(embedder).items())

@@ -136,3 +136,30 @@ def test_bfloat16_trains_near_float32_with_float32_weights_and_losses(method, de
     assert first["float32"] != first["bfloat16"]
     assert first["bfloat16"] == pytest.approx(first["float32"], rel=0.02)
     assert losses["bfloat16"]["base/ce"].mean() == pytest.approx(losses["float32"]["base/ce"].mean(), rel=0.1)
+
+
+def test_what_learns_on_the_target_is_given_it_and_nothing_else_is(tiny_config, tiny_images, make_images):
+    target = make_images(num_domains=1, num_ids=20, num_images=4)
+    trainer = Trainer(tiny_config, tiny_images, "bin_target", 0, target=target)
+    trainer.run()
+    assert "target/triplet" in trainer.history.losses_table().columns
+    with pytest.raises(ValueError, match="bin_target is given no target"):
+        Trainer(tiny_config, tiny_images, "bin_target", 0)
+    with pytest.raises(ValueError, match="metabin is given a target"):
+        Trainer(tiny_config, tiny_images, "metabin", 0, target=target)
+
+
+@pytest.mark.parametrize("statistics", ["running", "meta_train"])
+def test_the_statistics_of_the_meta_steps_change_where_rho_goes(statistics, make_config, tiny_config, tiny_images):
+    config = tiny_config.model_copy(update={"meta": tiny_config.meta.model_copy(update={"statistics": statistics})})
+    runs = [Trainer(one, tiny_images, "metabin", 0).run() for one in (config, tiny_config)]
+    moved = [torch.cat([rho.detach() for rho in rho_of(model).values()]) for model in runs]
+    assert (moved[0] - moved[1]).abs().max() > 1e-4
+
+
+def test_with_one_rho_a_layer_a_training_and_its_weights_have_one(tiny_config, tiny_images):
+    config = tiny_config.model_copy(update={"model": tiny_config.model.model_copy(update={"rho_per": "layer"})})
+    trainer = Trainer(config, tiny_images, "metabin", 0)
+    model = trainer.run()
+    assert {tuple(rho.shape) for rho in rho_of(model).values()} == {(1,)}
+    assert set(trainer.history.rho_table()["num_channels"]) == {1}

@@ -51,6 +51,29 @@ def test_an_instance_half_starts_at_weight_one_and_bias_zero(norm):
     assert (state[f"{prefix}bias"] == 0).all()
 
 
+@pytest.mark.parametrize("norm", ["in", "half", "bin", "dual"])
+def test_an_instance_half_can_start_as_a_copy_of_the_batch_norm_s_affine(norm):
+    bn = trained().first[1]
+    layer = swap_norms(trained(), norm, rho=0.5, in_affine="copied", early_stages=EARLY).first[1]
+    state = layer.state_dict()
+    prefix, first = {"in": ("", 0), "dual": ("", 0), "half": ("instance.", 3), "bin": ("in_", 0)}[norm]
+    assert torch.equal(state[f"{prefix}weight"], bn.weight[first:])
+    assert torch.equal(state[f"{prefix}bias"], bn.bias[first:])
+
+
+@pytest.mark.parametrize("norm", ["bin", "bin_shared"])
+def test_one_rho_for_a_layer_is_one_for_each_channel_with_the_sum_of_their_gradients(norm):
+    x = torch.randn(4, 3, 9, 8)
+    shared, each = (swap_norms(trained(), norm, rho=0.3, rho_per=per) for per in ("layer", "channel"))
+    found, wanted = shared(x), each(x)
+    torch.testing.assert_close(found, wanted)
+    weights = torch.randn_like(found)
+    (found * weights).sum().backward(), (wanted * weights).sum().backward()
+    for one, other in ((shared.first[1], each.first[1]), (shared.second[1], each.second[1])):
+        assert one.rho.shape == (1,)
+        torch.testing.assert_close(one.rho.grad, other.rho.grad.sum(dim=0, keepdim=True), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("norm", "kind"), [("bin", FusedBatchInstanceNorm2d), ("bin_shared", SharedAffineBatchInstanceNorm2d)]
 )

@@ -36,3 +36,11 @@ def test_some_sources_train_in_every_fold_and_a_group_is_held_out_together():
 def test_a_group_that_holds_one_of_the_sources_is_refused():
     with pytest.raises(ValueError, match=r"\['d'\] are both sources and targets"):
         leave_one_out(["small"], ["d"], {"small": ["a", "d"]})
+
+
+def test_a_held_out_domain_may_have_sources_of_its_own():
+    folds = leave_one_out(["x", "c"], ["d"], {"x": ["a", "b"]}, {"x": ["e", "f"]})
+    assert [(fold.name, fold.sources, fold.targets) for fold in folds] == [
+        ("x", ("e", "f"), ("a", "b")),
+        ("c", ("a", "b", "d"), ("c",)),
+    ]

@@ -12,6 +12,7 @@ from metabin.protocol.folds import leave_one_out
 from metabin.types import DomainSplit, Fold, ImageRecord
 
 SMALL = ("viper", "prid2011", "grid", "ilids")
+DRAWN = ("embedded", "development", "confirmation")
 DETECTED = {"cuhk03": "np-detected"}
 
 
@@ -50,7 +51,7 @@ def test_every_count_is_the_one_that_the_doctor_checks(protocols):
 
 def test_all_data_sets_have_readers_and_every_one_is_counted(protocols):
     for name, protocol in protocols.items():
-        if name == "embedded":
+        if name in DRAWN:
             continue
         uncounted = {"clonedperson", "unrealperson", "personx"}
         for fold in protocol.folds:
@@ -150,3 +151,23 @@ def test_a_file_that_is_no_protocol_is_named(tmp_path):
     (tmp_path / "mine.yaml").write_text("title: [\n")
     with pytest.raises(ConfigError, match=r"mine\.yaml is no protocol"):
         named.load_protocols(tmp_path)
+
+
+def test_what_is_confirmed_shares_no_place_and_no_seed_with_what_is_chosen_on(protocols):
+    chosen, confirmed = protocols["development"], protocols["confirmation"]
+
+    def places(protocol):
+        return {name.removesuffix("-far") for fold in protocol.folds for name in (*fold.sources, *fold.targets)}
+
+    assert not places(chosen) & places(confirmed)
+    assert chosen.params["benchmark.seed"] != confirmed.params["benchmark.seed"]
+    assert len(chosen.folds) == len(confirmed.folds) == 8
+    for protocol in (chosen, confirmed):
+        used = [places_of for fold in protocol.folds for places_of in {*fold.sources, *fold.targets}]
+        assert len(used) == len(set(used))  # folds are draws of their own
+        for fold in protocol.folds:
+            near = [name for name in fold.targets if not name.endswith("-far")]
+            assert (len(fold.sources), sorted(f"{name}-far" for name in near)) == (
+                5,
+                sorted(set(fold.targets) - set(near)),
+            )

@@ -1,0 +1,59 @@
+"""Variants: methods with some parameters of their own."""
+
+import pytest
+
+from metabin.errors import ConfigError
+
+
+def test_a_variant_stands_for_its_method_and_changes_what_it_names_alone(make_config):
+    config = make_config(
+        variants={"slow": {"method": "metabin", "meta.inner_lr": 0.5, "meta.train_losses.scatter": 0.0}}
+    )
+    method, own = config.of("slow")
+    assert method == "metabin"
+    assert (own.meta.inner_lr, own.meta.train_losses.scatter) == (0.5, 0.0)
+    changed = own.meta.model_copy(
+        update={
+            "inner_lr": config.meta.inner_lr,
+            "train_losses": own.meta.train_losses.model_copy(update={"scatter": 1.0}),
+        }
+    )
+    assert (changed, own.optim, own.model) == (config.meta, config.optim, config.model)
+
+
+def test_a_method_stands_for_itself(make_config):
+    config = make_config()
+    assert config.of("bn") == ("bn", config)
+
+
+def test_a_run_may_train_its_variants(make_config):
+    config = make_config(
+        protocol__meta_learned=["metabin", "still"],
+        variants={"still": {"method": "metabin", "meta.inner_lr": 0.0}},
+    )
+    assert config.protocol.methods[-2:] == ("metabin", "still")
+
+
+@pytest.mark.parametrize(
+    ("variants", "wanted"),
+    [
+        ({"a": {"meta.inner_lr": 0.5}}, "variants.a.method is None; wanted is one of bn, in"),
+        ({"a": {"method": "maml"}}, "variants.a.method is 'maml'"),
+        ({"metabin": {"method": "bn"}}, "variants.metabin has the name of a method"),
+        ({"a": {"method": "bn", "partition.height": 128}}, "variants.a changes partition.height; a variant can change"),
+        ({"a": {"method": "bn", "lr": 0.1}}, "variants.a changes lr; a variant can change what is in model, optim"),
+        ({"a": {"method": "bn", "optim.rate": 0.1}}, "variants.a: unknown key optim.rate"),
+        ({"a": {"method": "bn", "optim.lr.base": 0.1}}, "but there is no section lr"),
+        ({"a": {"method": "bn", "optim.lr": -1.0}}, "variants.a: optim.lr is -1.0"),
+        ({"a": {"method": "metabin", "meta.num_meta_train": 5}}, "num_meta_train is 5, but there are 5 source domains"),
+    ],
+)
+def test_a_variant_that_makes_no_sense_is_refused_before_anything_runs(make_config, variants, wanted):
+    with pytest.raises(ConfigError) as error:
+        make_config(variants=variants)
+    assert wanted in str(error.value)
+
+
+def test_an_unknown_name_is_refused_with_the_variants_that_there_are(make_config):
+    with pytest.raises(ConfigError, match=r"meta_learned: fast is unknown; known are metabin.*bin_target, slow"):
+        make_config(protocol__meta_learned=["fast"], variants={"slow": {"method": "metabin"}})
