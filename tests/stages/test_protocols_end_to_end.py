@@ -14,7 +14,8 @@ from stages_in_clone import ROOT
 from metabin.protocol.named import load_protocols
 
 PROTOCOLS = load_protocols(ROOT / "protocols")
-REAL = [name for name in PROTOCOLS if name != "embedded"]
+DRAWN = ("embedded", "development", "confirmation")
+REAL = [name for name in PROTOCOLS if name not in DRAWN]
 SPLITS = {
     "prid2011": [{"train": [1], "test": [200]}] * 10,
     "ilids": [{"train": [1], "query": ["0119001.jpg"], "gallery": ["0119002.jpg"]}] * 10,
