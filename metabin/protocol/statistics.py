@@ -56,18 +56,18 @@ def over_queries(
     Raises: ValueError: a domain with fewer than two identities.
     """
     _, stratum = np.unique(np.zeros(len(values)) if domain is None else domain, return_inverse=True)
-    weight = np.full(len(values), 1 / len(values)) if weight is None else weight / weight.sum()
+    share = np.full(len(values), 1 / len(values)) if weight is None else weight / weight.sum()
     random = np.random.default_rng(seed)
     mean, drawn = 0.0, np.zeros(RESAMPLES)
     for index in range(stratum.max() + 1):
         mine = stratum == index
         _, identity = np.unique(pid[mine], return_inverse=True)
-        sums, weights = np.bincount(identity, (weight * values)[mine]), np.bincount(identity, weight[mine])
+        sums, shares = np.bincount(identity, (share * values)[mine]), np.bincount(identity, share[mine])
         if len(sums) < 2:
             raise ValueError(f"{len(sums)} identities in a domain; an interval over identities needs two or more")
         times = random.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), RESAMPLES)
         mean += sums.sum()
-        drawn += weights.sum() * (times @ sums) / (times @ weights)
+        drawn += shares.sum() * (times @ sums) / (times @ shares)
     low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Interval(float(mean), float(low), float(high))
 
@@ -99,7 +99,7 @@ def compare(differences: ArrayLike) -> Comparison:
 
 
 def holm(p: ArrayLike) -> np.ndarray:
-    """p values corrected for their number by Holm: the k-th smallest of m times m - k + 1, no less than those before."""
+    """p values corrected for their number by Holm: the k-th smallest of m times m - k + 1, at least those before."""
     p = np.asarray(p, np.float64)
     order, adjusted = np.argsort(p), np.empty(len(p))
     adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1)

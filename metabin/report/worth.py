@@ -61,7 +61,7 @@ def verdict(inputs: ReportInputs, one: Evidence) -> str:
     if found is None:
         of = "one training of each" if one.unit == "seed" else "one fold that has both"
         return f"No difference shown between {name} and {other}: {numbers}, from {of}."
-    numbers += f" {_ends(found.difference)}"
+    numbers += f" {_ends(found.difference)} over {found.num_units} {unit_words(inputs)}"
     side = "above" if one.difference > 0 else "below"
     if one.shown:
         return f"{name} is {side} {other}: {numbers}."
@@ -81,8 +81,8 @@ def explanation(inputs: ReportInputs) -> str:
         sentences.append(f"The t interval (95 %) is over {units}{each}{shown}.")
     if any(one.over_queries for one in found):
         sentences.append(
-            "The query interval (95 %) draws other people in the same test domains, for the same trainings: how much of "
-            "a difference is due to who was tested, not where."
+            "The query interval (95 %) draws other people in the same test domains, for the same trainings: how much "
+            "of a difference is due to who was tested, not where."
         )
     if any(len(one.pair.opponents) > 1 for one in found):
         sentences.append("max is the better one in each fold, picked after the test, so harder to beat than either.")
@@ -135,15 +135,14 @@ def remarks(inputs: ReportInputs) -> list[str]:
     tested = [one for one in inputs.evidence if one.over_units]
     told = [_number_of_comparisons(inputs, tested), _power(inputs, tested)] if tested else []
     if inputs.evidence[0].unit == "fold":
+        luck = " With one seed, the luck of each training is part of the spread over folds." * (inputs.num_seeds == 1)
         told.append(
-            "Folds share data, so they are not quite independent, and intervals over them are rather too short."
+            f"Folds share data, so they are not quite independent, and intervals over them are rather too short.{luck}"
         )
-        if inputs.num_seeds == 1:
-            told.append("With one seed, the luck of each training is part of the spread over folds.")
     elif tested:
         told.append("One fold was run: its seeds tell the luck of training, nothing of other places.")
     else:
-        told.append("One fold was run with one seed: nothing is known of other places or of the luck of training.")
+        told.append("One training of each in one fold tells nothing of other places, nor of the luck of training.")
     return told
 
 
