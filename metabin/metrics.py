@@ -50,7 +50,7 @@ def score(
     gallery_camid: ArrayLike,
     ranks: Sequence[int] = (1, 5, 10),
 ) -> RetrievalScores:
-    """CMC, mAP and mINP.
+    """CMC, mAP, mINP, and the average precision of every query.
 
     For each query, gallery images of the same pid under the same camera are left out and the others ranked by distance;
     at equal distance the gallery's order decides, so that the scores are a function of the input. With the
@@ -81,16 +81,17 @@ def score_blocks(
     ranks: Sequence[int] = (1, 5, 10),
 ) -> RetrievalScores:
     """`score`, with the rows of the distance matrix some queries at a time, (B, G)."""
-    first, precision, inverse_penalty = [], [], []
-    for found in ranks_of_matches(blocks, query_pid, gallery_pid, query_camid, gallery_camid):
+    first, precision, inverse_penalty = [], {}, []
+    for query, found in enumerate(ranks_of_matches(blocks, query_pid, gallery_pid, query_camid, gallery_camid)):
         if found.size:
             first.append(found[0])
-            precision.append(average_precision(found))
+            precision[query] = average_precision(found)
             inverse_penalty.append(found.size / found[-1])
     if not first:
         return RetrievalScores(np.nan, np.nan, dict.fromkeys(ranks, np.nan), 0)
     cmc = {k: float(np.mean(np.asarray(first) <= k)) for k in ranks}
-    return RetrievalScores(float(np.mean(precision)), float(np.mean(inverse_penalty)), cmc, len(first))
+    m_ap = float(np.mean(list(precision.values())))
+    return RetrievalScores(m_ap, float(np.mean(inverse_penalty)), cmc, len(first), precision)
 
 
 def average_precision(ranks: np.ndarray) -> float:

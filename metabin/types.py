@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,3 +102,4 @@ class RetrievalScores:
     mINP: float
     cmc: dict[int, float]  # rank -> fraction of queries with a match at that rank or before
     num_query: int
+    by_query: dict[int, float] = field(default_factory=dict, repr=False)  # index of each of them -> average precision

@@ -36,7 +36,7 @@ def main() -> None:
         rows += [key | evaluation.score_row(score(test), test) for test in tests]
         clean_rows += [key | evaluation.score_row(score(rest.test), rest.test) for _, rest in parts if rest]
     roots = store.load_image_roots(layout.PARTITION)
-    lists, shown = [], (config.protocol.meta_learned[0], config.protocol.seeds[0])
+    lists, queries, shown = [], [], (config.protocol.meta_learned[0], config.protocol.seeds[0])
     with cli.progress(f"evaluate {fold}", len(trainings), "model") as done:
         for method, seed in trainings:
             key = {"fold": fold, "method": method, "seed": seed}
@@ -47,6 +47,9 @@ def main() -> None:
                 query, gallery = evaluation.embed_test(model, test)
                 found = evaluation.retrieval_scores(query, gallery, device)
                 rows.append(key | evaluation.score_row(found, test))
+                if test.unseen:
+                    table = evaluation.query_table(found, test)
+                    queries.append(pd.DataFrame(key, index=table.index).join(table))
                 if rest:
                     found = evaluation.retrieval_scores(*rest.embeddings(query, gallery), device)
                     clean_rows.append(key | evaluation.score_row(found, rest.test))
@@ -67,6 +70,8 @@ def main() -> None:
         table = table.assign(fingerprint=table["test_domain"].map(fingerprints))  # of the copy that was tested
         text = table.to_csv(index=False, float_format="%.6f", lineterminator="\n")
         write_text(layout.results(fold) / f"{name}.csv", text)
+    text = pd.concat(queries).to_csv(index=False, float_format="%.6f", lineterminator="\n")
+    write_text(layout.results(fold) / "queries.csv", text)
     write_text(layout.results(fold) / "ranked.json", json.dumps(lists, indent=1) + "\n")
     with tracking.open_run("evaluate", fold, tags={"fold": fold}) as run:
         run.tags({f"fingerprint.{name}": entry["fingerprint"] for name, entry in manifest["domains"].items()})

@@ -47,13 +47,14 @@ def gather(config: Config) -> ReportInputs:
         methods=methods,
         image_root=layout.ROOT,
         scores=scores,
+        queries=records.of_folds(protocol.domains, "queries"),
         published=published.compare(
             scores, published.load(layout.PROTOCOLS / "published.csv"), whose, backbone=config.model.backbone
         ),
         leaks=[
             {"fold": fold, **leak} for fold in protocol.domains for leak in store.load_leaks(layout.PARTITION, fold)
         ],
-        clean=records.clean(protocol.domains),
+        clean=records.of_folds(protocol.domains, "clean"),
         ranked=[entry for entries in ranked for entry in entries],
         **{name: records.of_trainings(config, methods, name) for name in ("losses", "rho", "rho_histograms")},
         samples={name: [str(roots[name] / record.path) for record in images[name][:16]] for name in domains},

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from metabin.config import Config
 
 
-def clean(folds: Sequence[str]) -> pd.DataFrame:
-    """The scores without what sources and targets share; of most folds there are none."""
+def of_folds(folds: Sequence[str], name: str) -> pd.DataFrame:
+    """One kind of table of every fold's evaluation, under each other; some have no rows."""
     import pandas as pd
 
-    tables = [pd.read_csv(layout.results(fold) / "clean.csv") for fold in folds]
+    tables = [pd.read_csv(layout.results(fold) / f"{name}.csv") for fold in folds]
     return pd.concat([table for table in tables if not table.empty] or tables[:1])
 
 

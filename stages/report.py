@@ -29,7 +29,7 @@ def main() -> None:
 def track(config: Config, inputs: ReportInputs) -> None:
     """Put the matrix onto the experiment's own MLflow run: scalars to sort by, tables, figures, the page."""
     from metabin import tracking
-    from metabin.protocol import tables
+    from metabin.protocol import evidence, tables
 
     with tracking.open_run("parent") as run:
         run.params(config.model_dump())
@@ -42,6 +42,13 @@ def track(config: Config, inputs: ReportInputs) -> None:
                 for role, metrics in roles.items()
                 for metric, value in metrics.items()
                 if value is not None
+            }
+        )
+        run.metrics(
+            {
+                f"{pair}/{name}": value
+                for pair, values in evidence.summary(inputs.evidence).items()
+                for name, value in values.items()
             }
         )
         run.note((layout.REPORTS / "report.md").read_text().partition("## mAP (rank-1)")[0])  # MLflow cuts long notes

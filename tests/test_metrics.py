@@ -60,6 +60,18 @@ def test_queries_without_a_match_are_not_counted_and_none_at_all_is_nan():
     assert np.isnan([nothing.mAP, nothing.mINP, nothing.cmc[1]]).all()
 
 
+def test_every_query_with_a_match_has_an_average_precision_whose_mean_is_map():
+    distance, *rest = draws(3, 30, 60, 12, 3)
+    found = score(distance, *rest)
+    assert 0 < found.num_query < 30
+    assert len(found.by_query) == found.num_query
+    assert np.mean(list(found.by_query.values())) == pytest.approx(found.mAP)
+    for query in range(30):
+        alone = score(distance[[query]], *(column[[query]] if len(column) == 30 else column for column in rest))
+        assert (query in found.by_query) == (alone.num_query == 1)
+        assert found.by_query.get(query, alone.mAP) == pytest.approx(alone.mAP, nan_ok=True)
+
+
 def test_perfect_features_score_one_and_fewer_gallery_images_than_ranks_do_no_harm():
     features = np.eye(3)
     found = score(cosine_distance(features, features), [0, 1, 2], [0, 1, 2], [0, 0, 0], [1, 1, 1])

@@ -103,6 +103,23 @@ def score_row(scores: RetrievalScores, test: TestSet) -> dict[str, Any]:
     }
 
 
+def query_table(scores: RetrievalScores, test: TestSet) -> pd.DataFrame:
+    """test_domain, trial, pid, query, AP: a row for each query with a valid match.
+
+    `query` is the image's row in its domain, the same in every trial.
+    """
+    index = np.fromiter(scores.by_query, np.int64)
+    return pd.DataFrame(
+        {
+            "test_domain": test.domain,
+            "trial": -1 if test.trial is None else test.trial,
+            "pid": test.query.pid[index],
+            "query": test.query.row[index],
+            "AP": np.fromiter(scores.by_query.values(), np.float64),
+        }
+    )
+
+
 def mean_over_trials(rows: pd.DataFrame) -> pd.DataFrame:
     """One row for each test domain: means over its trials, their number, and how mAP and rank-1 deviate.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 CONFIDENCE, POWER = 0.95, 0.8
@@ -38,32 +39,40 @@ class Comparison:
         return self.difference.low > 0 or self.difference.high < 0
 
 
-def over_queries(values: np.ndarray, pid: np.ndarray, seed: int = 0) -> Interval:
+def over_queries(
+    values: np.ndarray,
+    pid: np.ndarray,
+    domain: np.ndarray | None = None,
+    weight: np.ndarray | None = None,
+    seed: int = 0,
+) -> Interval:
     """Mean of a value per query, e.g. AP, with a bootstrap interval in which whole identities are drawn.
 
     Queries of one identity share its looks and its gallery images; drawing them one by one would make intervals too
-    short. For a paired difference give the differences of two methods on the same queries.
+    short. Identities are drawn within each domain, whose share of the total weight stays what it is. For a paired
+    difference give the differences of two methods on the same queries.
 
-    Shapes: values, pid (Q,). Raises: ValueError: fewer than two identities.
+    Shapes: values, pid, domain, weight (Q,); one domain and equal weights where they are None.
+    Raises: ValueError: a domain with fewer than two identities.
     """
-    _, identity = np.unique(pid, return_inverse=True)
-    sums, counts = np.bincount(identity, values), np.bincount(identity)
-    if len(sums) < 2:
-        raise ValueError(f"{len(sums)} identities; an interval over identities needs two or more")
-    found = stats.bootstrap(
-        (sums, counts),
-        lambda drawn, number, axis=-1: drawn.sum(axis) / number.sum(axis),
-        paired=True,
-        vectorized=True,
-        n_resamples=RESAMPLES,
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return Interval(float(sums.sum() / counts.sum()), float(found.low), float(found.high))
+    _, stratum = np.unique(np.zeros(len(values)) if domain is None else domain, return_inverse=True)
+    share = np.full(len(values), 1 / len(values)) if weight is None else weight / weight.sum()
+    random = np.random.default_rng(seed)
+    mean, drawn = 0.0, np.zeros(RESAMPLES)
+    for index in range(stratum.max() + 1):
+        mine = stratum == index
+        _, identity = np.unique(pid[mine], return_inverse=True)
+        sums, shares = np.bincount(identity, (share * values)[mine]), np.bincount(identity, share[mine])
+        if len(sums) < 2:
+            raise ValueError(f"{len(sums)} identities in a domain; an interval over identities needs two or more")
+        times = random.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), RESAMPLES)
+        mean += sums.sum()
+        drawn += shares.sum() * (times @ sums) / (times @ shares)
+    low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Interval(float(mean), float(low), float(high))
 
 
-def compare(differences: np.ndarray) -> Comparison:
+def compare(differences: ArrayLike) -> Comparison:
     """The mean of paired differences with a t interval, a sign test and a test by exchanging signs.
 
     Args:
@@ -89,6 +98,19 @@ def compare(differences: np.ndarray) -> Comparison:
     )
 
 
+def holm(p: ArrayLike) -> np.ndarray:
+    """p values corrected for their number by Holm: the k-th smallest of m times m - k + 1, at least those before."""
+    p = np.asarray(p, np.float64)
+    order, adjusted = np.argsort(p), np.empty(len(p))
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1)
+    return adjusted
+
+
+def smallest_p(num_units: int) -> float:
+    """The least that a two-sided test by exchanging signs, or by counting them, can give."""
+    return 2 / 2**num_units
+
+
 def units_needed(difference: float, std: float) -> int:
     """Pairs that a t test at 5 % needs to show a true difference in 8 of 10 cases; `std` is that of the differences."""
     if not std:
@@ -97,17 +119,6 @@ def units_needed(difference: float, std: float) -> int:
     while _power(difference / std, count) < POWER:
         count += max(1, count // 100)
     return count
-
-
-def verdict(name: str, other: str, found: Comparison) -> str:
-    """One line that claims no more than was shown."""
-    mean, low, high = (
-        f"{value:+.1f}" for value in (found.difference.mean, found.difference.low, found.difference.high)
-    )
-    numbers = f"{mean} points [{low}, {high}], {found.wins} to {found.losses} of {found.num_units}"
-    if not found.shown:
-        return f"no difference shown between {name} and {other}: {numbers}"
-    return f"{name} is {'above' if found.difference.mean > 0 else 'below'} {other}: {numbers}"
 
 
 def _power(effect: float, count: int) -> float:

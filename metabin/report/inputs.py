@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from metabin.protocol import tables
+from metabin.protocol import evidence, tables
 from metabin.protocol.published import COMPARISON
 from metabin.report.style import BASELINES
 
@@ -17,6 +18,7 @@ ROLES = ("unseen", "seen")
 RUN_KEYS = ("fold", "method", "seed", "step")
 RHO_COLUMNS = (*RUN_KEYS, "layer", "num_channels", "mean", "q10", "q90")
 HISTOGRAM_COLUMNS = (*RUN_KEYS, "layer", "bin_left", "count")
+QUERY_COLUMNS = (*SCORE_KEYS, "trial", "pid", "query", "AP")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -28,7 +30,10 @@ class ReportInputs:
         folds, domains, methods: what is shown, in this order. A fold is one choice of source domains and of
             held-out ones; `domains` are the data sets of all folds. The untrained BASELINES follow by themselves.
         scores: fold, method, seed (-1: nothing trained), test_domain, role ("unseen": held out in that fold,
-            "seen": held-out identities of a source), num_ids, num_query, mAP, mINP, rank1, rank5, rank10.
+            "seen": held-out identities of a source), num_ids, num_query, mAP, mINP, rank1, rank5, rank10; and, if there
+            are tests with several random splits, mAP_trial_std.
+        queries: fold, method, seed, test_domain, trial, pid, query, AP of every query of unseen tests; may be empty: no
+            interval over queries is given.
         losses: fold, method, seed, step and a column for each loss or step size, NaN where a method has none.
         rho: fold, method, seed, step, layer (rows in network order), num_channels, mean, q10, q90.
         rho_histograms: fold, method, seed, step, layer, bin_left, count.
@@ -54,6 +59,7 @@ class ReportInputs:
     methods: tuple[str, ...]
     scores: pd.DataFrame
     image_root: Path
+    queries: pd.DataFrame = field(default_factory=pd.DataFrame)
     losses: pd.DataFrame = field(default_factory=pd.DataFrame)
     rho: pd.DataFrame = field(default_factory=pd.DataFrame)
     rho_histograms: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -78,6 +84,8 @@ class ReportInputs:
                 _require_columns(name, frame, columns)
                 _require_names(f"{name}.fold", frame["fold"], self.folds)
                 _require_names(f"{name}.method", frame["method"], self.methods)
+        if not self.queries.empty:
+            _require_columns("queries", self.queries, QUERY_COLUMNS)
         if not self.clean.empty:
             _require_columns("clean", self.clean, (*SCORE_KEYS, *METRICS))
         if not self.published.empty:
@@ -105,6 +113,11 @@ class ReportInputs:
     def unseen(self) -> tuple[tuple[str, str], ...]:
         """(fold, test domain) of the unseen cells."""
         return tables.cells_of(self.scores, "unseen", self.folds, self.domains)
+
+    @cached_property
+    def evidence(self) -> tuple[evidence.Evidence, ...]:
+        """What the differences between the trained methods are worth."""
+        return evidence.weigh(self.scores, self.queries, self.trained)
 
     @property
     def has_seen(self) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from metabin.report import display, literature, shared
+from metabin.report import display, literature, shared, worth
 from metabin.report.display import Cell, Table
 from metabin.report.inputs import ReportInputs
 from metabin.report.style import styles_for
@@ -18,7 +18,8 @@ def report_text(inputs: ReportInputs) -> str:
     parts += ["## Results, percent", markdown_table(display.headline(inputs))]
     paired = display.paired(inputs)
     if paired is not None:
-        parts += [f"## {paired.groups[0][0]}", markdown_table(paired), display.noise_warning(inputs.num_seeds)]
+        parts += [f"## {paired.groups[0][0]}", markdown_table(paired)]
+    parts += _worth(inputs) or ([display.noise_warning(inputs.num_seeds)] if paired is not None else [])
     against = literature.table(inputs)
     if against is not None:
         parts += [
@@ -31,6 +32,21 @@ def report_text(inputs: ReportInputs) -> str:
     if inputs.has_matrix:
         parts += _matrices(inputs)
     return "\n\n".join(parts) + "\n"
+
+
+def _worth(inputs: ReportInputs) -> list[str]:
+    found = worth.block(inputs)
+    if found is None:
+        return []
+    parts = [
+        f"## {worth.TITLE}",
+        "\n".join(f"- {_plain(line)}" for line in found.verdicts),
+        markdown_table(found.table),
+        *map(_plain, (found.explanation, *found.remarks)),
+    ]
+    if found.spreads:
+        parts += [f"### {worth.SPREADS_TITLE}, percent", markdown_table(found.spreads)]
+    return [part.translate(TO_ASCII) for part in parts]
 
 
 def _shared(inputs: ReportInputs) -> list[str]:

@@ -9,8 +9,8 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from metabin.files import write_bytes, write_text
-from metabin.protocol import tables
-from metabin.report import curves, display, figures, heatmaps, literature, markdown, shared
+from metabin.protocol import evidence, tables
+from metabin.report import curves, display, figures, heatmaps, literature, markdown, shared, worth
 from metabin.report.display import Table
 from metabin.report.inputs import ReportInputs
 from metabin.report.pictures import Thumbnails, data_uri, png_size
@@ -85,13 +85,15 @@ def write_report(inputs: ReportInputs, directory: Path) -> None:
     page = render_page(inputs, drawn, thumbnails)
     for name, content in {**drawn, **strips}.items():
         write_bytes(directory / "figures" / f"{name}.png", content)
-    summary = json.dumps(tables.summary(inputs.scores, inputs.trained), indent=2, sort_keys=True, allow_nan=False)
+    summary = dict(tables.summary(inputs.scores, inputs.trained))
+    if inputs.evidence:
+        summary["differences"] = evidence.summary(inputs.evidence)
     cells = tables.tidy_matrix(inputs.scores, inputs.rows, inputs.folds, inputs.tested)
     unseen = tables.unseen_means(inputs.scores, inputs.rows)
     texts = {
         "index.html": page,
         "report.md": markdown.report_text(inputs),
-        "summary.json": summary + "\n",
+        "summary.json": json.dumps(summary, indent=2, sort_keys=True, allow_nan=False) + "\n",
         "matrix.csv": cells.to_csv(index=False, lineterminator="\n"),
         "unseen.csv": unseen.to_csv(index=False, lineterminator="\n"),
     }
@@ -103,6 +105,7 @@ def render_page(inputs: ReportInputs, drawn: Mapping[str, bytes], thumbnails: Th
     """The page as HTML; every name and value from the inputs is escaped."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    weighed = worth.block(inputs)
     return template.render(
         inputs=inputs,
         styles=styles_for(inputs.rows),
@@ -110,7 +113,11 @@ def render_page(inputs: ReportInputs, drawn: Mapping[str, bytes], thumbnails: Th
         headline=display.headline(inputs),
         paired=display.paired(inputs),
         published=_published(inputs),
-        noise_warning=display.noise_warning(inputs.num_seeds),
+        worth=weighed,
+        worth_title=worth.TITLE,
+        spreads_title=worth.SPREADS_TITLE,
+        worth_chart=_chart(drawn, "differences", "Mean difference and intervals of every pair; numbers in the table."),
+        noise_warning="" if weighed else display.noise_warning(inputs.num_seeds),
         runs="held-out domains and seeds" if inputs.named_by_target else "folds and seeds",
         num_unseen=len({domain for _, domain in inputs.unseen}),
         summary_chart=_chart(

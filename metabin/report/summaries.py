@@ -11,6 +11,7 @@ from metabin.protocol import tables
 from metabin.report.display import percent, points
 from metabin.report.inputs import ReportInputs
 from metabin.report.style import INK, styles_for
+from metabin.report.worth import pair_label
 
 
 def unseen_and_seen(inputs: ReportInputs) -> Figure:
@@ -56,6 +57,27 @@ def paired_differences(inputs: ReportInputs) -> Figure | None:
     axes.set_xlim(-reach, reach)
     reference = styles[tables.REFERENCE_METHOD].label
     axes.set_xlabel(f"unseen mAP less that of {reference}, points")
+    return figure
+
+
+def differences_with_intervals(inputs: ReportInputs) -> Figure:
+    """A row a pair: a dot at the mean difference, its t interval as a thick line, that over queries as a thin one."""
+    found, styles = inputs.evidence, styles_for(inputs.rows)
+    figure, axes = _rows_figure([pair_label(inputs, one.pair) for one in found])
+    axes.axvline(0, color=INK, lw=1, zorder=1)
+    for index, one in enumerate(found):
+        style, mean = styles[one.pair.method], 100 * one.difference
+        if one.over_units:
+            ends = 100 * one.over_units.difference.low, 100 * one.over_units.difference.high
+            axes.plot(ends, [index, index], color=style.color, lw=5, alpha=0.4, solid_capstyle="butt")
+        if one.over_queries:
+            ends = 100 * one.over_queries.low, 100 * one.over_queries.high
+            axes.plot(ends, [index + 0.24, index + 0.24], color=style.color, lw=1.2, marker="|", ms=5)
+        axes.scatter([mean], [index], s=48, color=style.color, marker=style.marker, zorder=3)
+        _number_above(axes, points(one.difference), mean, index - 0.08)
+    left, right = axes.get_xlim()
+    axes.set_xlim(min(left, -1), max(right, 1))
+    axes.set_xlabel("difference of unseen mAP, points")
     return figure
 
 

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import oracles
 import pandas as pd
@@ -6,7 +8,7 @@ import torch
 
 from metabin.model.embedder import build_embedder
 from metabin.protocol import evaluation, ranked, untrained
-from metabin.types import Embeddings, ImageRecord
+from metabin.types import Embeddings, ImageRecord, RetrievalScores
 
 
 @pytest.fixture
@@ -43,6 +45,22 @@ def test_a_row_says_what_was_tested_and_agrees_with_a_slow_walk(model, test_set)
     assert (row["test_domain"], row["role"], row["num_ids"], row["num_query"]) == ("site0", "unseen", 6, valid)
     assert (row["mAP"], row["mINP"], row["rank1"]) == pytest.approx((m_ap, m_inp, rank1))
     assert list(row)[5:] == ["mAP", "mINP", "rank1", "rank5", "rank10"]
+
+
+def test_a_query_is_told_by_its_row_in_the_domain_and_only_where_it_has_a_match(make_images):
+    images = make_images(num_domains=1, num_ids=4, num_images=3)
+    one = dataclasses.replace(images, row=images.row + 100)
+    scores = RetrievalScores(0.5, 0.5, {1: 0.5}, 2, {3: 0.25, 7: 0.75})
+    found = evaluation.query_table(scores, evaluation.TestSet("site0", True, one, one, trial=2))
+    assert found.to_dict("list") == {
+        "test_domain": ["site0", "site0"],
+        "trial": [2, 2],
+        "pid": [int(images.pid[3]), int(images.pid[7])],
+        "query": [int(images.row[3]) + 100, int(images.row[7]) + 100],
+        "AP": [0.25, 0.75],
+    }
+    nothing = RetrievalScores(np.nan, np.nan, {1: np.nan}, 0)
+    assert evaluation.query_table(nothing, evaluation.TestSet("site0", True, one, one)).empty
 
 
 def test_stripes_find_identities_that_differ_in_colour_and_chance_does_not(test_set):

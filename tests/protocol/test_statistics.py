@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from metabin.protocol.statistics import compare, over_queries, units_needed, verdict
+from metabin.protocol.statistics import compare, holm, over_queries, smallest_p, units_needed
 
 
 def test_an_interval_over_identities_covers_the_mean_as_often_as_it_says():
@@ -25,6 +25,32 @@ def test_the_mean_is_that_over_queries_not_over_identities():
 def test_one_identity_has_no_interval():
     with pytest.raises(ValueError, match="1 identities"):
         over_queries(np.ones(3), np.zeros(3))
+    with pytest.raises(ValueError, match="1 identities in a domain"):
+        over_queries(np.ones(3), np.array([1, 2, 3]), domain=np.array(["a", "a", "b"]))
+
+
+def test_identities_are_drawn_within_their_domain():
+    # all of what differs is between domains: within each no draw can change the mean
+    values, domain = np.repeat([0.2, 0.8], 50), np.repeat(["night", "plaza"], 50)
+    found = over_queries(values, np.tile(np.arange(10), 10), domain)
+    assert (found.mean, found.low, found.high) == pytest.approx((0.5, 0.5, 0.5))
+    mixed = over_queries(values, np.arange(100))
+    assert mixed.high - mixed.low > 0.1
+
+
+def test_weights_and_not_numbers_of_queries_say_what_a_domain_counts():
+    values, domain = np.array([0.0, 0.0, 0.0, 0.0, 1.0, 1.0]), np.array([0, 0, 0, 0, 1, 1])
+    weight = np.array([1, 1, 1, 1, 2, 2]) * 7.0
+    found = over_queries(values, np.arange(6), domain, weight)
+    assert (found.mean, found.low, found.high) == pytest.approx((0.5, 0.5, 0.5))
+
+
+def test_an_interval_over_domains_is_the_one_of_independent_means():
+    random = np.random.default_rng(0)
+    values = [random.normal(0, deviation, 400) for deviation in (0.1, 0.3)]
+    found = over_queries(np.concatenate(values), np.arange(800), np.repeat([0, 1], 400))
+    half = 1.96 * np.sqrt(sum(part.var() / 400 for part in values)) / 2
+    assert found.high - found.low == pytest.approx(2 * half, rel=0.06)
 
 
 def test_a_comparison_is_the_books():
@@ -39,16 +65,25 @@ def test_a_comparison_is_the_books():
     assert found.permutation_p == pytest.approx(np.mean(np.abs(sums) >= differences.sum() - 1e-12))
 
 
-@pytest.mark.parametrize(
-    ("differences", "start"),
-    [
-        ([1.0, -1.0, 0.5, -0.2], "no difference shown between MetaBIN and BIN joint: +0.1 points"),
-        ([1.0, 1.1, 0.9, 1.0], "MetaBIN is above BIN joint: +1.0 points [+0.9, +1.1], 4 to 0 of 4"),
-        ([-1.0, -1.1, -0.9, -1.0], "MetaBIN is below BIN joint: -1.0 points"),
-    ],
-)
-def test_the_verdict(differences, start):
-    assert verdict("MetaBIN", "BIN joint", compare(np.array(differences))).startswith(start)
+def test_holm_by_hand():
+    # sorted 0.01 * 4, 0.02 * 3, 0.03 * 2 = 0.06 again, 0.5 * 1
+    assert holm([0.03, 0.01, 0.5, 0.02]) == pytest.approx([0.06, 0.04, 0.5, 0.06])
+    assert holm([0.04, 0.03]) == pytest.approx([0.06, 0.06])  # the larger is never below the smaller
+    assert holm([0.7, 0.6]) == pytest.approx([1.0, 1.0])
+    assert holm([]).tolist() == []
+
+
+@pytest.mark.parametrize("count", [2, 4, 6])
+def test_no_number_of_pairs_gives_a_p_below_the_smallest(count):
+    found = compare(np.arange(1.0, count + 1))
+    assert smallest_p(count) == pytest.approx(found.permutation_p)
+    assert smallest_p(count) == pytest.approx(found.sign_p)
+
+
+def test_equal_scores_are_no_difference():
+    found = compare(np.zeros(4))
+    assert (found.difference.low, found.difference.high, found.sign_p, found.permutation_p) == (0, 0, 1, 1)
+    assert not found.shown
 
 
 def test_as_many_pairs_as_needed_have_the_power():

@@ -50,6 +50,22 @@ def fake_scores(folds: Folds, domains: Sequence[str], methods: Sequence[str], se
     return pd.DataFrame(rows)
 
 
+def fake_queries(scores: pd.DataFrame, num_ids: int = 8) -> pd.DataFrame:
+    """Three queries an identity of every unseen test of a trained method, with the test's mAP as their mean."""
+    tests = scores[(scores["role"] == "unseen") & (scores["seed"] >= 0) & scores["mAP"].notna()]
+    parts = []
+    for fold, method, seed, domain, value in tests[["fold", "method", "seed", "test_domain", "mAP"]].itertuples(
+        index=False
+    ):
+        pid = np.repeat(np.arange(num_ids), 3)
+        looks = generator("looks", method, domain).normal(0, 0.05, num_ids)
+        parts.append(pd.DataFrame({
+            "fold": fold, "method": method, "seed": seed, "test_domain": domain, "trial": -1, "pid": pid,
+            "query": np.arange(len(pid)), "AP": value + (looks - looks.mean())[pid],
+        }))  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
 def fake_losses(folds: Folds, methods: Sequence[str], seeds: Sequence[int], steps: range) -> pd.DataFrame:
     rows = []
     for number, method in enumerate(methods):
@@ -170,6 +186,7 @@ def fake_inputs(
         "domains": tuple(domains),
         "methods": tuple(methods),
         "scores": scores if seen else scores[scores["role"] == "unseen"],
+        "queries": fake_queries(scores),
         "losses": fake_losses(folds, methods, seeds, steps),
         "rho": rho,
         "rho_histograms": histograms,
@@ -192,7 +209,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[ReportInputs, Path
     root = tmp_path_factory.mktemp("report")
     inputs = fake_inputs(root / "images", methods=("in", "bin_joint", "metabin", "my_new_norm"), seeds=(0, 1))
     scores = inputs.scores
-    inputs = replace(inputs, scores=scores[~((scores["method"] == "in") & (scores["fold"] == "night"))])
+    scores = scores[~((scores["method"] == "in") & (scores["fold"] == "night"))]
+    inputs = replace(inputs, scores=scores, queries=fake_queries(scores))
     write_report(inputs, root / "out")
     return inputs, root / "out"
 

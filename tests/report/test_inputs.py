@@ -74,6 +74,11 @@ def test_a_source_without_a_test_is_no_tested_domain(make_inputs: Make) -> None:
     assert not inputs.has_matrix
 
 
+def test_queries_without_a_column_are_refused(make_inputs: Make) -> None:
+    with pytest.raises(ValueError, match="queries has no column pid"):
+        make_inputs(queries=make_inputs().queries.drop(columns="pid"))
+
+
 def test_a_comparison_without_its_columns_is_refused(make_inputs: Make) -> None:
     with pytest.raises(ValueError, match="published has no column protocol"):
         make_inputs(published=pd.DataFrame({"target": ["night"], "mAP": [50.0]}))

@@ -53,7 +53,14 @@ def test_every_file_is_written(report: Written) -> None:
     names = set(files(directory))
     assert {"index.html", "report.md", "summary.json", "matrix.csv", "unseen.csv"} <= names
     pictures = {name.removeprefix("figures/").removesuffix(".png") for name in names if name.startswith("figures/")}
-    assert {"unseen_and_seen", "paired_differences", "rho_profile", "rho_steps", "samples_night"} <= pictures
+    assert {
+        "unseen_and_seen",
+        "paired_differences",
+        "differences",
+        "rho_profile",
+        "rho_steps",
+        "samples_night",
+    } <= pictures
     assert {"matrix_metabin", "matrix_my_new_norm", "matrix_chance", "rho_final_bin_joint"} <= pictures
     assert {"curve_base_ce", "curve_meta_train_shuffle", "curve_lr_inner"} <= pictures
     assert not [name for name in names if "partial" in name]
@@ -97,7 +104,8 @@ def test_the_page_says_what_is_not_evaluated_with_a_dash_and_what_may_not_be_con
     text = Outline((directory / "index.html").read_text(encoding="utf-8")).text
     assert "\u2013" in text
     assert "2 of 3" in text
-    assert "no verdict is claimed" in text
+    assert "No difference shown between MetaBIN and BIN joint" in text
+    assert "no verdict is claimed" not in text
     assert "every pedestrian is drawn" in text
     assert "nan" not in text.lower().split()
 
@@ -108,6 +116,11 @@ def test_summary_and_matrix_hold_the_numbers_of_the_scores(report: Written) -> N
     summary = json.loads((directory / "summary.json").read_text())
     assert list(summary) == sorted(summary)
     assert summary["metabin"]["unseen"]["mAP"] == pytest.approx(mine["mAP"].mean(), abs=1e-6)
+    assert set(summary["differences"]) == {"metabin_less_bin_joint", "metabin_less_in"}
+    joint = inputs.scores[(inputs.scores["method"] == "bin_joint") & (inputs.scores["role"] == "unseen")]
+    difference = summary["differences"]["metabin_less_bin_joint"]
+    assert difference["difference"] == pytest.approx(mine["mAP"].mean() - joint["mAP"].mean(), abs=1e-6)
+    assert difference["low"] < difference["difference"] < difference["high"]
     matrix = pd.read_csv(directory / "matrix.csv").set_index(["method", "held_out", "test_domain"])
     night = mine[mine["fold"] == "night"]["rank1"].mean()
     assert matrix.loc[("metabin", "night", "night"), "rank1"] == pytest.approx(night, abs=1e-6)

@@ -42,6 +42,19 @@ def test_the_pipeline_leaves_a_report_with_a_cell_for_every_fold_method_and_test
     assert all(name in page for name in (*domains, "MetaBIN"))
 
 
+def test_the_queries_of_an_unseen_test_have_its_map_and_the_report_weighs_the_difference(clone):
+    scores, queries = (pd.read_csv(clone / f"results/night/{name}.csv") for name in ("scores", "queries"))
+    assert list(queries) == ["fold", "method", "seed", "test_domain", "trial", "pid", "query", "AP"]
+    assert set(queries["test_domain"]) == {"night"}
+    unseen = scores[(scores["role"] == "unseen") & (scores["seed"] >= 0)].set_index("method")
+    by_method = queries.groupby("method")["AP"]
+    assert by_method.mean().to_dict() == pytest.approx(unseen["mAP"].to_dict(), abs=1e-5)
+    assert by_method.size().to_dict() == unseen["num_query"].to_dict()
+    found = json.loads((clone / "reports/summary.json").read_text())["differences"]
+    assert found["metabin_less_bn"]["low"] <= found["metabin_less_bn"]["difference"]
+    assert "MetaBIN less BN" in (clone / "reports/report.md").read_text()
+
+
 def test_drawn_sites_share_no_image_and_the_report_says_that_they_were_compared(clone):
     for fold in TINY["protocol"]["domains"]:
         leaks = json.loads((clone / f"data/partition/leaks/{fold}.json").read_text())
@@ -73,7 +86,8 @@ client = mlflow.MlflowClient("sqlite:///.mlflow/mlflow.db")
 runs = client.search_runs([client.get_experiment_by_name("metabin").experiment_id])
 kinds = sorted(run.data.tags["kind"] for run in runs if run.data.tags["kind"] != "rho")
 parent = next(run for run in runs if run.data.tags["kind"] == "parent")
-print(*kinds, parent.info.status, "metabin.unseen/mAP" in parent.data.metrics)
+wanted = ("metabin.unseen/mAP", "metabin_less_bn/low")
+print(*kinds, parent.info.status, all(name in parent.data.metrics for name in wanted))
 """
     found = run(clone, sys.executable, "-c", code).stdout.split()
     assert found == ["evaluate"] * 3 + ["parent"] + ["train"] * 6 + ["FINISHED", "True"]

@@ -118,6 +118,10 @@ def test_a_protocol_runs_from_files_to_scores(name, data, call, tmp_path):
     unseen = scores[(scores["role"] == "unseen") & (scores["method"] == "metabin")].set_index("test_domain")
     assert set(unseen.index) == set(fold.targets)
     assert unseen["mAP"].between(0, 1).all()
+    queries = pd.read_csv(tmp_path / f"results/{fold.name}/queries.csv")
+    mine = queries[queries["method"] == "metabin"].groupby(["test_domain", "trial"])["AP"].mean()
+    means = mine.groupby("test_domain").mean()
+    assert means.to_dict() == pytest.approx(unseen["mAP"].to_dict(), abs=1e-5)
     for target in fold.targets:
         assert unseen.loc[target, "num_trials"] == PROTOCOLS[name].tests[target][2] or target == "viper"
         assert manifest["domains"][target]["fingerprint"].startswith(unseen.loc[target, "fingerprint"])
