@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from stages import cli, layout
+from stages import cli, layout, selection
 
 
 def main() -> None:
@@ -72,6 +72,7 @@ def main() -> None:
         write_text(layout.results(fold) / f"{name}.csv", text)
     text = pd.concat(queries).to_csv(index=False, float_format="%.6f", lineterminator="\n")
     write_text(layout.results(fold) / "queries.csv", text)
+    selection.score(fold, config, tests, scores, device)
     write_text(layout.results(fold) / "ranked.json", json.dumps(lists, indent=1) + "\n")
     with tracking.open_run("evaluate", fold, tags={"fold": fold}) as run:
         run.tags({f"fingerprint.{name}": entry["fingerprint"] for name, entry in manifest["domains"].items()})

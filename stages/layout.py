@@ -42,11 +42,18 @@ def training(fold: str, method: str, seed: int) -> Path:
     return Path("models") / fold / method / f"seed-{seed}"
 
 
+def weights(fold: str, method: str, seed: int, step: int | None = None) -> Path:
+    """The weights of a training; with a step those of an earlier candidate."""
+    folder = training(fold, method, seed)
+    return folder / "weights.safetensors" if step is None else folder / "candidates" / f"step-{step}.safetensors"
+
+
 def results(fold: str) -> Path:
     return Path("results") / fold
 
 
 def resume(digest: str) -> Path:
-    """The state of an unfinished training. No output of the pipeline: kept at the root of the main checkout, which DVC
-    names in DVC_ROOT, so that an experiment in a temporary folder resumes as well."""
-    return Path(os.environ.get("DVC_ROOT", ".")) / ".resume" / f"{digest}.pt"
+    """The folder of an unfinished training. No output of the pipeline, as DVC removes those before it runs a stage. At
+    the root of the main checkout, which DVC names in DVC_ROOT, so that an experiment in a temporary folder resumes too.
+    """
+    return Path(os.environ.get("DVC_ROOT", ".")) / ".resume" / digest

@@ -1,10 +1,11 @@
-"""Train one method on the sources of one fold with one seed."""
+"""Train one method on the sources of one fold with one seed, and choose a checkpoint on the sources."""
 
 from __future__ import annotations
 
 import argparse
+import shutil
 
-from stages import cli, layout
+from stages import candidates, cli, layout
 
 
 def main() -> None:
@@ -19,16 +20,17 @@ def main() -> None:
     from metabin.data import loading, store
     from metabin.engine import checkpoint, methods, trainer, weights
 
-    method, config = load_config().of(args.method)
+    (method, config), key = load_config().of(args.method), (args.fold, args.method, args.seed)
     manifest = store.load_manifest(layout.PARTITION, args.fold)
     names = tuple(manifest["sources"])[: None if config.optim.num_sources == "all" else config.optim.num_sources]
-    sources = loading.load_part(layout.PARTITION, manifest, names, "train")
-    target = None
+    sources, target = loading.load_part(layout.PARTITION, manifest, names, "train"), None
     if methods.find(method).learns_on_target:
         target = loading.load_part(layout.PARTITION, manifest, tuple(manifest["targets"]), "query")
     training = trainer.Trainer(config, sources, method, args.seed, target=target)
     identity = trainer.identity(config, method, args.seed, manifest)
-    digest, directory = checkpoint.state_digest(identity), layout.training(args.fold, args.method, args.seed)
+    digest, directory = checkpoint.state_digest(identity), layout.training(*key)
+    header = {"method": method, "num_classes": sources.num_classes, "sha256": checkpoint.values_digest(identity)}
+    unfinished = layout.resume(digest)
 
     title = f"{args.fold}/{args.method}/seed-{args.seed}"
     tags = {"fold": args.fold, "method": args.method, "seed": str(args.seed)}
@@ -57,17 +59,15 @@ def main() -> None:
             run.metrics(scalars, step)
             run.rho(rho, step)
 
-        model = training.run(watch=watch, state_path=layout.resume(digest), digest=digest)
-        header = {
-            "method": method,
-            "num_classes": sources.num_classes,
-            "sha256": checkpoint.values_digest(identity),
-        }
-        weights.save_weights(directory / "weights.safetensors", model, header)
+        keep = candidates.keeper(key, unfinished, header)
+        model = training.run(watch=watch, keep=keep, state_path=unfinished / "state.pt", digest=digest)
+        weights.save_weights(layout.weights(*key), model, header)
         training.history.save(directory)
         run.table("rho/histograms", training.history.histogram_table())
-        run.file(directory / "weights.safetensors", "model")
-    layout.resume(digest).unlink(missing_ok=True)
+        run.table("selection", candidates.choose(training, key, manifest))
+        run.file(layout.weights(*key), "model")
+    (unfinished / "state.pt").unlink(missing_ok=True)  # first: a state never outlives its candidates
+    shutil.rmtree(unfinished, ignore_errors=True)
 
 
 if __name__ == "__main__":

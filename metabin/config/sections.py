@@ -259,6 +259,7 @@ class Record(Section):
     loss_every: Count
     rho_every: Count
     checkpoint_every: Count
+    candidates: Count
 
 
 class Compute(Section):

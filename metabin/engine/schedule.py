@@ -34,6 +34,14 @@ def timeline(optim: Optim, meta: Meta, epoch_steps: int) -> Timeline:
     )
 
 
+def candidate_steps(num_steps: int, count: int) -> tuple[int, ...]:
+    """After how many steps the weights are kept: `count` evenly spaced times, the last at the end of the training.
+
+    Rounded down; fewer where a training has fewer steps. Args: num_steps, count: >= 1.
+    """
+    return tuple(sorted({num_steps * k // count for k in range(1, count + 1)} - {0}))
+
+
 def inner_step_size(meta: Meta, step: int, period: int) -> float:
     """The step size of the inner update at a 0-based step; the cycle runs from a hundredth of its peak."""
     if meta.inner_schedule == "fixed":

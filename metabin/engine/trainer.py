@@ -21,13 +21,14 @@ from metabin.engine.checkpoint import load_state, save_state
 from metabin.engine.history import History
 from metabin.engine.learner import Scalars, base_step, meta_step, mldg_step, rho_of, target_step
 from metabin.engine.optimizers import rho_optimizer, weights_optimizer, weights_schedule
-from metabin.engine.schedule import inner_step_size, timeline
+from metabin.engine.schedule import candidate_steps, inner_step_size, timeline
 from metabin.model.embedder import Embedder, build_embedder
 from metabin.model.pretrained import pretrained_identity
 from metabin.seeding import derive_seed, generator
 from metabin.types import Batch
 
 Watcher = Callable[[int, dict[str, float], dict[str, np.ndarray]], None]
+Keeper = Callable[[int, Embedder], None]
 
 
 class Trainer:
@@ -49,6 +50,7 @@ class Trainer:
         self, config: Config, data: ImageSet, method: str, seed: int, *, target: ImageSet | None = None
     ) -> None:
         optim, meta, self.method = config.optim, config.meta, methods.find(method)
+        self.name = method
         self.data = cameras_as_domains(data) if meta.domains == "cameras" else data
         self.config, self.seed = config, seed
         self.device = compute.prepare(config.compute)
@@ -60,6 +62,7 @@ class Trainer:
         self.target = target
         self.meta_sampler = self._meta_sampler()
         self.times = timeline(optim, meta, epoch_steps(data.label, optim.ids_per_batch, optim.images_per_id))
+        self.candidates = candidate_steps(self.times.num_steps, config.record.candidates)
         self.model = self._build_model()
         self.optimizer = weights_optimizer(self.model, optim)
         self.scheduler = weights_schedule(self.optimizer, optim, self.times)
@@ -67,11 +70,20 @@ class Trainer:
         self.rho_optimizer = rho_optimizer(self.model, rho_lr) if self.method.rho_learner else None
         self.step, self.history = 0, History()
 
-    def run(self, *, watch: Watcher | None = None, state_path: Path | None = None, digest: str = "") -> Embedder:
+    def run(
+        self,
+        *,
+        watch: Watcher | None = None,
+        keep: Keeper | None = None,
+        state_path: Path | None = None,
+        digest: str = "",
+    ) -> Embedder:
         """Train to the end and return the model, in evaluation mode.
 
         Args:
             watch: called as watch(step, scalars, rho by layer) after every step; both are empty when not recorded.
+            keep: called as keep(steps taken, model) at every one of `candidates` but the last, whose model is returned.
+                A resumed training calls it for the steps after its state alone: keep what was written before.
             state_path: where to keep the state every `record.checkpoint_every` steps. A state that is there and has the
                 same digest is resumed; the outcome has the same bits as an unbroken run's (on one thread).
         Raises:
@@ -92,6 +104,8 @@ class Trainer:
             self.scheduler.step()
             self._record(scalars, watch)
             self.step += 1
+            if keep and self.step in self.candidates[:-1]:
+                keep(self.step, self.model)  # before the state: one that is past a candidate says that it is there
             if state_path and self.step % self.config.record.checkpoint_every == 0:
                 self.history.check_pending()
                 save_state(state_path, digest, self.state_dict())

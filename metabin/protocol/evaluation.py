@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,8 +41,17 @@ def load_tests(directory: Path, manifest: Mapping[str, Any]) -> list[TestSet]:
     Raises:
         DatasetError: a file of a domain is missing.
     """
+    return _load_tests(directory, manifest, (*manifest["targets"], *manifest["sources"]))
+
+
+def load_source_tests(directory: Path, manifest: Mapping[str, Any]) -> list[TestSet]:
+    """The same of the sources alone: no file of a held-out domain is opened. Empty where every image trains."""
+    return _load_tests(directory, manifest, manifest["sources"])
+
+
+def _load_tests(directory: Path, manifest: Mapping[str, Any], domains: Sequence[str]) -> list[TestSet]:
     tests = []
-    for name in (*manifest["targets"], *manifest["sources"]):
+    for name in domains:
         for trial in range(num_trials(manifest, name)) or (None,):
             query, gallery = (load_part(directory, manifest, (name,), part, trial) for part in ("query", "gallery"))
             if len(query):
@@ -81,6 +90,12 @@ def retrieval_scores(query: Embeddings, gallery: Embeddings, device: torch.devic
     multiply = product_on(device, gallery.features) if device and device.type != "cpu" else None
     blocks = cosine_blocks(query.features, gallery.features, multiply)
     return score_blocks(blocks, query.pid, gallery.pid, query.camid, gallery.camid)
+
+
+def mean_mAP(model: Embedder, tests: Sequence[TestSet], device: torch.device | None = None) -> float:
+    """Of several domains, each with the same weight; one without a valid match does not count. NaN if none is left."""
+    found = [retrieval_scores(*embed_test(model, test), device).mAP for test in tests]
+    return float(pd.Series(found, dtype=float).mean())
 
 
 def product_on(device: torch.device, gallery: np.ndarray) -> Multiply:

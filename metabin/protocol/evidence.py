@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from metabin.config.sections import META_LEARNED
+from metabin.config.sections import BASELINES
 from metabin.protocol import tables
 from metabin.protocol.statistics import Comparison, Interval, compare, holm, over_queries, units_needed
 
@@ -65,11 +65,13 @@ class Evidence:
 
 
 def pairs_of(methods: Sequence[str]) -> tuple[Pair, ...]:
-    """Each meta-learned method with each of OPPONENTS that was run; where none was, with every other method."""
-    others = [name for name in methods if name not in META_LEARNED]
+    """Each method that is no baseline (meta-learned, or a variant) with each of OPPONENTS that was run; where none was,
+    with every baseline.
+    """
+    others = [name for name in methods if name in BASELINES]
     groups = [tuple(name for name in group if name in others) for group in OPPONENTS]
     opponents = [group for group in groups if group] or [(name,) for name in others]
-    return tuple(Pair(name, group) for name in methods if name in META_LEARNED for group in opponents)
+    return tuple(Pair(name, group) for name in methods if name not in BASELINES for group in opponents)
 
 
 def weigh(scores: pd.DataFrame, queries: pd.DataFrame, methods: Sequence[str]) -> tuple[Evidence, ...]:

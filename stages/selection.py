@@ -1,0 +1,54 @@
+"""Every candidate of a fold's trainings on its held-out domains: what `metabin.protocol.selection` compares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from stages import layout
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import torch
+
+    from metabin.config import Config
+    from metabin.protocol.evaluation import TestSet
+
+
+def score(
+    fold: str, config: Config, tests: Sequence[TestSet], scores: pd.DataFrame, device: torch.device
+) -> pd.DataFrame:
+    """Write selection.csv of a fold: the unseen scores of every candidate, each with its score on the sources.
+
+    Args:
+        scores: of the last candidates, as in scores.csv; these are not computed again.
+    """
+    import pandas as pd
+
+    from metabin.engine.weights import load_model
+    from metabin.files import write_text
+    from metabin.protocol import evaluation
+    from metabin.protocol.selection import COLUMNS
+
+    unseen = [test for test in tests if test.unseen]
+    tables = []
+    for method in config.protocol.methods:
+        for seed in config.protocol.seeds:
+            key = {"fold": fold, "method": method, "seed": seed}
+            *earlier, last = pd.read_csv(layout.training(*key.values()) / "selection.csv").itertuples()
+            for candidate in earlier:
+                path = layout.weights(fold, method, seed, candidate.step)
+                base, own = config.of(method)
+                model = load_model(path, own.model, base, device)
+                rows = []
+                for test in unseen:
+                    found = evaluation.retrieval_scores(*evaluation.embed_test(model, test), device)
+                    rows.append(key | evaluation.score_row(found, test))
+                table = evaluation.mean_over_trials(pd.DataFrame(rows))
+                tables.append(table.assign(step=candidate.step, source_mAP=candidate.source_mAP))
+            own = (scores["method"] == method) & (scores["seed"] == seed) & (scores["role"] == "unseen")
+            tables.append(scores[own].assign(step=last.step, source_mAP=last.source_mAP))
+    table = pd.concat(tables)[list(COLUMNS)]
+    text = table.to_csv(index=False, float_format="%.6f", lineterminator="\n")
+    write_text(layout.results(fold) / "selection.csv", text)
+    return table
