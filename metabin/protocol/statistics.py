@@ -65,9 +65,9 @@ def over_queries(
         sums, shares = np.bincount(identity, (share * values)[mine]), np.bincount(identity, share[mine])
         if len(sums) < 2:
             raise ValueError(f"{len(sums)} identities in a domain; an interval over identities needs two or more")
-        times = random.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), RESAMPLES)
+        people = random.integers(len(sums), size=(RESAMPLES, len(sums)))
         mean += sums.sum()
-        drawn += shares.sum() * (times @ sums) / (times @ shares)
+        drawn += shares.sum() * sums[people].sum(axis=1) / shares[people].sum(axis=1)
     low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Interval(float(mean), float(low), float(high))
 
