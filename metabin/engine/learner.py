@@ -64,11 +64,11 @@ def base_step(
     }
     for optimizer in optimizers:
         optimizer.zero_grad()
-    _weighted_sum(losses, weights).backward()
+    weighted_sum(losses, weights).backward()
     for optimizer in optimizers:
         optimizer.step()
     clip_rho(model)
-    return _scalars("base", losses)
+    return scalars("base", losses)
 
 
 def meta_step(
@@ -105,63 +105,16 @@ def meta_step(
     rho = {name: parameter.detach().requires_grad_() for name, parameter in rho_of(model).items()}
     with normalising_with(model, running=statistics == "running"):
         train_losses = episode_losses(model, rest | rho, meta_train, train_weights, margin=margin, smoothing=smoothing)
-    train_loss = _weighted_sum(train_losses, train_weights)
+    train_loss = weighted_sum(train_losses, train_weights)
     rho_prime = inner_update(rho, train_loss, step_size, second_order=second_order, keep_graph=combined)
     rest |= batch_statistics(model, rest) if statistics == "meta_train" else {}
     with normalising_with(model, running=statistics != "batch"):
         test_losses = episode_losses(
             model, rest | rho_prime, meta_test, test_weights, margin=margin, smoothing=smoothing
         )
-    outer_loss = _weighted_sum(test_losses, test_weights)
-    _descend(model, rho, outer_loss + train_loss if combined else outer_loss, [optimizer])
-    return _scalars("meta_train", train_losses) | _scalars("meta_test", test_losses)
-
-
-def mldg_step(
-    model: Embedder,
-    meta_train: Batch,
-    meta_test: Batch,
-    optimizers: Sequence[Optimizer],
-    step_size: float,
-    train_weights: Weights = META_TRAIN_WEIGHTS,
-    test_weights: Weights = META_TEST_WEIGHTS,
-    *,
-    margin: float = 0.3,
-    smoothing: float = 0.1,
-) -> Scalars:
-    """One step of MLDG, the paper's rival: the same episode, but every parameter takes the inner and the outer step.
-
-        theta' = theta - step_size * d L_meta_train(theta) / d theta
-        theta follows d (L_meta_train(theta) + L_meta_test(theta')) / d theta, through theta' (second order)
-
-    Args: as of `meta_step`; `optimizers` hold all that is learned, rho included.
-    Source: Li et al. 2018; the reference's settings ALL_PARAMS and COMBINED.
-    """
-    rest = constants(model)
-    learned = {
-        name: parameter.detach().requires_grad_()
-        for name, parameter in model.named_parameters()
-        if parameter.requires_grad or _is_rho(name)  # not what is frozen: the neck's bias
-    }
-    train_losses = episode_losses(model, rest | learned, meta_train, train_weights, margin=margin, smoothing=smoothing)
-    train_loss = _weighted_sum(train_losses, train_weights)
-    moved = inner_update(learned, train_loss, step_size, second_order=True)
-    test_losses = episode_losses(model, rest | moved, meta_test, test_weights, margin=margin, smoothing=smoothing)
-    _descend(model, learned, train_loss + _weighted_sum(test_losses, test_weights), optimizers)
-    return _scalars("meta_train", train_losses) | _scalars("meta_test", test_losses)
-
-
-def target_step(model: nn.Module, batch: Batch, optimizer: Optimizer, *, margin: float = 0.3) -> Scalars:
-    """One step of rho along the triplet loss of the held-out domain itself, normalised as in its test.
-
-    A ceiling of what any way of learning rho could give. It sees what must stay unseen, and is no method.
-    """
-    rest = constants(model)
-    rho = {name: parameter.detach().requires_grad_() for name, parameter in rho_of(model).items()}
-    with normalising_with(model, running=True):
-        loss = triplet_loss(forward_with(model, rest | rho, batch.images), batch.label, margin=margin)
-    _descend(model, rho, loss, [optimizer])
-    return _scalars("target", {"triplet": loss})
+    outer_loss = weighted_sum(test_losses, test_weights)
+    descend(model, rho, outer_loss + train_loss if combined else outer_loss, [optimizer])
+    return scalars("meta_train", train_losses) | scalars("meta_test", test_losses)
 
 
 def episode_losses(
@@ -195,7 +148,7 @@ def inner_update(
     )
     moved = {name: value - step_size * grad for (name, value), grad in zip(tensors.items(), gradients, strict=True)}
     return {
-        name: value.detach().clamp(0, 1) + (value - value.detach()) if _is_rho(name) else value
+        name: value.detach().clamp(0, 1) + (value - value.detach()) if is_rho(name) else value
         for name, value in moved.items()
     }
 
@@ -248,7 +201,7 @@ def batch_statistics(model: nn.Module, moved: Tensors) -> Tensors:
 
 def rho_of(model: nn.Module) -> dict[str, nn.Parameter]:
     """The balance parameters by their full names, in the network's order."""
-    return {name: parameter for name, parameter in model.named_parameters() if _is_rho(name)}
+    return {name: parameter for name, parameter in model.named_parameters() if is_rho(name)}
 
 
 @torch.no_grad()
@@ -258,7 +211,7 @@ def clip_rho(model: nn.Module) -> None:
         parameter.clamp_(0, 1)
 
 
-def _descend(model: nn.Module, learned: Tensors, loss: Tensor, optimizers: Sequence[Optimizer]) -> None:
+def descend(model: nn.Module, learned: Tensors, loss: Tensor, optimizers: Sequence[Optimizer]) -> None:
     """Step the model's own parameters by the gradients of their stand-ins."""
     gradients = torch.autograd.grad(loss, list(learned.values()), materialize_grads=True)
     parameters = dict(model.named_parameters())
@@ -271,13 +224,13 @@ def _descend(model: nn.Module, learned: Tensors, loss: Tensor, optimizers: Seque
     clip_rho(model)
 
 
-def _is_rho(name: str) -> bool:
+def is_rho(name: str) -> bool:
     return name.split(".")[-1] == RHO
 
 
-def _weighted_sum(losses: Mapping[str, Tensor], weights: Weights) -> Tensor:
+def weighted_sum(losses: Mapping[str, Tensor], weights: Weights) -> Tensor:
     return torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
 
 
-def _scalars(prefix: str, losses: Mapping[str, Tensor]) -> Scalars:
+def scalars(prefix: str, losses: Mapping[str, Tensor]) -> Scalars:
     return {f"{prefix}/{name}": loss.detach() for name, loss in losses.items()}

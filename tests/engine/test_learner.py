@@ -13,8 +13,8 @@ from metabin.engine.learner import (
     inner_update,
     meta_step,
     rho_of,
-    target_step,
 )
+from metabin.engine.rivals import target_step
 from metabin.losses import scatter_loss, shuffle_loss, triplet_loss
 from metabin.model.embedder import build_embedder
 from metabin.model.norm import BatchInstanceNorm2d

@@ -17,7 +17,10 @@ ALL_METHODS = [name for name in METHODS if name != "dualnorm"]  # that one is fo
 
 @pytest.mark.parametrize("method", ALL_METHODS)
 def test_equal_seeds_give_equal_bits_and_other_seeds_others(method, tiny_config, tiny_images):
-    first, again, other = (state(Trainer(tiny_config, tiny_images, method, seed).run()) for seed in (3, 3, 4))
+    target = tiny_images if METHODS[method].learns_on_target else None
+    first, again, other = (
+        state(Trainer(tiny_config, tiny_images, method, seed, target=target).run()) for seed in (3, 3, 4)
+    )
     assert_same_bits(first, again)
     assert not torch.equal(first["classifier.weight"], other["classifier.weight"])
 
@@ -26,12 +29,17 @@ def test_equal_seeds_give_equal_bits_and_other_seeds_others(method, tiny_config,
 def test_a_killed_training_resumes_and_ends_with_the_bits_of_an_unbroken_one(
     method, tiny_config, tiny_images, tmp_path
 ):
-    unbroken = Trainer(tiny_config, tiny_images, method, 0)
+    target = tiny_images if METHODS[method].learns_on_target else None
+
+    def trainer():
+        return Trainer(tiny_config, tiny_images, method, 0, target=target)
+
+    unbroken = trainer()
     wanted = state(unbroken.run())
     path = tmp_path / "state.pt"
     with pytest.raises(Killed):
-        Trainer(tiny_config, tiny_images, method, 0).run(watch=killer(5), state_path=path, digest="d")
-    resumed, steps = Trainer(tiny_config, tiny_images, method, 0), []
+        trainer().run(watch=killer(5), state_path=path, digest="d")
+    resumed, steps = trainer(), []
     found = state(resumed.run(watch=lambda step, *_: steps.append(step), state_path=path, digest="d"))
     assert steps == [3, 4, 5, 6, 7]
     assert_same_bits(found, wanted)

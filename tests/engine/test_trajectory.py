@@ -8,8 +8,9 @@ import torch
 from slow_training import WIDER_NUDGE, Episode, Recipe, SlowTraining, gradient, tiny_mobilenet, tiny_resnet, triangle
 from torch import nn
 
-from metabin.engine.learner import base_step, meta_step, mldg_step
+from metabin.engine.learner import base_step, meta_step
 from metabin.engine.optimizers import rho_optimizer, weights_optimizer, weights_schedule
+from metabin.engine.rivals import mldg_step
 from metabin.engine.schedule import Timeline
 from metabin.engine.trainer import Trainer
 from metabin.model.backbone import BACKBONES, Backbone
