@@ -32,13 +32,13 @@ def keeper(key: tuple[str, str, int], unfinished: Path, header: Mapping[str, Any
     from metabin.engine import weights
 
     training = layout.training(*key)
-    folders = [folder / "candidates" for folder in (unfinished, training)]
-    shutil.rmtree(folders[1], ignore_errors=True)
-    if folders[0].is_dir():
-        shutil.copytree(*folders, ignore=shutil.ignore_patterns("*.partial"))
+    kept, output = (folder / "candidates" for folder in (unfinished, training))
+    shutil.rmtree(output, ignore_errors=True)
+    if kept.is_dir():
+        shutil.copytree(kept, output, ignore=shutil.ignore_patterns("*.partial"))
 
     def keep(step: int, model: Embedder) -> None:
-        for folder in folders:
+        for folder in (kept, output):
             weights.save_weights(folder / layout.weights(*key, step).name, model, header)
 
     return keep

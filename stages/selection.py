@@ -35,9 +35,10 @@ def score(
     for method in config.protocol.methods:
         for seed in config.protocol.seeds:
             key = {"fold": fold, "method": method, "seed": seed}
-            *earlier, last = pd.read_csv(layout.training(*key.values()) / "selection.csv").itertuples()
-            for candidate in earlier:
-                path = layout.weights(fold, method, seed, candidate.step)
+            kept = pd.read_csv(layout.training(fold, method, seed) / "selection.csv")
+            *earlier, last = zip(kept["step"].tolist(), kept["source_mAP"].tolist(), strict=True)
+            for step, source_mAP in earlier:  # noqa: N806 (the column's name)
+                path = layout.weights(fold, method, seed, step)
                 base, own = config.of(method)
                 model = load_model(path, own.model, base, device)
                 rows = []
@@ -45,9 +46,9 @@ def score(
                     found = evaluation.retrieval_scores(*evaluation.embed_test(model, test), device)
                     rows.append(key | evaluation.score_row(found, test))
                 table = evaluation.mean_over_trials(pd.DataFrame(rows))
-                tables.append(table.assign(step=candidate.step, source_mAP=candidate.source_mAP))
+                tables.append(table.assign(step=step, source_mAP=source_mAP))
             own = (scores["method"] == method) & (scores["seed"] == seed) & (scores["role"] == "unseen")
-            tables.append(scores[own].assign(step=last.step, source_mAP=last.source_mAP))
+            tables.append(scores[own].assign(step=last[0], source_mAP=last[1]))
     table = pd.concat(tables)[list(COLUMNS)]
     text = table.to_csv(index=False, float_format="%.6f", lineterminator="\n")
     write_text(layout.results(fold) / "selection.csv", text)

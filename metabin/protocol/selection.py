@@ -44,10 +44,10 @@ def means(candidates: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
     """
     rules = by_rule(candidates)
     keys = [*TRAINING, "test_domain"]
-    last = rules[LAST].set_index(keys)[["step", "mAP"]]
+    last = rules[LAST].set_index(keys)[["step", "mAP"]].add_suffix("_last")
     found = {}
     for rule, rows in rules.items():
-        beside = rows.join(last, on=keys, rsuffix="_last")
+        beside = rows.join(last, on=keys)
         scores = beside.assign(role="unseen", less_last=beside["mAP"] - beside["mAP_last"])
         other = (beside["step"] != beside["step_last"]).groupby([beside[name] for name in TRAINING]).first()
         counts = other.groupby(level="method").agg(num_other="sum", num_trainings="size")

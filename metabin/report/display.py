@@ -97,7 +97,7 @@ def paired(inputs: ReportInputs) -> Table | None:
     columns = [[Cell(points(value)) for value in differences[cell]] for cell in inputs.unseen]
     spreads = tables.paired_spread(inputs.scores, methods)
     means = differences.mean(axis=1)
-    columns.append([Cell(points(means[name]), _spread(spreads[name])) for name in methods])
+    columns.append([Cell(points(means[name]), spread_text(spreads[name])) for name in methods])
     present, higher = differences.notna().sum(axis=1), (differences > 0).sum(axis=1)
     columns.append([Cell(f"{higher[name]} of {present[name]}" if present[name] else DASH) for name in methods])
     label = styles_for(inputs.rows)[tables.REFERENCE_METHOD].label
@@ -168,7 +168,7 @@ def mean_column(inputs: ReportInputs, role: str, metric: str) -> list[Cell]:
     return [
         Cell(
             text=percent(row["mean"]),
-            spread=_spread(row["std"]),
+            spread=spread_text(row["std"]),
             bold=name in best,
             note=f"{int(row['num_cells'])} of {expected}" if 0 < row["num_cells"] < expected else "",
         )
@@ -180,7 +180,7 @@ def value_column(values: pd.Series, spreads: pd.Series, candidates: Sequence[str
     """Cells of one value a method; the best of the candidates stand out."""
     best = tables.best_methods(values, candidates)
     cells = zip(values.index, values, spreads, strict=True)
-    return [Cell(percent(value), _spread(spread), bold=name in best) for name, value, spread in cells]
+    return [Cell(percent(value), spread_text(spread), bold=name in best) for name, value, spread in cells]
 
 
 def method_rows(inputs: ReportInputs, methods: Sequence[str], columns: Sequence[Sequence[Cell]]) -> tuple[Row, ...]:
@@ -192,5 +192,6 @@ def method_rows(inputs: ReportInputs, methods: Sequence[str], columns: Sequence[
     )
 
 
-def _spread(std: float) -> str:
+def spread_text(std: float) -> str:
+    """0.012 -> "+- 1.2", with the sign for it; nothing for NaN."""
     return "" if math.isnan(std) else f"\u00b1 {100 * std:.1f}"

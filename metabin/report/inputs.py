@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from metabin.protocol import evidence, tables
+from metabin.protocol import evidence, selection, tables
 from metabin.protocol.published import COMPARISON
 from metabin.report.style import BASELINES
 
@@ -34,6 +34,7 @@ class ReportInputs:
             are tests with several random splits, mAP_trial_std.
         queries: fold, method, seed, test_domain, trial, pid, query, AP of every query of unseen tests; may be empty: no
             interval over queries is given.
+        candidates: of every checkpoint that was kept, `protocol.selection.COLUMNS`; may be empty.
         losses: fold, method, seed, step and a column for each loss or step size, NaN where a method has none.
         rho: fold, method, seed, step, layer (rows in network order), num_channels, mean, q10, q90.
         rho_histograms: fold, method, seed, step, layer, bin_left, count.
@@ -60,6 +61,7 @@ class ReportInputs:
     scores: pd.DataFrame
     image_root: Path
     queries: pd.DataFrame = field(default_factory=pd.DataFrame)
+    candidates: pd.DataFrame = field(default_factory=pd.DataFrame)
     losses: pd.DataFrame = field(default_factory=pd.DataFrame)
     rho: pd.DataFrame = field(default_factory=pd.DataFrame)
     rho_histograms: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -86,6 +88,8 @@ class ReportInputs:
                 _require_names(f"{name}.method", frame["method"], self.methods)
         if not self.queries.empty:
             _require_columns("queries", self.queries, QUERY_COLUMNS)
+        if not self.candidates.empty:
+            _require_columns("candidates", self.candidates, selection.COLUMNS)
         if not self.clean.empty:
             _require_columns("clean", self.clean, (*SCORE_KEYS, *METRICS))
         if not self.published.empty:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from metabin.report import display, literature, shared, worth
+from metabin.report import checkpoints, display, literature, shared, worth
 from metabin.report.display import Cell, Table
 from metabin.report.inputs import ReportInputs
 from metabin.report.style import styles_for
@@ -20,6 +20,13 @@ def report_text(inputs: ReportInputs) -> str:
     if paired is not None:
         parts += [f"## {paired.groups[0][0]}", markdown_table(paired)]
     parts += _worth(inputs) or ([display.noise_warning(inputs.num_seeds)] if paired is not None else [])
+    chosen = checkpoints.table(inputs)
+    if chosen is not None:
+        parts += [
+            f"## {checkpoints.TITLE}, unseen mAP, percent",
+            markdown_table(chosen),
+            _plain(checkpoints.explanation(inputs)),
+        ]
     against = literature.table(inputs)
     if against is not None:
         parts += [

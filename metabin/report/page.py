@@ -10,7 +10,7 @@ from jinja2 import Environment, StrictUndefined
 
 from metabin.files import write_bytes, write_text
 from metabin.protocol import evidence, tables
-from metabin.report import curves, display, figures, heatmaps, literature, markdown, shared, worth
+from metabin.report import checkpoints, curves, display, figures, heatmaps, literature, markdown, shared, worth
 from metabin.report.display import Table
 from metabin.report.inputs import ReportInputs
 from metabin.report.pictures import Thumbnails, data_uri, png_size
@@ -114,6 +114,9 @@ def render_page(inputs: ReportInputs, drawn: Mapping[str, bytes], thumbnails: Th
         paired=display.paired(inputs),
         published=_published(inputs),
         worth=weighed,
+        checkpoints=checkpoints.table(inputs),
+        checkpoints_title=checkpoints.TITLE,
+        checkpoints_explanation=checkpoints.explanation(inputs) if not inputs.candidates.empty else "",
         worth_title=worth.TITLE,
         spreads_title=worth.SPREADS_TITLE,
         worth_chart=_chart(drawn, "differences", "Mean difference and intervals of every pair; numbers in the table."),

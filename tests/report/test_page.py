@@ -116,7 +116,8 @@ def test_summary_and_matrix_hold_the_numbers_of_the_scores(report: Written) -> N
     summary = json.loads((directory / "summary.json").read_text())
     assert list(summary) == sorted(summary)
     assert summary["metabin"]["unseen"]["mAP"] == pytest.approx(mine["mAP"].mean(), abs=1e-6)
-    assert set(summary["differences"]) == {"metabin_less_bin_joint", "metabin_less_in"}
+    pairs = {f"{name}_less_{other}" for name in ("metabin", "my_new_norm") for other in ("bin_joint", "in")}
+    assert set(summary["differences"]) == pairs  # what is no baseline is compared with them
     joint = inputs.scores[(inputs.scores["method"] == "bin_joint") & (inputs.scores["role"] == "unseen")]
     difference = summary["differences"]["metabin_less_bin_joint"]
     assert difference["difference"] == pytest.approx(mine["mAP"].mean() - joint["mAP"].mean(), abs=1e-6)
