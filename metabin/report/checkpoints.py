@@ -12,9 +12,9 @@ from metabin.report.inputs import ReportInputs
 
 TITLE = "Which checkpoint"
 HEADS = {
-    selection.LAST: "the last",
+    selection.LAST: "last",
     selection.SOURCE: "chosen on sources",
-    selection.ORACLE: "chosen on the test: NOT PERMITTED",
+    selection.ORACLE: "chosen on the test, NOT PERMITTED",
 }
 
 
@@ -26,21 +26,20 @@ def table(inputs: ReportInputs) -> Table | None:
     if inputs.candidates.empty or inputs.candidates.groupby(selection.TRAINING)["step"].nunique().max() < 2:
         return None
     means = selection.means(inputs.candidates, inputs.trained)
-    columns, heads, groups = [], [], []
+    columns, heads = [], []
     for rule, title in HEADS.items():
         found = pd.DataFrame(means[rule])
         columns.append(_cells(found, "mean", "std", percent))
-        heads.append("mAP")
+        heads.append(title)
         if rule != selection.LAST:
             columns.append(_cells(found, "less_last", "less_last_std", points))
             columns.append(
                 [Cell(f"{row.num_other:.0f} of {row.num_trainings:.0f}") for row in found.itertuples(index=False)]
             )
             heads += ["less last", "another step"]
-        groups.append((title[0].upper() + title[1:], len(heads) - sum(size for _, size in groups)))
     return Table(
         corner="Method",
-        groups=tuple(groups),
+        groups=(("Unseen mAP by the checkpoint that is taken", len(heads)),),
         columns=tuple(heads),
         rows=method_rows(inputs, inputs.trained, columns),
     )

@@ -78,11 +78,7 @@ METHOD_STYLES: dict[str, MethodStyle] = {
     ),
     "mldg": MethodStyle("MLDG", "#8A0F78", ">", "a mixture, every parameter learned in the episodes, not only rho"),
     "bin_target": MethodStyle(
-        "Ceiling: sees the test",
-        "#111111",
-        "*",
-        "BIN, rho learned on the held-out domain itself: NOT PERMITTED",
-        "ceiling",
+        "Ceiling: sees the test", "#111111", "x", "rho learned on the held-out domain itself: NOT PERMITTED", "ceiling"
     ),
     "stripes": MethodStyle("Colour stripes", "#6b7280", "P", "mean colour of 8 stripes, nothing trained"),
     "mean_colour": MethodStyle("Mean colour", "#878d96", "*", "mean colour of the image, nothing trained"),
