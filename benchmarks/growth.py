@@ -75,7 +75,8 @@ def draw(found: Sequence[dict[str, Any]], path: Path) -> None:
         axes.loglog(sizes, [seconds[0] * size / sizes[0] for size in sizes], ":", color="#888888", label="as the size")
         axes.set_xticks(sizes, [f"{size:,}" for size in sizes], rotation=30)
         axes.minorticks_off()
-        axes.set_yticks(seconds, [f"{value:.2g}" for value in seconds])
+        shown = [seconds[0], *([seconds[-1]] if seconds[-1] > 1.5 * seconds[0] else [])]  # labels must not overlap
+        axes.set_yticks(shown, [f"{value:.2g}" for value in shown])
         axes.set_xlabel(series)
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("processor seconds, one thread")
