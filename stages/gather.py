@@ -48,6 +48,7 @@ def gather(config: Config) -> ReportInputs:
         image_root=layout.ROOT,
         scores=scores,
         queries=records.of_folds(protocol.domains, "queries"),
+        explained=records.of_explained(protocol.domains),
         candidates=records.of_folds(protocol.domains, "selection"),
         published=published.compare(
             scores, published.load(layout.PROTOCOLS / "published.csv"), whose, backbone=config.model.backbone

@@ -52,6 +52,10 @@ def results(fold: str) -> Path:
     return Path("results") / fold
 
 
+def explained(fold: str) -> Path:
+    return Path("explained") / fold
+
+
 def resume(digest: str) -> Path:
     """The folder of an unfinished training. No output of the pipeline, as DVC removes those before it runs a stage. At
     the root of the main checkout, which DVC names in DVC_ROOT, so that an experiment in a temporary folder resumes too.

@@ -21,6 +21,13 @@ def of_folds(folds: Sequence[str], name: str) -> pd.DataFrame:
     return pd.concat([table for table in tables if not table.empty] or tables[:1])
 
 
+def of_explained(folds: Sequence[str]) -> pd.DataFrame:
+    """The scores with another rho, of all folds; empty where no method has learned a rho."""
+    import pandas as pd
+
+    return pd.concat([pd.read_csv(layout.explained(fold) / "rho.csv") for fold in folds])
+
+
 def of_trainings(config: Config, methods: tuple[str, ...], name: str) -> pd.DataFrame:
     """One kind of record of every training, under each other."""
     import pandas as pd

@@ -26,7 +26,7 @@ def main() -> None:
     jobs = parser.parse_args().jobs
     dvc("repro", "partition")
     stale = json.loads(dvc("status", "--json", output=subprocess.PIPE))
-    for groups in (("train@", "baseline@"), ("evaluate@",)):  # MetaBIN takes twice as long: it starts first
+    for groups in (("train@", "baseline@"), ("evaluate@", "explain@")):  # MetaBIN takes twice as long: it starts first
         names = [name for group in groups for name in stale if name.startswith(group)]
         with ThreadPoolExecutor(jobs) as pool, cli.progress("side by side", len(names), "stage") as done:
             for stage in as_completed([pool.submit(reproduce, name) for name in names]):

@@ -40,7 +40,7 @@ def without_leaks(test: TestSet, leaks: Sequence[Mapping[str, Any]]) -> CleanTes
     kept = [_is_clean(images, mine) for images in (test.query, test.gallery)]
     if not mine or not all(mask.any() for mask in kept):
         return None
-    query, gallery = (_rows(images, mask) for images, mask in zip((test.query, test.gallery), kept, strict=True))
+    query, gallery = (rows_of(images, mask) for images, mask in zip((test.query, test.gallery), kept, strict=True))
     return CleanTest(replace(test, query=query, gallery=gallery), *kept)
 
 
@@ -50,7 +50,8 @@ def _is_clean(images: ImageSet, leaks: Sequence[Mapping[str, Any]]) -> np.ndarra
     return ~np.isin(images.pid, pids) & ~np.isin(images.row, distractors)
 
 
-def _rows(images: ImageSet, kept: np.ndarray) -> ImageSet:
+def rows_of(images: ImageSet, kept: np.ndarray) -> ImageSet:
+    """The images of a mask, (N,), in their order."""
     columns = ("dataset", "row", "domain", "pid", "camid", "label")
     return replace(images, **{name: getattr(images, name)[kept] for name in columns})
 

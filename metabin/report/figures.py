@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from metabin.report import curves, heatmaps, summaries, worth
+from metabin.report import curves, explained, heatmaps, summaries, worth
 from metabin.report.inputs import ReportInputs
 from metabin.report.style import CHART_RC
 
@@ -65,6 +65,8 @@ def _figures(inputs: ReportInputs) -> Iterator[tuple[str, Figure]]:
     differences = summaries.paired_differences(inputs)
     if differences is not None:
         yield "paired_differences", differences
+    if not inputs.explained.empty:
+        yield "rho_shifts", explained.shift_figure(inputs)
     if worth.block(inputs):
         yield "differences", summaries.differences_with_intervals(inputs)
     if inputs.has_matrix:

@@ -18,6 +18,7 @@ ROLES = ("unseen", "seen")
 RUN_KEYS = ("fold", "method", "seed", "step")
 RHO_COLUMNS = (*RUN_KEYS, "layer", "num_channels", "mean", "q10", "q90")
 HISTOGRAM_COLUMNS = (*RUN_KEYS, "layer", "bin_left", "count")
+EXPLAINED = ("fold", "method", "seed", "kind", "group", "value", "test_domain", "role", "num_ids", "mAP")
 QUERY_COLUMNS = (*SCORE_KEYS, "trial", "pid", "query", "AP")
 
 
@@ -38,6 +39,7 @@ class ReportInputs:
         losses: fold, method, seed, step and a column for each loss or step size, NaN where a method has none.
         rho: fold, method, seed, step, layer (rows in network order), num_channels, mean, q10, q90.
         rho_histograms: fold, method, seed, step, layer, bin_left, count.
+        explained: of forced and shifted rho, `protocol.explain.COLUMNS`; may be empty.
         published: the scores beside published results: of `protocol.published.compare(scores, load(path), name)`, where
             `name` is the named protocol that the run follows.
             `losses`, `rho`, `rho_histograms` and `published` may be empty: their sections are left out.
@@ -65,6 +67,7 @@ class ReportInputs:
     losses: pd.DataFrame = field(default_factory=pd.DataFrame)
     rho: pd.DataFrame = field(default_factory=pd.DataFrame)
     rho_histograms: pd.DataFrame = field(default_factory=pd.DataFrame)
+    explained: pd.DataFrame = field(default_factory=pd.DataFrame)
     published: pd.DataFrame = field(default_factory=pd.DataFrame)
     ranked: Sequence[Mapping[str, Any]] = ()
     leaks: Sequence[Mapping[str, Any]] = ()
@@ -90,6 +93,8 @@ class ReportInputs:
             _require_columns("queries", self.queries, QUERY_COLUMNS)
         if not self.candidates.empty:
             _require_columns("candidates", self.candidates, selection.COLUMNS)
+        if not self.explained.empty:
+            _require_columns("explained", self.explained, EXPLAINED)
         if not self.clean.empty:
             _require_columns("clean", self.clean, (*SCORE_KEYS, *METRICS))
         if not self.published.empty:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from metabin.report import checkpoints, display, literature, shared, worth
+from metabin.report import checkpoints, display, explained, literature, shared, worth
 from metabin.report.display import Cell, Table
 from metabin.report.inputs import ReportInputs
 from metabin.report.style import styles_for
@@ -35,7 +35,7 @@ def report_text(inputs: ReportInputs) -> str:
             _plain(literature.caveats(inputs)),
             "\n".join(f"- {_plain(name)}: {_plain(text)}" for name, text in literature.methods(inputs).items()),
         ]
-    parts += _shared(inputs)
+    parts += _explained(inputs) + _shared(inputs)
     if inputs.has_matrix:
         parts += _matrices(inputs)
     return "\n\n".join(parts) + "\n"
@@ -54,6 +54,17 @@ def _worth(inputs: ReportInputs) -> list[str]:
     if found.spreads:
         parts += [f"### {worth.SPREADS_TITLE}, percent", markdown_table(found.spreads)]
     return [part.translate(TO_ASCII) for part in parts]
+
+
+def _explained(inputs: ReportInputs) -> list[str]:
+    found = explained.block(inputs)
+    if found is None:
+        return []
+    parts = [f"## {explained.TITLE}", _plain(found.explanation)]
+    for label, table in found.forced:
+        parts += [f"### {_plain(label)}: change of mAP with rho forced in some layers, points", markdown_table(table)]
+    parts += ["### The shift of all rho that each test domain likes best", markdown_table(found.preferences)]
+    return [*parts, _plain(found.depth)] if found.depth else parts
 
 
 def _shared(inputs: ReportInputs) -> list[str]:

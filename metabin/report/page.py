@@ -6,14 +6,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, StrictUndefined
 
 from metabin.files import write_bytes, write_text
 from metabin.protocol import evidence, tables
-from metabin.report import checkpoints, curves, display, figures, heatmaps, literature, markdown, shared, worth
+from metabin.report import (
+    checkpoints,
+    curves,
+    display,
+    explained,
+    figures,
+    heatmaps,
+    literature,
+    markdown,
+    shared,
+    worth,
+)
 from metabin.report.display import Table
 from metabin.report.inputs import ReportInputs
 from metabin.report.pictures import Thumbnails, data_uri, png_size
+from metabin.report.provenance import flatten_sections
 from metabin.report.style import BASELINES, styles_for
 
 TEMPLATE = Path(__file__).with_name("template.html")
@@ -72,7 +85,7 @@ class SharedBlock:
 
 
 def write_report(inputs: ReportInputs, directory: Path) -> None:
-    """Write index.html, report.md, summary.json, matrix.csv, unseen.csv and figures/*.png.
+    """Write index.html, report.md, summary.json, matrix.csv, unseen.csv, rho_*.csv and figures/*.png.
 
     Each file is replaced in one step; the same inputs give the same bytes.
 
@@ -96,9 +109,14 @@ def write_report(inputs: ReportInputs, directory: Path) -> None:
         "summary.json": json.dumps(summary, indent=2, sort_keys=True, allow_nan=False) + "\n",
         "matrix.csv": cells.to_csv(index=False, lineterminator="\n"),
         "unseen.csv": unseen.to_csv(index=False, lineterminator="\n"),
+        **{name: _csv(table) for name, table in explained.files(inputs).items()},
     }
     for name, text in texts.items():
         write_text(directory / name, text)
+
+
+def _csv(table: pd.DataFrame) -> str:
+    return table.to_csv(index=False, float_format="%.6f", lineterminator="\n")
 
 
 def render_page(inputs: ReportInputs, drawn: Mapping[str, bytes], thumbnails: Thumbnails) -> str:
@@ -114,6 +132,11 @@ def render_page(inputs: ReportInputs, drawn: Mapping[str, bytes], thumbnails: Th
         paired=display.paired(inputs),
         published=_published(inputs),
         worth=weighed,
+        explained=explained.block(inputs),
+        explained_title=explained.TITLE,
+        shifts_chart=_chart(
+            drawn, "rho_shifts", "Change of mAP when all rho are shifted, a line for each method and role."
+        ),
         checkpoints=checkpoints.table(inputs),
         checkpoints_title=checkpoints.TITLE,
         checkpoints_explanation=checkpoints.explanation(inputs) if not inputs.candidates.empty else "",
@@ -149,17 +172,6 @@ def render_page(inputs: ReportInputs, drawn: Mapping[str, bytes], thumbnails: Th
     )
 
 
-def flatten_sections(provenance: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """{section: {dotted key: text}}; what stands at the top level comes first, under ""."""
-    sections: dict[str, dict[str, str]] = {"": {}}
-    for key, value in provenance.items():
-        if isinstance(value, Mapping):
-            sections[str(key)] = dict(_leaves(value, ""))
-        else:
-            sections[""][str(key)] = _leaf_text(value)
-    return {name: leaves for name, leaves in sections.items() if leaves}
-
-
 def _sample_strips(inputs: ReportInputs, thumbnails: Thumbnails) -> dict[str, bytes]:
     strips: dict[str, bytes] = {}
     for domain in inputs.domains:
@@ -169,22 +181,6 @@ def _sample_strips(inputs: ReportInputs, thumbnails: Thumbnails) -> dict[str, by
         if inputs.samples.get(domain):
             strips[name] = thumbnails.strip(inputs.samples[domain])
     return strips
-
-
-def _leaves(value: Mapping[str, Any], prefix: str) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    for key, child in value.items():
-        name = f"{prefix}{key}"
-        found += _leaves(child, f"{name}.") if isinstance(child, Mapping) and child else [(name, _leaf_text(child))]
-    return found
-
-
-def _leaf_text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(_leaf_text, value))
-    return display.DASH if value is None or value == {} else str(value)
 
 
 def _chart(drawn: Mapping[str, bytes], name: str, alt: str) -> Chart | None:

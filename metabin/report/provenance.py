@@ -11,6 +11,8 @@ from typing import Any
 CODE = ("metabin", "stages", "params.yaml", "dvc.yaml", "requirements.txt")
 PACKAGES = ("torch", "numpy", "pillow", "dvc", "mlflow", "pandas")
 
+from metabin.report.display import DASH
+
 
 def provenance(params: Mapping[str, Any], digests: Mapping[str, str], root: Path) -> dict[str, Any]:
     """Plain values for the report.
@@ -39,3 +41,30 @@ def _git(root: Path, *arguments: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
+
+
+def flatten_sections(provenance: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """{section: {dotted key: text}}; what stands at the top level comes first, under ""."""
+    sections: dict[str, dict[str, str]] = {"": {}}
+    for key, value in provenance.items():
+        if isinstance(value, Mapping):
+            sections[str(key)] = dict(_leaves(value, ""))
+        else:
+            sections[""][str(key)] = _leaf_text(value)
+    return {name: leaves for name, leaves in sections.items() if leaves}
+
+
+def _leaves(value: Mapping[str, Any], prefix: str) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for key, child in value.items():
+        name = f"{prefix}{key}"
+        found += _leaves(child, f"{name}.") if isinstance(child, Mapping) and child else [(name, _leaf_text(child))]
+    return found
+
+
+def _leaf_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_leaf_text, value))
+    return DASH if value is None or value == {} else str(value)

@@ -218,7 +218,7 @@ class Run:
 
 @contextmanager
 def open_run(
-    kind: Literal["parent", "train", "evaluate"], name: str = "", *, tags: Mapping[str, str] | None = None
+    kind: Literal["parent", "train", "evaluate", "explain"], name: str = "", *, tags: Mapping[str, str] | None = None
 ) -> Iterator[Run]:
     """Open a run of this DVC experiment, and close it with the outcome of the `with` block.
 

@@ -13,8 +13,9 @@ from PIL import Image
 from metabin.errors import DatasetError
 from metabin.report import figures
 from metabin.report.inputs import ReportInputs
-from metabin.report.page import flatten_sections, write_report
+from metabin.report.page import write_report
 from metabin.report.pictures import Thumbnails
+from metabin.report.provenance import flatten_sections
 
 Written = tuple[ReportInputs, Path]
 Make = Callable[..., ReportInputs]

@@ -1,0 +1,93 @@
+"""Forcing and shifting rho: other scores, the same network afterwards."""
+
+import numpy as np
+import pytest
+import torch
+
+from metabin.model.backbone import BACKBONES, build_backbone
+from metabin.model.embedder import build_embedder
+from metabin.model.swapping import swap_norms
+from metabin.protocol import explain
+from metabin.protocol.evaluation import TestSet, embed_test, retrieval_scores, score_row
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    embedder = build_embedder("resnet_small", 5, norm="bin", rho=0.4)
+    with torch.no_grad():
+        for name, value in embedder.state_dict().items():
+            if name.endswith(("rho", "running_var")):
+                value.uniform_(0.1, 0.9)
+            elif name.endswith(("running_mean", "in_bias", "bn_bias")):
+                value.normal_(0, 0.1)
+    return embedder.eval()
+
+
+@pytest.fixture
+def tests_of(make_images):
+    images = make_images(num_domains=1, num_ids=6, num_images=4)
+    images.camid[:] = np.arange(len(images)) % 4
+    return [TestSet("x", True, images, images)]
+
+
+def features(model, test):
+    return embed_test(model, test)[0].features
+
+
+def test_forcing_every_rho_to_one_is_the_network_with_batch_norm(model, tests_of):
+    (one,) = [change for change in explain.forced(model) if (change.group, change.value) == ("all", 1.0)]
+    plain = build_embedder("resnet_small", 5, norm="bn").eval()
+    state = {name.replace("bn_weight", "weight").replace("bn_bias", "bias"): value for name, value in
+             model.state_dict().items() if not name.endswith((".rho", ".in_weight", ".in_bias"))}  # fmt: skip
+    missing, unexpected = plain.load_state_dict(state, strict=False)
+    assert not unexpected
+    assert all(name.endswith("num_batches_tracked") for name in missing)
+    with explain.replaced(model, one.rho):
+        found = features(model, tests_of[0])
+    np.testing.assert_allclose(found, features(plain, tests_of[0]), atol=1e-4, rtol=1e-3)
+
+
+def test_the_shift_zero_is_the_plain_score_and_every_change_and_test_has_a_row(model, tests_of):
+    changes = explain.shifted(model) + explain.forced(model)
+    rows = list(explain.score(model, changes, tests_of))
+    assert len(rows) == len(changes) * len(tests_of)
+    (zero,) = [row for row in rows if row["kind"] == "shift" and row["value"] == 0]
+    plain = score_row(retrieval_scores(*embed_test(model, tests_of[0])), tests_of[0])
+    assert {name: zero[name] for name in plain} == plain
+    assert len({row["mAP"] for row in rows}) > 3  # rho matters
+
+
+def test_the_network_has_the_same_bits_afterwards_even_when_scoring_fails(model, tests_of):
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    list(explain.score(model, explain.forced(model), tests_of))
+    change = explain.shifted(model)[0]
+    with pytest.raises(RuntimeError, match="on the way"), explain.replaced(model, change.rho):
+        raise RuntimeError("on the way")
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_a_shift_is_clipped_and_moves_the_mean(model):
+    down, *_, up = explain.shifted(model)
+    for change in (down, up):
+        for rho in change.rho.values():
+            assert rho.min() >= 0
+            assert rho.max() <= 1
+    assert down.mean_rho < up.mean_rho
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_groups_cover_every_rho_once_in_network_order(backbone):
+    network = swap_norms(build_backbone(backbone)[0], "bin", rho=1.0)
+    names = list(explain.rho_of(network))
+    groups = explain.layer_groups(names)
+    assert [name for members in groups.values() for name in members] == names
+    assert 3 <= len(groups) <= explain.MAX_GROUPS
+
+
+def test_a_smaller_test_has_its_first_people_alone_and_keeps_their_images(tests_of):
+    small = explain.smaller(tests_of[0], max_ids=2)
+    wanted = np.unique(tests_of[0].query.pid)[:2]
+    assert set(small.query.pid) == set(small.gallery.pid) == set(wanted)
+    assert len(small.query) == np.isin(tests_of[0].query.pid, wanted).sum()
