@@ -8,10 +8,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from metabin.report.display import DASH
+
 CODE = ("metabin", "stages", "params.yaml", "dvc.yaml", "requirements.txt")
 PACKAGES = ("torch", "numpy", "pillow", "dvc", "mlflow", "pandas")
-
-from metabin.report.display import DASH
 
 
 def provenance(params: Mapping[str, Any], digests: Mapping[str, str], root: Path) -> dict[str, Any]:
