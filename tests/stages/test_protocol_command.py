@@ -57,7 +57,7 @@ def test_targets_narrow_a_protocol(call):
 
 def test_what_cannot_be_set_is_said_and_the_file_stays(call, tmp_path):
     before = (tmp_path / "params.yaml").read_text()
-    with pytest.raises(ConfigError, match="no protocol p9; known are clonedperson, embedded"):
+    with pytest.raises(ConfigError, match="no protocol p9; known are clonedperson, confirmation"):
         call("p9")
     with pytest.raises(ConfigError, match="grid is no target of this protocol; its targets are market1501"):
         call("p2", "--targets", "grid")
