@@ -23,7 +23,7 @@ COLUMNS = (
     "fold", "method", "seed", "kind", "group", "value", "mean_rho", "test_domain", "role", "num_ids", "mAP", "rank1"
 )  # fmt: skip
 MAX_GROUPS = 6
-MAX_IDS = 40  # of a test: two dozen scorings of each model are cheap then, and all galleries hold as many people
+MAX_IDS = 20  # of a test: two dozen scorings of each model are cheap then, and all galleries hold as many people
 
 
 @dataclass(frozen=True, slots=True)

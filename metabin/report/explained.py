@@ -37,7 +37,7 @@ def block(inputs: ReportInputs) -> ExplainedBlock | None:
     labels = styles_for(inputs.rows)
     return ExplainedBlock(
         explanation(inputs),
-        [(labels[name].label, forced_table(inputs, name)) for name in methods],
+        [(labels[name].label, forced_table(inputs, name)) for name in methods if name in _forced(inputs)],
         preferences_table(inputs),
         depth(inputs),
     )
@@ -145,6 +145,10 @@ def files(inputs: ReportInputs) -> dict[str, pd.DataFrame]:
         last = inputs.rho.groupby(balance.RUN)["step"].transform("max")
         layers = inputs.rho[inputs.rho["step"] == last]
     return {"rho_changes.csv": found[list(CHANGES)], "rho_layers.csv": layers[list(LAYERS)]}
+
+
+def _forced(inputs: ReportInputs) -> set[str]:
+    return set(inputs.explained.loc[inputs.explained["kind"] == "force", "method"])
 
 
 def _methods(inputs: ReportInputs) -> tuple[str, ...]:
