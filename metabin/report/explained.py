@@ -109,13 +109,13 @@ def preferences_table(inputs: ReportInputs) -> Table:
     rows = []
     for method in _methods(inputs):
         shifts = [best.get((method, role, name)) for role, name in tests]
-        cells = tuple(Cell("" if shift is None else f"{shift:+.2f}") for shift in shifts)
+        cells = tuple(Cell("" if shift is None else f"{shift:+.2f}" if shift else "0") for shift in shifts)
         rows.append(Row(styles_for(inputs.rows)[method].label, cells, method))
     counts = {role: sum(one == role for one, _ in tests) for role in LINES}
     return Table(
         corner="Method",
         groups=tuple((f"{role.capitalize()}: the best shift", count) for role, count in counts.items() if count),
-        columns=tuple(name for _, name in tests),
+        columns=tuple(name if role == "unseen" else f"{name}, seen" for role, name in tests),
         rows=tuple(rows),
     )
 
