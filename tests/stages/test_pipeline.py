@@ -90,7 +90,7 @@ wanted = ("metabin.unseen/mAP", "metabin_less_bn/low")
 print(*kinds, parent.info.status, all(name in parent.data.metrics for name in wanted))
 """
     found = run(clone, sys.executable, "-c", code).stdout.split()
-    assert found == ["evaluate"] * 3 + ["parent"] + ["train"] * 6 + ["FINISHED", "True"]
+    assert found == ["evaluate"] * 3 + ["explain"] * 3 + ["parent"] + ["train"] * 6 + ["FINISHED", "True"]
 
 
 def test_another_clone_without_tracking_and_with_stages_side_by_side_gets_the_same_lock(clone, tmp_path):
