@@ -201,6 +201,7 @@ class Optim(Section):
     weight_decay: NotNegative
     decay_norms: bool
     bias_lr_factor: Positive
+    backbone_lr_factor: NotNegative
     schedule: Literal["one_cycle", "warmup_milestones"]
     warmup: Whole
     milestones: list[Count]

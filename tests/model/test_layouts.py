@@ -3,6 +3,8 @@ import pytest
 import torch
 from published import Tiny, assert_started, renamed, write
 
+from metabin.engine.weights import save_weights
+from metabin.errors import CheckpointError
 from metabin.model.backbone import build_backbone
 from metabin.model.embedder import build_embedder
 from metabin.model.pretrained import load_pretrained
@@ -79,3 +81,21 @@ def test_a_start_leaves_the_random_numbers_of_the_classifier_as_they_are(tmp_pat
         torch.manual_seed(5)
         classifiers.append(build_embedder("resnet18", 4, pretrained=pretrained).classifier.weight)
     assert torch.equal(*classifiers)
+
+
+def test_a_training_of_ours_with_batch_norm_is_a_start(tmp_path):
+    trained = build_embedder("resnet_small", 7, norm="bn")
+    torch.manual_seed(0)
+    with torch.inference_mode():
+        for _ in range(3):
+            trained.train()(torch.randn(4, 3, 64, 32))
+    save_weights(tmp_path / "weights.safetensors", trained, {"method": "bn"})
+    ours = build_embedder("resnet_small", 3, norm="bin", pretrained=str(tmp_path / "weights.safetensors"))
+    images = torch.randn(4, 3, 64, 32)
+    torch.testing.assert_close(ours.eval()(images), trained.eval()(images))
+
+
+def test_a_training_of_ours_with_another_norm_is_refused(tmp_path):
+    save_weights(tmp_path / "weights.safetensors", build_embedder("resnet_small", 7, norm="bin"), {"method": "metabin"})
+    with pytest.raises(CheckpointError, match=r"norm\.weight is not in the file"):
+        build_embedder("resnet_small", 3, pretrained=str(tmp_path / "weights.safetensors"))
