@@ -16,7 +16,9 @@ PRESETS = {
     "ablation-sources": 5,
     "paper-mobilenetv2": 5,
     "paper-resnet50": 5,
+    "pretraining": 20,
     "quick": 2,
+    "significance": 3,
     "single-source-dukemtmc": 1,
     "single-source-market1501": 1,
 }

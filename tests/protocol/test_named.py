@@ -5,6 +5,7 @@ from importlib import import_module
 import pytest
 from ruamel.yaml import YAML
 
+from metabin.config import load_config
 from metabin.data.copies import READERS, counts_of
 from metabin.errors import ConfigError
 from metabin.protocol import named
@@ -12,7 +13,7 @@ from metabin.protocol.folds import leave_one_out
 from metabin.types import DomainSplit, Fold, ImageRecord
 
 SMALL = ("viper", "prid2011", "grid", "ilids")
-DRAWN = ("embedded", "development", "confirmation")
+DRAWN = ("embedded", "development", "confirmation", "significance")
 DETECTED = {"cuhk03": "np-detected"}
 
 
@@ -153,21 +154,26 @@ def test_a_file_that_is_no_protocol_is_named(tmp_path):
         named.load_protocols(tmp_path)
 
 
-def test_what_is_confirmed_shares_no_place_and_no_seed_with_what_is_chosen_on(protocols):
-    chosen, confirmed = protocols["development"], protocols["confirmation"]
-
-    def places(protocol):
-        return {name.removesuffix("-far") for fold in protocol.folds for name in (*fold.sources, *fold.targets)}
-
-    assert not places(chosen) & places(confirmed)
-    assert chosen.params["benchmark.seed"] != confirmed.params["benchmark.seed"]
-    assert len(chosen.folds) == len(confirmed.folds) == 8
-    for protocol in (chosen, confirmed):
-        used = [places_of for fold in protocol.folds for places_of in {*fold.sources, *fold.targets}]
+def test_what_is_confirmed_shares_no_place_and_no_seed_with_what_is_chosen_on(protocols, root):
+    sizes = {"development": 5, "confirmation": 5, "significance": 3}
+    seen = set(load_config(root / "presets" / "pretraining.yaml").protocol.sources_of["start"])
+    for name, num_sources in sizes.items():
+        protocol = protocols[name]
+        assert (protocol.params["benchmark.seed"] == 0) == (name == "development")
+        assert len(protocol.folds) == 8
+        used = [place for fold in protocol.folds for place in (*fold.sources, *fold.targets)]
         assert len(used) == len(set(used))  # folds are draws of their own
+        places = {place.removesuffix("-far") for place in used}
+        assert not places & seen
+        seen |= places
         for fold in protocol.folds:
-            near = [name for name in fold.targets if not name.endswith("-far")]
-            assert (len(fold.sources), sorted(f"{name}-far" for name in near)) == (
-                5,
-                sorted(set(fold.targets) - set(near)),
-            )
+            near = [place for place in fold.targets if not place.endswith("-far")]
+            assert (len(fold.sources), len(near)) == (num_sources, 6)
+            assert {f"{place}-far" for place in near} == set(fold.targets) - set(near)
+
+
+def test_the_preset_runs_the_protocol_of_its_name(protocols, root):
+    sections = load_config(root / "presets" / "significance.yaml").model_dump()
+    for dotted, value in protocols["significance"].params.items():
+        section, key = dotted.split(".")
+        assert sections[section][key] == value, dotted

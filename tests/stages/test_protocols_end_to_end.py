@@ -14,7 +14,7 @@ from stages_in_clone import ROOT
 from metabin.protocol.named import load_protocols
 
 PROTOCOLS = load_protocols(ROOT / "protocols")
-DRAWN = ("embedded", "development", "confirmation")
+DRAWN = ("embedded", "development", "confirmation", "significance")
 REAL = [name for name in PROTOCOLS if name not in DRAWN]
 SPLITS = {
     "prid2011": [{"train": [1], "test": [200]}] * 10,
