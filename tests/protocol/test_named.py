@@ -155,12 +155,12 @@ def test_a_file_that_is_no_protocol_is_named(tmp_path):
 
 
 def test_what_is_confirmed_shares_no_place_and_no_seed_with_what_is_chosen_on(protocols, root):
-    sizes = {"development": 5, "confirmation": 5, "significance": 3}
+    sizes = {"development": (8, 5), "confirmation": (8, 5), "significance": (12, 3)}  # folds, sources
     seen = set(load_config(root / "presets" / "pretraining.yaml").protocol.sources_of["start"])
-    for name, num_sources in sizes.items():
+    for name, (num_folds, num_sources) in sizes.items():
         protocol = protocols[name]
         assert (protocol.params["benchmark.seed"] == 0) == (name == "development")
-        assert len(protocol.folds) == 8
+        assert len(protocol.folds) == num_folds
         used = [place for fold in protocol.folds for place in (*fold.sources, *fold.targets)]
         assert len(used) == len(set(used))  # folds are draws of their own
         places = {place.removesuffix("-far") for place in used}
