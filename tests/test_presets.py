@@ -14,6 +14,7 @@ PRESETS = {
     "ablation-norms": 5,
     "ablation-rho": 5,
     "ablation-sources": 5,
+    "choice": 3,
     "paper-mobilenetv2": 5,
     "paper-resnet50": 5,
     "pretraining": 20,
