@@ -144,6 +144,12 @@ class ReportInputs:
         return all(fold == domain for fold, domain in self.unseen)
 
     @property
+    def folds_are_apart(self) -> bool:
+        """Whether no domain is in two folds, so that folds are independent; False where sources are not tested."""
+        cells = self.scores[list(tables.CELL)].drop_duplicates()
+        return self.has_seen and not cells["test_domain"].duplicated().any()
+
+    @property
     def num_seeds(self) -> int:
         """How many training seeds the scores hold."""
         return int(self.scores.loc[self.scores["seed"] >= 0, "seed"].nunique())

@@ -136,9 +136,8 @@ def remarks(inputs: ReportInputs) -> list[str]:
     told = [_number_of_comparisons(inputs, tested), _power(inputs, tested)] if tested else []
     if inputs.evidence[0].unit == "fold":
         luck = " With one seed, the luck of each training is part of the spread over folds." * (inputs.num_seeds == 1)
-        told.append(
-            f"Folds share data, so they are not quite independent, and intervals over them are rather too short.{luck}"
-        )
+        together = "Folds share data, so they are not quite independent, and intervals over them are rather too short."
+        told.append(("No domain is in two folds." if inputs.folds_are_apart else together) + luck)
     elif tested:
         told.append("One fold was run: its seeds tell the luck of training, nothing of other places.")
     else:

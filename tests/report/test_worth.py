@@ -1,6 +1,7 @@
 """The section on what differences are worth: it says no more than was shown, and nothing that it does not know."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -134,3 +135,16 @@ def test_groups_several_seeds_and_several_meta_learned_methods_are_written(make_
     assert "MLDG less BN" in text
     assert "over 2 folds" in text
     assert "over folds, each a mean over its test domains and seeds" in text
+
+
+def test_folds_share_data_unless_no_domain_is_in_two(make_inputs: Make) -> None:
+    inputs = with_gains(make_inputs, [0.01, 0.011, 0.009], methods=METHODS)
+    assert not inputs.folds_are_apart
+    assert any("Folds share data" in remark for remark in worth.remarks(inputs))
+    renamed = inputs.scores.assign(test_domain=inputs.scores["fold"] + "-" + inputs.scores["test_domain"])
+    changes = {"domains": tuple(renamed["test_domain"].unique()), "queries": NOTHING, "ranked": ()}
+    apart = replace(inputs, scores=renamed, **changes)
+    assert apart.folds_are_apart
+    assert not any("share" in remark for remark in worth.remarks(apart))
+    of_unseen = renamed[renamed["role"] == "unseen"]  # of the sources nothing is known then
+    assert not replace(inputs, scores=of_unseen, **changes).folds_are_apart
