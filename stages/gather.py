@@ -45,6 +45,7 @@ def gather(config: Config) -> ReportInputs:
         folds=tuple(fold.name for fold in folds),
         domains=domains,
         methods=methods,
+        bases={name: changes["method"] for name, changes in config.variants.items()},
         image_root=layout.ROOT,
         scores=scores,
         queries=records.of_folds(protocol.domains, "queries"),

@@ -21,6 +21,7 @@ from metabin.protocol.statistics import Comparison, Interval, compare, holm, ove
 OPPONENTS = (("bin_joint",), ("bin_fixed",), ("bn", "in"))
 LEVELS = ["fold", "seed", "test_domain", "trial", "query"]  # a mean over each of these within those before it
 POINT = 0.01
+NO_VARIANTS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,29 +65,41 @@ class Evidence:
         return units_needed(POINT, self.over_units.std) if self.over_units else None
 
 
-def pairs_of(methods: Sequence[str]) -> tuple[Pair, ...]:
+def pairs_of(methods: Sequence[str], bases: Mapping[str, str] = NO_VARIANTS) -> tuple[Pair, ...]:
     """Each method that is no baseline (meta-learned, or a variant) with each of OPPONENTS that was run; where none was,
-    with every baseline.
+    with every baseline. What is no variant of a baseline meets these variants as well.
+
+    Args:
+        bases: of a variant, the method that it is a variant of.
     """
     others = [name for name in methods if name in BASELINES]
+    rivals = [name for name in methods if bases.get(name) in BASELINES]
     groups = [tuple(name for name in group if name in others) for group in OPPONENTS]
     opponents = [group for group in groups if group] or [(name,) for name in others]
-    return tuple(Pair(name, group) for name in methods if name not in BASELINES for group in opponents)
+    return tuple(
+        Pair(name, group)
+        for name in methods
+        if name not in BASELINES
+        for group in (*opponents, *((rival,) for rival in rivals if name not in rivals))
+    )
 
 
-def weigh(scores: pd.DataFrame, queries: pd.DataFrame, methods: Sequence[str]) -> tuple[Evidence, ...]:
+def weigh(
+    scores: pd.DataFrame, queries: pd.DataFrame, methods: Sequence[str], bases: Mapping[str, str] = NO_VARIANTS
+) -> tuple[Evidence, ...]:
     """The evidence for every pair of the trained methods that was tested together.
 
     Args:
         scores: fold, method, seed, test_domain, role, mAP.
         queries: fold, method, seed, test_domain, trial, pid, query, AP of unseen tests; may be empty.
+        bases: of a variant, the method that it is a variant of.
     """
     unseen = scores[scores["role"] == "unseen"]
     wide = unseen.pivot(index=["fold", "test_domain", "seed"], columns="method", values="mAP")
     unit = "fold" if unseen["fold"].nunique() > 1 else "seed"
     precision = _precision(queries)
     found = [
-        _evidence(pair, rows, unit, precision) for pair in pairs_of(methods) if len(rows := differences(wide, pair))
+        _evidence(pair, rows, unit, precision) for pair in pairs_of(methods, bases) if len(rows := differences(wide, pair))
     ]
     corrected = iter(holm([one.over_units.permutation_p for one in found if one.over_units]))
     return tuple(replace(one, holm_p=float(next(corrected))) if one.over_units else one for one in found)

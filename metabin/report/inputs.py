@@ -30,6 +30,7 @@ class ReportInputs:
         title, note: heading, and a remark on the data (e.g. that the people are drawn), shown under it.
         folds, domains, methods: what is shown, in this order. A fold is one choice of source domains and of
             held-out ones; `domains` are the data sets of all folds. The untrained BASELINES follow by themselves.
+        bases: of a variant, the method that it is a variant of.
         scores: fold, method, seed (-1: nothing trained), test_domain, role ("unseen": held out in that fold,
             "seen": held-out identities of a source), num_ids, num_query, mAP, mINP, rank1, rank5, rank10; and, if there
             are tests with several random splits, mAP_trial_std.
@@ -62,6 +63,7 @@ class ReportInputs:
     methods: tuple[str, ...]
     scores: pd.DataFrame
     image_root: Path
+    bases: Mapping[str, str] = field(default_factory=dict)
     queries: pd.DataFrame = field(default_factory=pd.DataFrame)
     candidates: pd.DataFrame = field(default_factory=pd.DataFrame)
     losses: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -126,7 +128,7 @@ class ReportInputs:
     @cached_property
     def evidence(self) -> tuple[evidence.Evidence, ...]:
         """What the differences between the trained methods are worth."""
-        return evidence.weigh(self.scores, self.queries, self.trained)
+        return evidence.weigh(self.scores, self.queries, self.trained, self.bases)
 
     @property
     def has_seen(self) -> bool:

@@ -54,6 +54,18 @@ def test_a_meta_learned_method_meets_the_named_opponents_and_others_only_without
     assert evidence.pairs_of(("metabin", "mldg")) == ()
 
 
+def test_what_learns_in_episodes_meets_the_variants_of_baselines_too():
+    bases = {"joint-slower": "bin_joint", "running": "metabin"}
+    pairs = evidence.pairs_of(("bin_joint", "joint-slower", "metabin", "running"), bases)
+    assert [(pair.method, *pair.opponents) for pair in pairs] == [
+        ("joint-slower", "bin_joint"),
+        ("metabin", "bin_joint"),
+        ("metabin", "joint-slower"),
+        ("running", "bin_joint"),
+        ("running", "joint-slower"),
+    ]
+
+
 def test_the_domains_and_seeds_of_a_fold_are_one_unit():
     gains = {("a", "x"): [0.02, 0.04], ("a", "y"): [0.06, 0.08], ("b", "z"): [-0.01, 0.03]}
     values = {}
