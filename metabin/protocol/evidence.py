@@ -99,7 +99,9 @@ def weigh(
     unit = "fold" if unseen["fold"].nunique() > 1 else "seed"
     precision = _precision(queries)
     found = [
-        _evidence(pair, rows, unit, precision) for pair in pairs_of(methods, bases) if len(rows := differences(wide, pair))
+        _evidence(pair, rows, unit, precision)
+        for pair in pairs_of(methods, bases)
+        if len(rows := differences(wide, pair))
     ]
     corrected = iter(holm([one.over_units.permutation_p for one in found if one.over_units]))
     return tuple(replace(one, holm_p=float(next(corrected))) if one.over_units else one for one in found)
