@@ -69,8 +69,20 @@ def cell_names(cells: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     return tuple(domain if count[domain] == 1 else f"{domain} ({fold})" for fold, domain in cells)
 
 
+def unseen_groups(inputs: ReportInputs) -> dict[str, list[tuple[str, str]]]:
+    """The unseen cells by the column that shows them: each its own, or where they are many the near and the far places
+    together; nothing where there are no far ones.
+    """
+    if not inputs.is_large:
+        return {name: [cell] for name, cell in zip(cell_names(inputs.unseen), inputs.unseen, strict=True)}
+    kinds: dict[str, list[tuple[str, str]]] = {"near": [], "far": []}
+    for fold, domain in inputs.unseen:
+        kinds["far" if domain.endswith("-far") else "near"].append((fold, domain))
+    return kinds if all(kinds.values()) else {}
+
+
 def headline(inputs: ReportInputs) -> Table:
-    """Methods by: unseen mAP, rank-1, mINP and, if any, seen mAP as means; unseen mAP of each held-out domain."""
+    """Methods by: unseen mAP, rank-1, mINP and, if any, seen mAP as means; unseen mAP by `unseen_groups`."""
     columns = [mean_column(inputs, "unseen", metric) for metric in ("mAP", "rank1", "mINP")]
     groups, heads = [("Unseen, mean", 3)], ["mAP", "rank-1", "mINP"]
     if inputs.has_seen:
@@ -79,22 +91,27 @@ def headline(inputs: ReportInputs) -> Table:
         heads.append("mAP")
     values = tables.unseen_by_cell(inputs.scores, "mAP", inputs.rows, inputs.unseen)
     spreads = tables.unseen_by_cell(inputs.scores, "mAP", inputs.rows, inputs.unseen, statistic="std")
-    columns += [value_column(values[cell], spreads[cell], inputs.trained) for cell in inputs.unseen]
+    shown = unseen_groups(inputs)
+    for cells in shown.values():
+        spread = spreads[cells].mean(axis=1) if len(cells) == 1 else spreads[cells[0]] * math.nan
+        columns.append(value_column(values[cells].mean(axis=1), spread, inputs.trained))
+    title = "Unseen mAP, mean over places" if inputs.is_large else "Unseen mAP by held-out domain"
     return Table(
         corner="Method",
-        groups=(*groups, ("Unseen mAP by held-out domain", len(inputs.unseen))),
-        columns=(*heads, *cell_names(inputs.unseen)),
+        groups=(*groups, *([(title, len(shown))] if shown else [])),
+        columns=(*heads, *shown),
         rows=method_rows(inputs, inputs.rows, columns),
     )
 
 
 def paired(inputs: ReportInputs) -> Table | None:
-    """Unseen mAP less that of the reference, a held-out domain a column; None without the reference."""
+    """Unseen mAP less that of the reference, by `unseen_groups`; None without the reference."""
     if tables.REFERENCE_METHOD not in inputs.trained:
         return None
     differences = tables.paired_differences(inputs.scores, inputs.trained, inputs.unseen)
     methods = list(differences.index)
-    columns = [[Cell(points(value)) for value in differences[cell]] for cell in inputs.unseen]
+    shown = unseen_groups(inputs)
+    columns = [[Cell(points(value)) for value in differences[cells].mean(axis=1)] for cells in shown.values()]
     spreads = tables.paired_spread(inputs.scores, methods)
     means = differences.mean(axis=1)
     columns.append([Cell(points(means[name]), spread_text(spreads[name])) for name in methods])
@@ -104,7 +121,7 @@ def paired(inputs: ReportInputs) -> Table | None:
     return Table(
         corner="Method",
         groups=((f"Unseen mAP less that of {label}, points", len(columns)),),
-        columns=(*cell_names(inputs.unseen), "mean", "higher in"),
+        columns=(*shown, "mean", "higher in"),
         rows=method_rows(inputs, methods, columns),
     )
 

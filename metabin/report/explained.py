@@ -25,7 +25,7 @@ class ExplainedBlock:
 
     explanation: str
     forced: Sequence[tuple[str, Table]]
-    preferences: Table
+    preferences: Table | None  # None where domains are many
     depth: str
 
 
@@ -38,7 +38,7 @@ def block(inputs: ReportInputs) -> ExplainedBlock | None:
     return ExplainedBlock(
         explanation(inputs),
         [(labels[name].label, forced_table(inputs, name)) for name in methods if name in _forced(inputs)],
-        preferences_table(inputs),
+        None if inputs.is_large else preferences_table(inputs),
         depth(inputs),
     )
 

@@ -19,6 +19,7 @@ RUN_KEYS = ("fold", "method", "seed", "step")
 RHO_COLUMNS = (*RUN_KEYS, "layer", "num_channels", "mean", "q10", "q90")
 HISTOGRAM_COLUMNS = (*RUN_KEYS, "layer", "bin_left", "count")
 EXPLAINED = ("fold", "method", "seed", "kind", "group", "value", "test_domain", "role", "num_ids", "mAP")
+MANY_DOMAINS = 40
 QUERY_COLUMNS = (*SCORE_KEYS, "trial", "pid", "query", "AP")
 
 
@@ -120,7 +121,7 @@ class ReportInputs:
         scored = set(self.scores["test_domain"])
         return tuple(domain for domain in self.domains if domain in scored)
 
-    @property
+    @cached_property
     def unseen(self) -> tuple[tuple[str, str], ...]:
         """(fold, test domain) of the unseen cells."""
         return tables.cells_of(self.scores, "unseen", self.folds, self.domains)
@@ -136,9 +137,20 @@ class ReportInputs:
         return bool(self.scores.loc[self.scores["role"] == "seen", "mAP"].notna().any())
 
     @property
+    def is_large(self) -> bool:
+        """Whether more domains were tested than a table can have columns: means of kinds stand for single domains."""
+        return len(self.tested) > MANY_DOMAINS
+
+    @property
     def has_matrix(self) -> bool:
-        """Whether a method has more than one cell: a matrix of one would repeat the headline."""
-        return len(self.folds) * len(self.tested) > 1
+        """Whether a method has more than one cell, as a matrix of one would repeat the headline; and not too many."""
+        return len(self.folds) * len(self.tested) > 1 and not self.is_large
+
+    @property
+    def pictured(self) -> tuple[str, ...]:
+        """The domains whose images are shown: all of them, or where they are many those of the first fold."""
+        first = set(self.scores.loc[self.scores["fold"] == self.folds[0], "test_domain"])
+        return tuple(domain for domain in self.domains if not self.is_large or domain in first)
 
     @property
     def named_by_target(self) -> bool:

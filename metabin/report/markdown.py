@@ -63,7 +63,8 @@ def _explained(inputs: ReportInputs) -> list[str]:
     parts = [f"## {explained.TITLE}", _plain(found.explanation)]
     for label, table in found.forced:
         parts += [f"### {_plain(label)}: change of mAP with rho forced in some layers, points", markdown_table(table)]
-    parts += ["### The shift of all rho that each test domain likes best", markdown_table(found.preferences)]
+    if found.preferences:
+        parts += ["### The shift of all rho that each test domain likes best", markdown_table(found.preferences)]
     return [*parts, _plain(found.depth)] if found.depth else parts
 
 

@@ -166,7 +166,7 @@ def render_page(inputs: ReportInputs, drawn: Mapping[str, bytes], thumbnails: Th
         checked=shared.checked(inputs),
         remarks=shared.remarks(inputs),
         samples={
-            domain: [thumbnails.uri(path) for path in inputs.samples.get(domain, ())] for domain in inputs.domains
+            domain: [thumbnails.uri(path) for path in inputs.samples.get(domain, ())] for domain in inputs.pictured
         },
         provenance=flatten_sections(inputs.provenance),
     )
@@ -174,7 +174,7 @@ def render_page(inputs: ReportInputs, drawn: Mapping[str, bytes], thumbnails: Th
 
 def _sample_strips(inputs: ReportInputs, thumbnails: Thumbnails) -> dict[str, bytes]:
     strips: dict[str, bytes] = {}
-    for domain in inputs.domains:
+    for domain in inputs.pictured:
         name = f"samples_{figures.slug(domain)}"
         if name in strips:
             raise ValueError(f"two sample strips would be named {name!r}; rename the domain {domain!r}")
@@ -262,6 +262,8 @@ def _ranked_by_cell(inputs: ReportInputs, thumbnails: Thumbnails) -> dict[str, d
     kinds = sorted({key[2] for key in chosen}, key=lambda kind: (kind not in KIND_LABELS, kind))
     found: dict[str, dict[str, list[RankedList]]] = {}
     for cell, name in zip(inputs.unseen, display.cell_names(inputs.unseen), strict=True):
+        if cell[1] not in inputs.pictured:
+            continue
         for kind in kinds:
             lists = [
                 _ranked_list(inputs, chosen[*cell, kind, method], thumbnails)
