@@ -41,7 +41,7 @@ def gather(config: Config) -> ReportInputs:
     told = [named.summary(fold, manifest["protocol"]) for fold, manifest in zip(folds, manifests, strict=True)]
     return ReportInputs(
         title=f"MetaBIN, {'leave one domain out' if len(folds) > 1 else ''.join(map(describe, folds))}",
-        note=note(config, roots, told),
+        note=note(config, roots, told, whose),
         folds=tuple(fold.name for fold in folds),
         domains=domains,
         methods=methods,
@@ -65,10 +65,10 @@ def gather(config: Config) -> ReportInputs:
     )
 
 
-def note(config: Config, roots: Mapping[str, Path], told: Sequence[str]) -> str:
+def note(config: Config, roots: Mapping[str, Path], told: Sequence[str], whose: str) -> str:
     """What a reader has to know: that people are drawn; or whose protocol each fold is, and what failed its check."""
     if all(root.is_relative_to(layout.RAW) for root in roots.values()):
-        return NOTE
+        return f"{NOTE} Protocol: {whose}." if whose else NOTE
     unfit = [name for name in config.data.accept_unfit if name in roots]
     failed = [f"used although the check of the copy fails: {', '.join(unfit)}"] if unfit else []
     return ". ".join([*told, *failed]) + "."

@@ -64,7 +64,7 @@ def main() -> None:
         weights.save_weights(layout.weights(*key), model, header)
         training.history.save(directory)
         run.table("rho/histograms", training.history.histogram_table())
-        run.table("selection", candidates.choose(training, key, manifest))
+        run.table("selection", candidates.choose(training, key, {**manifest, "sources": names}))
         run.file(layout.weights(*key), "model")
     (unfinished / "state.pt").unlink(missing_ok=True)  # first: a state never outlives its candidates
     shutil.rmtree(unfinished, ignore_errors=True)

@@ -200,7 +200,8 @@ class Trainer:
         return target_step(self.model, batch, self.rho_optimizer, margin=self.config.optim.margin)
 
     def _lr(self) -> torch.Tensor:
-        return torch.tensor(self.optimizer.param_groups[0]["lr"])
+        groups = self.optimizer.param_groups  # of the first weights that learn: a backbone may rest
+        return torch.tensor(next((group for group in groups if group["initial_lr"]), groups[0])["lr"])
 
     def _batch(self, index: np.ndarray, purpose: str) -> Batch:
         random = generator(self.seed, "augment", purpose, self.step)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pandas as pd
 
 from metabin.protocol import selection
-from metabin.report.display import Cell, Table, method_rows, percent, points, spread_text
+from metabin.report.display import DASH, Cell, Table, method_rows, percent, points, spread_text
 from metabin.report.inputs import ReportInputs
+from metabin.report.style import styles_for
 
 TITLE = "Which checkpoint"
 HEADS = {
@@ -26,6 +28,8 @@ def table(inputs: ReportInputs) -> Table | None:
     if inputs.candidates.empty or inputs.candidates.groupby(selection.TRAINING)["step"].nunique().max() < 2:
         return None
     means = selection.means(inputs.candidates, inputs.trained)
+    if inputs.candidates["source_mAP"].isna().all():
+        means[selection.SOURCE] = float("nan")
     columns, heads = [], []
     for rule, title in HEADS.items():
         found = pd.DataFrame(means[rule])
@@ -33,9 +37,7 @@ def table(inputs: ReportInputs) -> Table | None:
         heads.append(title)
         if rule != selection.LAST:
             columns.append(_cells(found, "less_last", "less_last_std", points))
-            columns.append(
-                [Cell(f"{row.num_other:.0f} of {row.num_trainings:.0f}") for row in found.itertuples(index=False)]
-            )
+            columns.append([_steps(row.num_other, row.num_trainings) for row in found.itertuples(index=False)])
             heads += ["less last", "another step"]
     return Table(
         corner="Method",
@@ -56,7 +58,14 @@ def explanation(inputs: ReportInputs) -> str:
     )
     if missing := selection.without_source_scores(inputs.candidates):
         text += f" {', '.join(missing)}: the sources have no held-out identities, so the second rule takes the last."
+    ceilings = [name for name in inputs.trained if inputs.bases.get(name, name) == "bin_target"]
+    for name in ceilings:
+        text += f" {styles_for(inputs.rows)[name].label} learns on the test: nothing in its row is permitted."
     return text
+
+
+def _steps(num_other: float, num_trainings: float) -> Cell:
+    return Cell(DASH if math.isnan(num_other) else f"{num_other:.0f} of {num_trainings:.0f}")
 
 
 def _cells(found: pd.DataFrame, value: str, std: str, text: Callable[[float], str]) -> list[Cell]:

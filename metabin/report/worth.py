@@ -17,6 +17,10 @@ from metabin.report.style import styles_for
 TITLE = "What the differences are worth"
 SPREADS_TITLE = "What unseen mAP varies with"
 LEVEL = 0.05
+POWER = (
+    "n for 1 point: about how many {units} it takes to show a true difference of 1 point in 8 of 10 such runs, at the "
+    "spread seen here."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +119,10 @@ def table(inputs: ReportInputs) -> Table:
             ("p, signs", [_p(one.over_units.sign_p if one.over_units else None) for one in found]),
             ("p, permutation", [_p(one.over_units.permutation_p if one.over_units else None) for one in found]),
         ]
-        groups.append((f"Tests over {units}", 3))
         if len(found) > 1:
             columns.append(("p, Holm", [_p(one.holm_p if one.over_units else None) for one in found]))
-            groups[-1] = (groups[-1][0], 4)
+        columns.append(("n for 1 point", [Cell(f"{one.units_for_a_point:,}" if one.over_units else DASH) for one in found]))
+        groups.append((f"Tests over {units}", len(columns) - groups[0][1]))
     return Table(
         corner="Pair",
         groups=tuple(groups),
@@ -133,7 +137,7 @@ def table(inputs: ReportInputs) -> Table:
 def remarks(inputs: ReportInputs) -> list[str]:
     """What the numbers do not say: how many comparisons there were, what they would need, what is not independent."""
     tested = [one for one in inputs.evidence if one.over_units]
-    told = [_number_of_comparisons(inputs, tested), _power(inputs, tested)] if tested else []
+    told = [_number_of_comparisons(inputs, tested), POWER.format(units=unit_words(inputs))] if tested else []
     if inputs.evidence[0].unit == "fold":
         luck = " With one seed, the luck of each training is part of the spread over folds." * (inputs.num_seeds == 1)
         together = "Folds share data, so they are not quite independent, and intervals over them are rather too short."
@@ -183,20 +187,12 @@ def _number_of_comparisons(inputs: ReportInputs, tested: Sequence[Evidence]) -> 
     return text.strip() or "One comparison was made."
 
 
-def _power(inputs: ReportInputs, tested: Sequence[Evidence]) -> str:
-    needed = [f"{one.units_for_a_point:,} for {pair_label(inputs, one.pair)}" for one in tested]
-    return (
-        f"To show a true difference of 1 point in 8 of 10 such runs, at the spread seen here, takes about this many "
-        f"{unit_words(inputs)}: {', '.join(needed)}."
-    )
-
-
 def _wins(one: Evidence) -> Cell:
     return Cell(f"{one.over_units.wins} of {one.over_units.num_units}" if one.over_units else DASH)
 
 
 def _p(value: float | None) -> Cell:
-    return Cell(DASH if value is None else f"{value:.3f}")
+    return Cell(DASH if value is None else "<0.001" if value < 0.0005 else f"{value:.3f}")
 
 
 def _ends(interval: Interval | None) -> str:

@@ -23,6 +23,7 @@ def test_a_backbone_at_rest_learns_rho_and_the_classifier_alone(make_config, tin
     config = make_config(optim__ids_per_batch=4, optim__backbone_lr_factor=0.0, optim__duration=3)
     trainer = Trainer(config, tiny_images, method, 0)
     before = {name: value.clone() for name, value in trainer.model.named_parameters()}
+    assert trainer._lr() == trainer.optimizer.param_groups[1]["lr"] > 0  # what is recorded is the head's
     moved = {name for name, value in trainer.run().named_parameters() if not torch.equal(value, before[name])}
     assert moved == set(rho_of(trainer.model)) | {"neck.weight", "classifier.weight"}
 

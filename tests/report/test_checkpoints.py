@@ -32,6 +32,16 @@ def test_sources_without_held_out_identities_are_named(make_inputs):
     inputs = make_inputs()
     inputs = make_inputs(candidates=candidates_of(inputs, sources=float("nan")))
     assert "harbour, market, night: the sources have no held-out identities" in checkpoints.explanation(inputs)
+    cells = checkpoints.table(inputs).rows[0].cells
+    assert [cell.text for cell in cells[1:4]] == ["\u2013"] * 3
+    assert cells[4].text != "\u2013"
+
+
+def test_the_row_of_a_ceiling_is_called_not_permitted(make_inputs):
+    inputs = make_inputs(methods=("bin_joint", "top"), bases={"top": "bin_target"})
+    assert "top learns on the test: nothing in its row is permitted" in checkpoints.explanation(
+        make_inputs(methods=("bin_joint", "top"), bases={"top": "bin_target"}, candidates=candidates_of(inputs))
+    )
 
 
 def test_with_one_checkpoint_of_each_training_there_is_nothing_to_say(make_inputs):

@@ -47,7 +47,7 @@ def test_the_verdict_over_seeds_of_one_fold_says_nothing_of_others(make_inputs: 
     assert told.endswith("[+0.8, +1.2] over 3 seeds.")
     found = worth.block(inputs)
     assert found is not None
-    assert found.table.columns == ("mean", "t interval", "higher in", "p, signs", "p, permutation", "p, Holm")
+    assert found.table.columns == ("mean", "t interval", "higher in", "p, signs", "p, permutation", "p, Holm", "n for 1 point")
     assert "nothing of other places" in " ".join(found.remarks)
     assert "counts as shown" not in found.explanation
 
@@ -99,7 +99,8 @@ def test_the_units_that_a_point_would_need_are_those_of_the_spread(make_inputs: 
     inputs = with_gains(make_inputs, [0.02, -0.02, 0.0], methods=METHODS)  # a standard deviation of two points
     found = worth.block(inputs)
     assert found is not None
-    assert "held-out domains: 34 for MetaBIN less BIN joint, 34 for MetaBIN less BN." in found.remarks[1]
+    assert found.remarks[1].startswith("n for 1 point: about how many held-out domains it takes")
+    assert {row.cells[-1].text for row in found.table.rows if row.method == "metabin"} == {"34"}
 
 
 def test_spreads_have_a_column_for_each_that_is_known(make_inputs: Make) -> None:

@@ -6,6 +6,7 @@ these files is there, the stage gives the same bytes; this holds for what no hoo
 """
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -88,6 +89,14 @@ def test_training_and_choosing_open_the_sources_alone_and_need_nothing_else(clon
         (alone / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(clone / name, alone / name)
     assert train(alone, method)[:2] == (outputs, PERMITTED)
+
+
+def test_sources_that_do_not_train_do_not_choose(clone, tmp_path):
+    one = shutil.copytree(clone, tmp_path / "one", ignore=shutil.ignore_patterns("models", ".git"), symlinks=True)
+    params = one / "params.yaml"
+    params.write_text(re.sub("num_sources: all", "num_sources: 1", params.read_text()))
+    _, opened, _ = train(one, "bn")
+    assert opened == {name for name in PERMITTED if "plaza" not in name}
 
 
 @pytest.mark.parametrize(
