@@ -121,7 +121,7 @@ def table(inputs: ReportInputs) -> Table:
         ]
         if len(found) > 1:
             columns.append(("p, Holm", [_p(one.holm_p if one.over_units else None) for one in found]))
-        columns.append(("n for 1 point", [Cell(f"{one.units_for_a_point:,}" if one.over_units else DASH) for one in found]))
+        columns.append(("n for 1 point", [_count(one.units_for_a_point) for one in found]))
         groups.append((f"Tests over {units}", len(columns) - groups[0][1]))
     return Table(
         corner="Pair",
@@ -189,6 +189,10 @@ def _number_of_comparisons(inputs: ReportInputs, tested: Sequence[Evidence]) -> 
 
 def _wins(one: Evidence) -> Cell:
     return Cell(f"{one.over_units.wins} of {one.over_units.num_units}" if one.over_units else DASH)
+
+
+def _count(value: int | None) -> Cell:
+    return Cell(DASH if value is None else f"{value:,}")
 
 
 def _p(value: float | None) -> Cell:
