@@ -37,7 +37,7 @@ def table(inputs: ReportInputs) -> Table | None:
         heads.append(title)
         if rule != selection.LAST:
             columns.append(_cells(found, "less_last", "less_last_std", points))
-            columns.append([_steps(row.num_other, row.num_trainings) for row in found.itertuples(index=False)])
+            columns.append([_steps(*both) for both in zip(found["num_other"], found["num_trainings"], strict=True)])
             heads += ["less last", "another step"]
     return Table(
         corner="Method",
@@ -58,8 +58,7 @@ def explanation(inputs: ReportInputs) -> str:
     )
     if missing := selection.without_source_scores(inputs.candidates):
         text += f" {', '.join(missing)}: the sources have no held-out identities, so the second rule takes the last."
-    ceilings = [name for name in inputs.trained if inputs.bases.get(name, name) == "bin_target"]
-    for name in ceilings:
+    for name in [name for name in inputs.trained if inputs.bases.get(name, name) == "bin_target"]:
         text += f" {styles_for(inputs.rows)[name].label} learns on the test: nothing in its row is permitted."
     return text
 
