@@ -15,6 +15,7 @@ PRESETS = {
     "ablation-rho": 5,
     "ablation-sources": 5,
     "choice": 3,
+    "confirmation": 5,
     "paper-mobilenetv2": 5,
     "paper-resnet50": 5,
     "pretraining": 20,

@@ -172,8 +172,9 @@ def test_what_is_confirmed_shares_no_place_and_no_seed_with_what_is_chosen_on(pr
             assert {f"{place}-far" for place in near} == set(fold.targets) - set(near)
 
 
-def test_the_preset_runs_the_protocol_of_its_name(protocols, root):
-    sections = load_config(root / "presets" / "significance.yaml").model_dump()
-    for dotted, value in protocols["significance"].params.items():
+@pytest.mark.parametrize("name", ["confirmation", "significance"])
+def test_the_preset_runs_the_protocol_of_its_name(protocols, root, name):
+    sections = load_config(root / "presets" / f"{name}.yaml").model_dump()
+    for dotted, value in protocols[name].params.items():
         section, key = dotted.split(".")
         assert sections[section][key] == value, dotted
