@@ -103,9 +103,8 @@ def markdown_table(table: Table, *, paired: bool = False) -> str:
 
 def _flat_heads(table: Table) -> list[str]:
     """One row of heads from two: a mean is "unseen mAP", a single domain keeps its name."""
-    roles = [
-        group.split(",")[0].lower() if ", mean" in group else "" for group, size in table.groups for _ in range(size)
-    ]
+    words = [group[0].lower() + group.split(",")[0][1:] if ", mean" in group else "" for group, _ in table.groups]
+    roles = [word for word, (_, size) in zip(words, table.groups, strict=True) for _ in range(size)]
     return [_plain(f"{role} {name}".strip()) for role, name in zip(roles, table.columns, strict=True)]
 
 
