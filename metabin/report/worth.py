@@ -18,7 +18,7 @@ TITLE = "What the differences are worth"
 SPREADS_TITLE = "What unseen mAP varies with"
 LEVEL = 0.05
 POWER = (
-    "n for 1 point: about how many {units} it takes to show a true difference of 1 point in 8 of 10 such runs, at the "
+    "n, 1 point: about how many {units} it takes to show a true difference of 1 point in 8 of 10 such runs, at the "
     "spread seen here."
 )
 
@@ -117,11 +117,11 @@ def table(inputs: ReportInputs) -> Table:
         columns += [
             ("higher in", [_wins(one) for one in found]),
             ("p, signs", [_p(one.over_units.sign_p if one.over_units else None) for one in found]),
-            ("p, permutation", [_p(one.over_units.permutation_p if one.over_units else None) for one in found]),
+            ("p, perm.", [_p(one.over_units.permutation_p if one.over_units else None) for one in found]),
         ]
         if len(found) > 1:
             columns.append(("p, Holm", [_p(one.holm_p if one.over_units else None) for one in found]))
-        columns.append(("n for 1 point", [_count(one.units_for_a_point) for one in found]))
+        columns.append(("n, 1 point", [_count(one.units_for_a_point) for one in found]))
         groups.append((f"Tests over {units}", len(columns) - groups[0][1]))
     return Table(
         corner="Pair",

@@ -47,7 +47,7 @@ def test_the_verdict_over_seeds_of_one_fold_says_nothing_of_others(make_inputs: 
     assert told.endswith("[+0.8, +1.2] over 3 seeds.")
     found = worth.block(inputs)
     assert found is not None
-    tests = ("higher in", "p, signs", "p, permutation", "p, Holm", "n for 1 point")
+    tests = ("higher in", "p, signs", "p, perm.", "p, Holm", "n, 1 point")
     assert found.table.columns == ("mean", "t interval", *tests)
     assert "nothing of other places" in " ".join(found.remarks)
     assert "counts as shown" not in found.explanation
@@ -100,7 +100,7 @@ def test_the_units_that_a_point_would_need_are_those_of_the_spread(make_inputs: 
     inputs = with_gains(make_inputs, [0.02, -0.02, 0.0], methods=METHODS)  # a standard deviation of two points
     found = worth.block(inputs)
     assert found is not None
-    assert found.remarks[1].startswith("n for 1 point: about how many held-out domains it takes")
+    assert found.remarks[1].startswith("n, 1 point: about how many held-out domains it takes")
     assert {row.cells[-1].text for row in found.table.rows if row.method == "metabin"} == {"34"}
 
 
