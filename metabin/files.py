@@ -1,9 +1,21 @@
-"""Writing files whole or not at all."""
+"""Where the user's files are, and writing files whole or not at all."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+
+def resolve_local(path: Path) -> Path:
+    """Return where a file or folder of the user's own is, given its path in params.yaml.
+
+    DVC runs experiments of `--temp` and `--queue` in a temporary folder, without what Git ignores, and names the
+    project's own folder in DVC_ROOT: a relative path that does not exist here is looked up there.
+    """
+    if path.is_absolute() or path.exists():
+        return path
+    in_project = Path(os.environ.get("DVC_ROOT", ".")) / path
+    return in_project if in_project.exists() else path
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -1,19 +1,16 @@
-"""Bring one domain into data/raw/<domain>: draw a site of the embedded benchmark, or obtain and examine a data set."""
+"""Bring one domain into data/raw/<domain>: draw a site of the embedded benchmark, or obtain a local data set."""
 
 from __future__ import annotations
 
 import argparse
-import io
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages import cli, layout
-from stages.examine import examine
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from metabin.config import Config
 
 
@@ -24,44 +21,43 @@ def main() -> None:
 
     from metabin.config import load_config
     from metabin.data import catalogue
-    from metabin.files import write_bytes
+    from metabin.files import write_text
 
     config = load_config()
-    folders = layout.raw(domain, config.protocol)
-    drawn = {name: catalogue.is_drawn(name, Path(config.data.folder)) for name in folders}
-    sheets = [(draw if drawn[name] else take)(config, name, folder) for name, folder in folders.items()]
-    sheet = io.BytesIO()
-    sheets[0].save(sheet, "JPEG", quality=92)
-    write_bytes(layout.sheet(domain), sheet.getvalue())
+    configured = layout.raw_folders(config.protocol)
+    if domain in (*config.protocol.domains, *config.protocol.sources):
+        catalogue.require_listed(configured, config.data)  # of all domains: before anything is drawn or fetched
+    for name, folder in layout.raw(domain, config.protocol).items():
+        if catalogue.is_drawn(name, config.data):
+            draw(config, name, folder)
+        else:
+            obtain_local(config, name)
+            if name in configured:
+                write_text(folder / "local.json", json.dumps({"local": name}) + "\n")
 
 
-def draw(config: Config, name: str, folder: Path) -> Image.Image:
-    """A site of the embedded benchmark."""
+def draw(config: Config, name: str, folder: Path) -> None:
+    """Draw a site of the embedded benchmark."""
     from metabin.data import catalogue
-    from metabin.data.synthetic import contact_sheet
 
     settings = catalogue.draw_settings(config.benchmark)
     with cli.progress(f"draw {name}", catalogue.num_images(settings), "image") as advance:
         catalogue.draw(name, folder, settings, workers=os.cpu_count() or 1, on_image=advance)
-    return contact_sheet(folder, num_ids=min(8, settings.num_ids))
 
 
-def take(config: Config, name: str, folder: Path) -> Image.Image:
-    """A copy of a data set: obtained where there is none, examined, and its records written down. The images stay."""
+def obtain_local(config: Config, name: str) -> None:
+    """Fetch or unpack a local data set where there is none; its images stay in data.folder, where `check` reads them.
+
+    Raises:
+        DatasetError: it is absent and cannot be fetched, or it is damaged.
+    """
     from metabin.data import copies
     from metabin.data.obtain import obtain
-    from metabin.data.sheet import identity_sheet
-    from metabin.errors import DatasetError
+    from metabin.files import resolve_local
 
-    obtain(name, Path(config.data.folder), cli.progress, lambda line: print(f"{name}: {line}", flush=True))
-    copy, found = examine(config, name)
-    if found.problems and name not in config.data.accept_unfit:
-        raise DatasetError(
-            f"{name} in {copy.images} is not what it should be: {'; '.join(found.problems)}. Copy it again, or add it "
-            "to data.accept_unfit to use it as it is"
-        )
-    copies.save_copy(folder, copy, found)
-    return identity_sheet(copy.records, copy.images)
+    folder = resolve_local(Path(config.data.folder))
+    obtain(name, folder, cli.progress, lambda line: print(f"{name}: {line}", flush=True))
+    copies.find_copy(name, folder, acknowledged=config.data.acknowledge_withdrawn)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from stages import cli, layout, selection
+from stages import cli, layout, leftovers, selection
 
 
 def main() -> None:
@@ -24,6 +24,7 @@ def main() -> None:
     from metabin.protocol.untrained import UNTRAINED
 
     config = load_config()
+    leftovers.remove(layout.MODELS / fold, leftovers.model_outputs(config))
     device = compute.prepare(config.compute)
     manifest = store.load_manifest(layout.PARTITION, fold)
     tests = evaluation.load_tests(layout.PARTITION, manifest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from stages import cli, layout
+from stages import cli, layout, leftovers
 
 if TYPE_CHECKING:
     from metabin.config import Config
@@ -26,6 +26,7 @@ def main() -> None:
     from metabin.protocol import evaluation, explain
 
     config = load_config()
+    leftovers.remove(layout.MODELS / fold, leftovers.model_outputs(config))
     device, seed = compute.prepare(config.compute), config.protocol.seeds[0]
     manifest = store.load_manifest(layout.PARTITION, fold)
     tests = [explain.smaller(test) for test in evaluation.load_tests(layout.PARTITION, manifest) if not test.trial]

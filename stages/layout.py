@@ -11,14 +11,29 @@ if TYPE_CHECKING:
 
 ROOT = Path()
 RAW = Path("data/raw")
+LOCAL = RAW / "local"
+SHEETS = Path("data/sheets")
 PARTITION = Path("data/partition")
+MODELS = Path("models")
+RESULTS = Path("results")
+EXPLAINED = Path("explained")
 REPORTS = Path("reports")
 PROTOCOLS = Path("protocols")
 
 
+def local(name: str) -> Path:
+    """The folder of what `stages.check` records of an entry of data.local."""
+    return LOCAL / name.lstrip("/")
+
+
+def seen(name: str) -> Path:
+    """The state in which the check last saw the files of an entry of data.local: this machine's, no output."""
+    return project() / ".checks" / f"{name.lstrip('/')}.sha256"
+
+
 def raw(domain: str, protocol: Protocol) -> dict[str, Path]:
-    """The folder of every data set of a domain: its own, or one for each member of a group and for each source that
-    trains for it alone.
+    """The folder of every data set of a domain as `stages.download` writes it: its own, or one for each member of a
+    group and for each source that trains for it alone.
     """
     members, own = protocol.groups.get(domain, [domain]), protocol.sources_of.get(domain, [])
     if domain in protocol.groups or own:
@@ -34,12 +49,8 @@ def raw_folders(protocol: Protocol) -> dict[str, Path]:
     return found
 
 
-def sheet(domain: str) -> Path:
-    return Path("data/sheets") / f"{domain}.jpg"
-
-
 def training(fold: str, method: str, seed: int) -> Path:
-    return Path("models") / fold / method / f"seed-{seed}"
+    return MODELS / fold / method / f"seed-{seed}"
 
 
 def weights(fold: str, method: str, seed: int, step: int | None = None) -> Path:
@@ -49,15 +60,20 @@ def weights(fold: str, method: str, seed: int, step: int | None = None) -> Path:
 
 
 def results(fold: str) -> Path:
-    return Path("results") / fold
+    return RESULTS / fold
 
 
 def explained(fold: str) -> Path:
-    return Path("explained") / fold
+    return EXPLAINED / fold
 
 
 def resume(digest: str) -> Path:
     """The folder of an unfinished training. No output of the pipeline, as DVC removes those before it runs a stage. At
     the root of the main checkout, which DVC names in DVC_ROOT, so that an experiment in a temporary folder resumes too.
     """
-    return Path(os.environ.get("DVC_ROOT", ".")) / ".resume" / digest
+    return project() / ".resume" / digest
+
+
+def project() -> Path:
+    """The project's own folder, also in the temporary folders in which DVC runs `--temp` and queued experiments."""
+    return Path(os.environ.get("DVC_ROOT", "."))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import io
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stages import cli, layout
+from stages import cli, layout, leftovers
 
 if TYPE_CHECKING:
     from metabin.config import Config
@@ -18,58 +18,79 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
 
     from metabin.config import load_config
-    from metabin.data import catalogue, duplicates, leaks, partition, store
+    from metabin.data import duplicates, leaks, local_files, partition, store
     from metabin.protocol import named
     from metabin.protocol.folds import datasets, leave_one_out
 
     config = load_config()
-    size, protocol = config.partition, config.protocol
+    protocol = config.protocol
     folds = leave_one_out(protocol.domains, protocol.sources, protocol.groups, protocol.sources_of)
-    folders = layout.raw_folders(protocol)
-    domains = {name: catalogue.read(name, folders[name]) for name in datasets(folds)}
+    leftovers.remove(layout.RAW, leftovers.raw_outputs(config))
+    domains = read(datasets(folds), config)
     splits = {fold: split(fold, domains, config) for fold in folds}  # before any image is decoded: errors cost nothing
     protocols = named.load_protocols(layout.PROTOCOLS)
     layouts = {name: domain.layout for name, domain in domains.items()}
+    files = {name: local_files.load_file_digest(layout.local(name)) for name in config.data.local}
 
-    digests = {}
-    with cli.progress("decode", sum(len(domain.records) for domain in domains.values()), "image") as advance:
-        for name, domain in domains.items():
-            digests[name] = store.save_domain(
-                layout.PARTITION,
-                name,
-                domain.records,
-                domain.images,
-                height=size.height,
-                width=size.width,
-                on_image=advance,
-            )
+    digests = decode(domains, config)
     store.save_image_roots(layout.PARTITION, {name: domain.images for name, domain in domains.items()})
     hashes = {name: duplicates.hash_images(store.load_pixels(layout.PARTITION, name)) for name in domains}
     for fold in folds:
-        membership = named.membership(fold, size.num_train_ids, splits[fold], layouts, protocols)
+        membership = named.membership(fold, config.partition.num_train_ids, splits[fold], layouts, protocols)
         values = partition.manifest(fold, splits[fold], domains, digests)
-        store.save_manifest(layout.PARTITION, values | {"protocol": membership})
+        values |= {"protocol": membership, "files": {name: digest for name, digest in files.items() if digest}}
+        store.save_manifest(layout.PARTITION, values)
         store.save_leaks(layout.PARTITION, fold.name, leaks.find_leaks(layout.PARTITION, values, hashes))
         print(named.summary(fold, membership))
 
 
+def read(names: tuple[str, ...], config: Config) -> dict[str, Domain]:
+    """The records of every domain, drawn or local."""
+    from metabin.data import catalogue, copies
+
+    catalogue.require_listed(names, config.data)
+    folders = layout.raw_folders(config.protocol)
+    return {
+        name: copies.load_copy(layout.local(name), name)
+        if name in config.data.local
+        else catalogue.read(name, folders[name])
+        for name in names
+    }
+
+
 def split(fold: Fold, domains: Mapping[str, Domain], config: Config) -> list[DomainSplit]:
     """The roles of every image of a fold."""
-    from metabin.data import fixed_splits, partition, reference_splits
+    from metabin.data import partition
+    from metabin.data.trials import trials_of
+    from metabin.files import resolve_local
 
-    num_train_ids, splits = config.partition.num_train_ids, []
+    splits = []
     for name in fold.sources:
-        splits.append(partition.split_source(name, domains[name].records, num_train_ids))
+        splits.append(partition.split_source(name, domains[name].records, config.partition.num_train_ids))
     for name in fold.targets:
-        records, images = domains[name].records, domains[name].images
-        if given := config.data.splits.get(name):
-            drawn = tuple(
-                fixed_splits.apply(records, one) for one in reference_splits.read_reference(Path(given), records)
-            )
-        else:
-            drawn = fixed_splits.trials(name, records, images)
-        splits.append(partition.split_target(name, records, drawn))
+        records, images = domains[name].records, resolve_local(domains[name].images)
+        trials = trials_of(name, records, images, config.data.splits.get(name))
+        splits.append(partition.split_target(name, records, trials))
     return splits
+
+
+def decode(domains: Mapping[str, Domain], config: Config) -> dict[str, str]:
+    """Write the pixels of every domain and a contact sheet of it; return their digests."""
+    from metabin.data import store
+    from metabin.data.sheet import identity_sheet
+    from metabin.files import resolve_local, write_bytes
+
+    size, digests = config.partition, {}
+    with cli.progress("decode", sum(len(domain.records) for domain in domains.values()), "image") as advance:
+        for name, domain in domains.items():
+            images = resolve_local(domain.images)
+            digests[name] = store.save_domain(
+                layout.PARTITION, name, domain.records, images, height=size.height, width=size.width, on_image=advance
+            )
+            sheet = io.BytesIO()
+            identity_sheet(domain.records, images).save(sheet, "JPEG", quality=92)
+            write_bytes(layout.SHEETS / f"{name}.jpg", sheet.getvalue())
+    return digests
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import io
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stages import cli, layout
 
@@ -32,12 +33,24 @@ def main() -> None:
     if args.name not in protocols:
         raise ConfigError(f"no protocol {args.name}; known are {', '.join(protocols)}")
     protocol = protocols[args.name]
-    write(protocol.params_for(args.targets))
+    params = protocol.params_for(args.targets)
+    write(params | {"data.local": local_entries(params)})
     print(text(args.name, protocol))
-    print(f"\n{PARAMS} is set. `python -m stages.examine NAME ...` checks your copies; `make repro` runs it.")
+    print(f"\n{PARAMS} is set. `python -m stages.check NAME ...` checks local data sets; `make repro` runs it.")
 
 
-def write(params: dict[str, object]) -> None:
+def local_entries(params: Mapping[str, Any]) -> list[str]:
+    """What data.local has to list with a protocol: local data sets, and the weights that params.yaml starts from."""
+    from metabin.config import load_config
+    from metabin.data.synthetic import is_site
+    from metabin.protocol.folds import datasets, leave_one_out
+
+    keys = ("domains", "sources", "groups", "sources_of")
+    names = datasets(leave_one_out(*(params[f"protocol.{key}"] for key in keys)))
+    return [*sorted(name for name in names if not is_site(name)), *sorted(load_config(PARAMS).pretrained_files)]
+
+
+def write(params: Mapping[str, Any]) -> None:
     """Set keys of params.yaml, keeping its comments.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from stages import cli, layout
+from stages import cli, layout, leftovers
 from stages.gather import gather
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def main() -> None:
     from metabin.report.page import write_report
 
     config = load_config()
+    leftovers.remove_gathered(config)
     inputs = gather(config)
     write_report(inputs, layout.REPORTS)
     track(config, inputs)

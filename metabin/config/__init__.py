@@ -69,6 +69,17 @@ class Config(Section):
     variants: dict[Name, dict[str, Any]]
 
     @model_validator(mode="after")
+    def _local_files_are_listed(self) -> Config:
+        file = self.model.pretrained_file
+        if file and file not in self.data.local:
+            entries = ", ".join([*self.data.local, file])
+            raise ValueError(
+                f"model.pretrained is {file}, a file of yours: list it in data.local, so that `dvc repro` notices when "
+                f"it changes: data.local: [{entries}]"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _variants_fit(self) -> Config:
         for name in self.variants:
             if name in (*BASELINES, *META_LEARNED):
@@ -102,6 +113,12 @@ class Config(Section):
                 f"has nothing to average; make partition.height or width larger than {stride}"
             )
         return self
+
+    @property
+    def pretrained_files(self) -> set[str]:
+        """The local files of weights to start from, of all methods and variants."""
+        configs = [self, *(self.of(name)[1] for name in self.variants)]
+        return {config.model.pretrained_file for config in configs if config.model.pretrained_file}
 
     def of(self, name: str) -> tuple[str, Config]:
         """The method that a name in `protocol.methods` stands for, and the parameters of its trainings.

@@ -105,6 +105,8 @@ class Protocol(Section):
 
     @model_validator(mode="after")
     def _roles_fit(self) -> Protocol:
+        if "local" in (*self.domains, *self.sources):
+            raise ValueError("a domain cannot be called local: that is the folder of local data sets' records")
         if both := [name for name in self.sources if name in self.domains]:
             raise ValueError(f"{', '.join(both)} is in domains, to be held out, and in sources, to train always")
         for key in ("groups", "sources_of"):
@@ -124,6 +126,11 @@ class Protocol(Section):
         return min(len(self.sources_of[name]) if name in self.sources_of else others for name in self.domains)
 
     @property
+    def targets(self) -> set[str]:
+        """Every data set that is held out in some fold."""
+        return {member for domain in self.domains for member in self.groups.get(domain, [domain])}
+
+    @property
     def methods(self) -> tuple[str, ...]:
         """All that is trained, in the order of the report."""
         return (*self.baselines, *self.meta_learned)
@@ -131,9 +138,19 @@ class Protocol(Section):
 
 class Data(Section):
     folder: Annotated[str, Field(min_length=1)]
+    local: list[Annotated[str, Field(min_length=1)]]
     acknowledge_withdrawn: bool
     accept_unfit: list[Name]
     splits: dict[Name, Annotated[str, Field(min_length=1)]]
+
+    @field_validator("local")
+    @classmethod
+    def _are_places(cls, value: list[str]) -> list[str]:
+        if repeated := sorted({entry for entry in value if value.count(entry) > 1}):
+            raise ValueError(f"names {', '.join(repeated)} more than once")
+        if above := [entry for entry in value if ".." in entry.split("/")]:
+            raise ValueError(f"found {', '.join(above)}; give the absolute path of a file outside of the project")
+        return value
 
 
 class Benchmark(Section):
@@ -174,6 +191,12 @@ class Model(Section):
         if value not in BACKBONES:
             raise ValueError(f"found {value!r}; known are {', '.join(BACKBONES)}")
         return value
+
+    @property
+    def pretrained_file(self) -> str | None:
+        """The local file of weights to start from, if `pretrained` is one."""
+        is_name = self.pretrained in ("none", PACKAGED) or "_Weights." in self.pretrained
+        return None if is_name else self.pretrained
 
     @model_validator(mode="after")
     def _weights_fit(self) -> Model:

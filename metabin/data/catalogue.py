@@ -3,38 +3,51 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from metabin.config import Benchmark
+from metabin.config import Benchmark, Data
 from metabin.data import copies
 from metabin.data.doctor import fingerprint
 from metabin.data.synthetic import NUM_CAMS, SITES, DrawSettings, draw_site, is_site
-from metabin.errors import DatasetError
+from metabin.errors import ConfigError, DatasetError
+from metabin.files import resolve_local
 from metabin.types import Domain, ImageRecord
 
 IMAGE_NAME = re.compile(r"^(?P<pid>\d+)_c(?P<camera>\d+)_\d+\.jpg$")
 
 
-def is_drawn(name: str, folder: Path) -> bool:
-    """Whether a domain is a site of the embedded benchmark, and not the user's copy of a data set.
+def is_drawn(name: str, data: Data) -> bool:
+    """Whether a domain is a site of the embedded benchmark, and not a local data set.
 
-    Args:
-        folder: of the user's copies.
     Raises:
-        DatasetError: it is neither, or both.
+        ConfigError: the name is unknown, or both a site and a local data set have it.
     """
-    if is_site(name):
-        if copies.is_own(name, folder):
-            raise DatasetError(f"{folder} has data of the name {name}, which is a site of the benchmark; rename yours")
-        return True
-    if name in copies.READERS or copies.is_own(name, folder):
-        return False
-    raise DatasetError(
-        f"unknown domain {name}; known are {', '.join(SITES)} and place-0, place-0-far ... (drawn), "
-        f"{', '.join(copies.READERS)} (your copies), "
-        f"and your own data as {folder / name}.csv or a folder {folder / name}"
-    )
+    folder = resolve_local(Path(data.folder))
+    local = name in data.local or name in copies.READERS or copies.is_own(name, folder)
+    if not is_site(name) and not local:
+        raise ConfigError(
+            f"unknown domain {name}; known are {', '.join(SITES)} and place-0, place-0-far ... (drawn), "
+            f"{', '.join(copies.READERS)} (local data sets), and your own data as {folder / name}.csv or a folder "
+            f"{folder / name}"
+        )
+    if is_site(name) and local:
+        raise ConfigError(f"{name} is a site of the embedded benchmark; give your data in {folder} another name")
+    return is_site(name)
+
+
+def require_listed(names: Iterable[str], data: Data) -> None:
+    """Check that data.local lists every local data set among the domains of a protocol.
+
+    Raises:
+        ConfigError: names the missing ones; or a name is unknown (`is_drawn`).
+    """
+    if missing := [name for name in names if not is_drawn(name, data) and name not in data.local]:
+        entries = ", ".join([*data.local, *missing])
+        raise ConfigError(
+            f"data.local does not list {', '.join(missing)}: it names your data sets and files, so that `dvc repro` "
+            f"notices when they change. Set data.local: [{entries}], or give -S 'data.local=[{entries}]'"
+        )
 
 
 def draw_settings(benchmark: Benchmark) -> DrawSettings:
@@ -58,9 +71,7 @@ def draw(
 
 
 def read(name: str, directory: Path) -> Domain:
-    """A domain as the download stage left it in `directory`: the images of a drawn site, or the records of a copy."""
-    if (found := copies.load_copy(directory, name)) is not None:
-        return found
+    """Return a drawn site as the download stage left it in `directory`."""
     records = read_drawn(name, directory)
     return Domain(records, directory, "drawn", fingerprint(directory, records))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -13,7 +14,7 @@ from metabin.data.datasets import own
 from metabin.data.doctor import Examination
 from metabin.data.store import read_records, write_records
 from metabin.errors import DatasetError
-from metabin.files import write_text
+from metabin.files import resolve_local, write_text
 from metabin.types import Domain, ImageRecord
 
 READERS = (
@@ -80,19 +81,49 @@ def counts_of(reader: Any, layout: str) -> Mapping[str, tuple[int, int]]:
     return {part: pair for part, pair in counts.items() if part in PARTS}
 
 
-def save_copy(directory: Path, copy: Copy, found: Examination) -> None:
-    """Write what the pipeline goes on with: the records, where their images are, what was found. Copies no image."""
+def is_present(name: str, folder: Path) -> bool:
+    """Whether the folder of local data sets has anything of this name: a folder, a CSV file or an archive."""
+    return folder.is_dir() and any(path.name == name or path.name.startswith(f"{name}.") for path in folder.iterdir())
+
+
+def is_recorded(directory: Path) -> bool:
+    """Whether `save_copy` wrote a data set into a folder."""
+    return (directory / FINDINGS).is_file()
+
+
+def save_copy(directory: Path, copy: Copy, found: Examination, *, images: Path, trials: str) -> None:
+    """Write the records, where the images are, and the result of the check; no image is copied.
+
+    Args:
+        images: `copy.images` as params.yaml names it, the same on every machine.
+        trials: the digest of the data set's random splits, so that other splits are another output.
+    """
     write_records(directory / RECORDS, copy.records)
-    findings = {"images": copy.images.as_posix(), "layout": copy.layout, **asdict(found)}
+    findings = {"images": images.as_posix(), "layout": copy.layout, "trials": trials, **asdict(found)}
     write_text(directory / FINDINGS, json.dumps(findings, indent=1) + "\n")
 
 
-def load_copy(directory: Path, name: str) -> Domain | None:
-    """What `save_copy` wrote; None where it wrote nothing."""
-    if not (directory / FINDINGS).is_file():
-        return None
+def recorded_digest(directory: Path) -> str:
+    """Return a digest of the files that `save_copy` wrote."""
+    content = [(directory / name).read_bytes() for name in (RECORDS, FINDINGS)]
+    return hashlib.sha256(b"".join(content)).hexdigest()
+
+
+def recorded_problems(directory: Path) -> list[str]:
+    """Return the problems that the check saw."""
+    return json.loads((directory / FINDINGS).read_text())["problems"]
+
+
+def load_copy(directory: Path, name: str) -> Domain:
+    """Return the data set that `save_copy` wrote; its `images` as params.yaml names them (see `resolve_local`).
+
+    Raises:
+        DatasetError: nothing was written, or the folder of the images does not exist.
+    """
+    if not is_recorded(directory):
+        raise DatasetError(f"domain {name}: {directory} has no records; run `dvc repro check@{name}` first")
     findings = json.loads((directory / FINDINGS).read_text())
     images = Path(findings["images"])
-    if not images.is_dir():
-        raise DatasetError(f"domain {name}: its images were in {images}, which is gone; put them back")
+    if not resolve_local(images).is_dir():
+        raise DatasetError(f"domain {name}: its images were in {images}, which does not exist; put them back")
     return Domain(read_records(directory / RECORDS, name), images, findings["layout"], findings["fingerprint"])

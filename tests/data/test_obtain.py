@@ -17,7 +17,7 @@ from metabin.data.copies import READERS, WITHDRAWN
 from metabin.data.datasets import grid, viper
 from metabin.data.obtain import obtain
 from metabin.errors import DatasetError
-from stages import download, examine
+from stages import check, download
 
 PEOPLE = [("p1", [("s1.jpg", [8, 8, 1, 1], 0)])]
 TREES = {  # what each data set is called in its owners' archive, and its content
@@ -278,13 +278,12 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, terminal, site):
         terminal.obtain("grid", tmp_path / "sets")
 
 
-def test_the_download_stage_obtains_and_the_doctor_only_looks(tmp_path, site, make_config, capsys):
+def test_the_download_stage_obtains_and_the_check_only_reads(tmp_path, site, make_config, capsys):
     site.content = packed(tmp_path, "grid", tmp_path / "served.zip").read_bytes()
     config = make_config(data__folder=str(tmp_path / "sets"), data__accept_unfit=["grid"])
     with pytest.raises(DatasetError, match="Get it with `python -m stages.download --domain grid`"):
-        examine.examine(config, "grid")
+        check.find(config, "grid")
     assert (site.requests, (tmp_path / "sets").exists()) == ([], False)
-    download.take(config, "grid", tmp_path / "raw")
-    assert (tmp_path / "raw" / "records.csv").is_file()
+    download.obtain_local(config, "grid")
     assert f"grid: fetching underground_reid.zip from {site.url}; licence: research only\n" in capsys.readouterr().out
     assert len(grid.read(tmp_path / "sets" / "grid")) == 11

@@ -9,7 +9,7 @@ from PIL import Image
 
 from metabin.data import catalogue, loading, partition, store
 from metabin.data.doctor import examine
-from metabin.errors import DatasetError
+from metabin.errors import ConfigError, DatasetError
 from metabin.protocol.folds import leave_one_out
 from metabin.types import Domain, Fold, ImageRecord
 
@@ -155,14 +155,23 @@ def test_missing_folders_files_manifests_and_odd_names_are_named_with_what_to_do
         loading.load_part(partitioned, store.load_manifest(partitioned, "b"), ("a",), "train")
 
 
-def test_unknown_domains_are_named_with_the_known_ones(tmp_path):
-    with pytest.raises(
-        DatasetError, match="unknown domain moon; known are campus, station, mall, winter, night, plaza"
-    ):
-        catalogue.is_drawn("moon", tmp_path)
+def test_unknown_domains_are_named_with_the_known_ones(tmp_path, make_config):
+    data = make_config(data__folder=str(tmp_path)).data
+    with pytest.raises(ConfigError, match="unknown domain moon; known are campus, station, mall, winter, night, plaza"):
+        catalogue.is_drawn("moon", data)
     (tmp_path / "night.csv").touch()
-    with pytest.raises(DatasetError, match="which is a site of the benchmark; rename yours"):
-        catalogue.is_drawn("night", tmp_path)
+    with pytest.raises(
+        ConfigError, match="night is a site of the embedded benchmark; give your data in .* another name"
+    ):
+        catalogue.is_drawn("night", data)
+
+
+def test_local_data_sets_are_listed_so_that_their_changes_are_noticed(tmp_path, make_config):
+    (tmp_path / "shop.csv").touch()
+    data = make_config(data__folder=str(tmp_path), data__local=["office"]).data
+    with pytest.raises(ConfigError, match=r"does not list shop, grid: .* give -S 'data.local=\[office, shop, grid\]'"):
+        catalogue.require_listed(["campus", "shop", "office", "grid"], data)
+    catalogue.require_listed(["campus", "office"], data)
 
 
 def test_manifests_are_plain_json_that_a_person_can_read(partitioned):

@@ -21,7 +21,10 @@ PROTOCOL = {
 }
 SETTINGS = {
     "protocol": PROTOCOL,
-    "data": {"accept_unfit": ["grid", "market1501"]},  # they are tiny imitations: no count is right
+    "data": {
+        "local": ["shop", "office", "yard", "street", "grid", "market1501"],
+        "accept_unfit": ["grid", "market1501"],  # they are tiny imitations: no count is right
+    },
     "partition": {"num_train_ids": "all"},
     "optim": {"duration": 2, "ids_per_batch": 4, "images_per_id": 2},
     "meta": {"ids_per_domain": 2},
@@ -107,20 +110,23 @@ def load_leaks(clone):
     return json.loads((clone / "data/partition/leaks/dark.json").read_text())
 
 
-def test_no_image_is_copied_and_the_findings_are_kept(clone):
-    assert sorted(path.name for path in (clone / "data/raw/shop").iterdir()) == ["findings.json", "records.csv"]
-    findings = json.loads((clone / "data/raw/dark/yard/findings.json").read_text())
+def test_no_image_is_copied_and_the_result_of_the_check_is_kept(clone):
+    assert sorted(path.name for path in (clone / "data/raw/local/shop").iterdir()) == ["findings.json", "records.csv"]
+    assert [path.name for path in (clone / "data/raw/shop").iterdir()] == ["local.json"]
+    findings = json.loads((clone / "data/raw/local/yard/findings.json").read_text())
     assert findings["images"] == "datasets"
     assert findings["counts"]["all"]["images"] == 10
     assert len(findings["fingerprint"]) == 64
 
 
-def test_the_doctor_says_what_is_wrong_and_how_it_ended(clone):
-    good = run(clone, sys.executable, "-m", "stages.examine", "shop")
+def test_the_check_says_what_is_wrong_and_how_it_ended(clone):
+    good = run(clone, sys.executable, "-m", "stages.check", "shop")
     assert "shop in datasets: good" in good.stdout
     assert "5 identities, 10 images, 2 cameras" in good.stdout
+    content = (clone / "datasets/office/0_0.png").read_bytes()
     (clone / "datasets/office/0_0.png").write_bytes(b"")
-    bad = run(clone, sys.executable, "-m", "stages.examine", "office", "msmt17", check=False)
+    bad = run(clone, sys.executable, "-m", "stages.check", "office", "msmt17", check=False)
+    (clone / "datasets/office/0_0.png").write_bytes(content)
     assert bad.returncode == 1
     assert "office in datasets: FAILS" in bad.stdout
     assert "problem: office/0_0.png (no content) cannot be read" in bad.stdout
@@ -131,10 +137,10 @@ def test_an_unfit_data_set_is_refused_until_it_is_accepted(clone, tmp_path):
     broken = make_clone(tmp_path, SETTINGS)
     write_csv(broken / "datasets", "shop")
     (broken / "datasets/shop/1_0.png").write_bytes(b"not an image")
-    refused = run(broken, sys.executable, "-m", "stages.download", "--domain", "shop", check=False)
+    refused = run(broken, sys.executable, "-m", "stages.record", "--name", "shop", check=False)
     assert refused.returncode == 1
     assert "error: shop in datasets is not what it should be: shop/1_0.png" in refused.stderr
-    assert not (broken / "data/raw/shop").exists()
+    assert not (broken / "data/partition").exists()
 
 
 def test_a_withdrawn_data_set_needs_an_acknowledgement(clone):
@@ -148,8 +154,9 @@ def test_images_of_people_go_to_a_private_remote_and_to_no_other(clone, tmp_path
     run(clone, "dvc", "remote", "add", "--default", "public", str(tmp_path / "public"))
     refused = run(clone, "dvc", "push", check=False)
     assert refused.returncode != 0
-    assert "remote 'private' doesn't exist" in refused.stderr
-    run(clone, "dvc", "remote", "add", "private", str(tmp_path / "private"))
+    assert "no-private-remote-see-docs-data.md" in refused.stderr
+    assert not (tmp_path / "public").exists()
+    run(clone, "dvc", "remote", "add", "--local", "private", str(tmp_path / "private"))
     for command in (("push",), ("push", "--run-cache", "--remote", "public")):
         run(clone, "dvc", *command)
     outputs = [

@@ -1,11 +1,10 @@
 """The embedded benchmark: drawn pedestrians at six sites, and at any number of places. Everything in it is synthetic.
 
-`draw_site` draws a site's images, `draw_image` any one of them, `contact_sheet` shows them.
+`draw_site` draws a site's images, `draw_image` any one of them.
 """
 
 from .draw import draw_image, draw_site
 from .settings import IMAGE_SIZE, NUM_CAMS, DrawSettings, image_name
-from .sheet import contact_sheet
 from .sites import SITES, is_site
 
 __all__ = [
@@ -13,7 +12,6 @@ __all__ = [
     "NUM_CAMS",
     "SITES",
     "DrawSettings",
-    "contact_sheet",
     "draw_image",
     "draw_site",
     "image_name",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from metabin.data.synthetic import NUM_CAMS, DrawSettings, contact_sheet, draw_image, draw_site, image_name
+from metabin.data.synthetic import NUM_CAMS, DrawSettings, draw_image, draw_site, image_name
 
 SETTINGS = DrawSettings(num_ids=7, num_shots=2)
 NUM_IMAGES = 7 * NUM_CAMS * 2
@@ -60,14 +60,3 @@ def test_wrong_arguments_are_refused_before_anything_is_written(tmp_path):
     with pytest.raises(ValueError, match="workers"):
         draw_site(SETTINGS, "mall", tmp_path / "mall", workers=0)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_contact_sheet_has_a_row_for_each_identity(tmp_path):
-    draw_site(DrawSettings(num_ids=3, num_shots=2), "campus", tmp_path / "campus", workers=1)
-    sheet = contact_sheet(tmp_path / "campus", num_ids=2)
-    taller = contact_sheet(tmp_path / "campus", num_ids=10)
-    assert sheet.width > NUM_CAMS * 2 * 64
-    assert 2 * 128 < sheet.height < 2 * 128 + 20
-    assert taller.height - sheet.height == 128 + 2  # there are only three
-    with pytest.raises(FileNotFoundError, match="identity 4"):
-        contact_sheet(tmp_path / "campus", num_ids=1, first_pid=4)

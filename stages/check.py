@@ -1,4 +1,4 @@
-"""The doctor: is your copy of a data set whole? Prints what was found; the exit code is 1 where something is wrong."""
+"""Check local data sets: read every image, compare the counts with the published ones, and report what is wrong."""
 
 from __future__ import annotations
 
@@ -23,30 +23,43 @@ def main() -> None:
     from metabin.config import load_config
     from metabin.errors import DatasetError
 
-    config, fit = load_config(), True
+    config, good = load_config(), True
     for name in names:
         try:
-            copy, found = examine(config, name)
+            copy = find(config, name)
+            examination = examine(name, copy)
         except DatasetError as error:
             print(f"{name}: {error}")
-            fit = False
+            good = False
             continue
-        print(report(copy, found))
-        fit = fit and not found.problems
-    sys.exit(0 if fit else 1)
+        print(report(copy, examination))
+        good = good and not examination.problems
+    sys.exit(0 if good else 1)
 
 
-def examine(config: Config, name: str) -> tuple[Copy, Examination]:
-    """Read a copy, and every one of its images."""
-    from metabin.data import catalogue, copies, doctor
+def find(config: Config, name: str) -> Copy:
+    """Read the names of a local data set.
+
+    Raises:
+        DatasetError: it is absent, damaged or drawn by this project.
+    """
+    from metabin.data import copies
+    from metabin.data.synthetic import is_site
     from metabin.errors import DatasetError
+    from metabin.files import resolve_local
 
-    folder, acknowledged = Path(config.data.folder), config.data.acknowledge_withdrawn
-    if catalogue.is_drawn(name, folder):
-        raise DatasetError(f"{name} is a site of the embedded benchmark, which is drawn; there is nothing to examine")
-    copy = copies.find_copy(name, folder, acknowledged=acknowledged)
+    if is_site(name):
+        raise DatasetError(f"{name} is a site of the embedded benchmark, which is drawn; there is nothing to check")
+    folder = resolve_local(Path(config.data.folder))
+    return copies.find_copy(name, folder, acknowledged=config.data.acknowledge_withdrawn)
+
+
+def examine(name: str, copy: Copy) -> Examination:
+    """Read every image of a local data set."""
+    from metabin.data import doctor
+
     with cli.progress(f"read {name}", len(copy.records), "image") as advance:
-        return copy, doctor.examine(name, copy.images, copy.records, copy.wanted, advance)
+        return doctor.examine(name, copy.images, copy.records, copy.wanted, advance)
 
 
 def report(copy: Copy, found: Examination) -> str:

@@ -1,0 +1,69 @@
+"""Check one entry of data.local, a data set or a file of weights, and write the result for the pipeline.
+
+DVC runs this for every entry on every `dvc repro`; while the files are the same, nothing is written.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stages import check, cli, layout
+
+if TYPE_CHECKING:
+    from metabin.config import Config
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--name", required=True, help="an entry of data.local")
+    name = parser.parse_args().name
+
+    from metabin.config import load_config
+
+    record(load_config(), name)
+
+
+def record(config: Config, name: str) -> None:
+    """Write the records and the check's result of one entry of data.local, unless its files are as they were.
+
+    Where the files are not on this machine (a clone after `dvc pull`), the recorded result stays.
+
+    Raises:
+        DatasetError: the data set is absent or damaged, or its check fails and data.accept_unfit does not name it.
+    """
+    from metabin.data import copies, local_files
+    from metabin.data.obtain import obtain
+    from metabin.data.trials import trials_of
+    from metabin.errors import DatasetError
+    from metabin.files import resolve_local
+
+    if name in config.pretrained_files:
+        local_files.record_file(name, layout.local(name))
+        return
+    folder, directory = resolve_local(Path(config.data.folder)), layout.local(name)
+    if copies.is_recorded(directory) and not copies.is_present(name, folder):
+        print(f"{name} is not in {config.data.folder} on this machine; the result of its last check is used")
+        return
+    obtain(name, folder, cli.progress, lambda line: print(f"{name}: {line}", flush=True))
+    copy = check.find(config, name)
+    is_target = name in config.protocol.targets
+    trials = trials_of(name, copy.records, copy.images, config.data.splits.get(name)) if is_target else ()
+    state, seen = local_files.state(copy, trials), layout.seen(name)
+    if not local_files.is_unchanged(seen, state, directory):
+        images = Path(config.data.folder) / copy.images.relative_to(folder)
+        copies.save_copy(
+            directory, copy, check.examine(name, copy), images=images, trials=local_files.trials_digest(trials)
+        )
+        local_files.remember(seen, state, directory)
+    problems = copies.recorded_problems(directory)
+    if problems and name not in config.data.accept_unfit:
+        raise DatasetError(
+            f"{name} in {copy.images} is not what it should be: {'; '.join(problems)}. Copy it again, or add it "
+            "to data.accept_unfit to use it as it is"
+        )
+
+
+if __name__ == "__main__":
+    cli.run(main)
