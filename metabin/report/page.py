@@ -85,7 +85,7 @@ class SharedBlock:
 
 
 def write_report(inputs: ReportInputs, directory: Path) -> None:
-    """Write index.html, report.md, summary.json, matrix.csv, unseen.csv, rho_*.csv and figures/*.png.
+    """Write index.html, report.md, metrics.json, summary.json, matrix.csv, unseen.csv, rho_*.csv and figures/*.png.
 
     Each file is replaced in one step; the same inputs give the same bytes.
 
@@ -106,13 +106,18 @@ def write_report(inputs: ReportInputs, directory: Path) -> None:
     texts = {
         "index.html": page,
         "report.md": markdown.report_text(inputs),
-        "summary.json": json.dumps(summary, indent=2, sort_keys=True, allow_nan=False) + "\n",
+        "metrics.json": _json(tables.headline(inputs.scores, inputs.trained)),
+        "summary.json": _json(summary),
         "matrix.csv": cells.to_csv(index=False, lineterminator="\n"),
         "unseen.csv": unseen.to_csv(index=False, lineterminator="\n"),
         **{name: _csv(table) for name, table in explained.files(inputs).items()},
     }
     for name, text in texts.items():
         write_text(directory / name, text)
+
+
+def _json(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
 def _csv(table: pd.DataFrame) -> str:

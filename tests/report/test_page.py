@@ -52,7 +52,7 @@ def files(directory: Path) -> dict[str, bytes]:
 def test_every_file_is_written(report: Written) -> None:
     _, directory = report
     names = set(files(directory))
-    assert {"index.html", "report.md", "summary.json", "matrix.csv", "unseen.csv"} <= names
+    assert {"index.html", "report.md", "metrics.json", "summary.json", "matrix.csv", "unseen.csv"} <= names
     pictures = {name.removeprefix("figures/").removesuffix(".png") for name in names if name.startswith("figures/")}
     assert {
         "unseen_and_seen",
@@ -117,6 +117,8 @@ def test_summary_and_matrix_hold_the_numbers_of_the_scores(report: Written) -> N
     summary = json.loads((directory / "summary.json").read_text())
     assert list(summary) == sorted(summary)
     assert summary["metabin"]["unseen"]["mAP"] == pytest.approx(mine["mAP"].mean(), abs=1e-6)
+    metrics = json.loads((directory / "metrics.json").read_text())
+    assert metrics == {"unseen_mAP": {name: summary[name]["unseen"]["mAP"] for name in summary if name != "differences"}}
     pairs = {f"{name}_less_{other}" for name in ("metabin", "my_new_norm") for other in ("bin_joint", "in")}
     assert set(summary["differences"]) == pairs  # what is no baseline is compared with them
     joint = inputs.scores[(inputs.scores["method"] == "bin_joint") & (inputs.scores["role"] == "unseen")]
