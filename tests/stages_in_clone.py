@@ -23,18 +23,22 @@ def run(clone, *command, tracking="off", check=True):
     return done
 
 
-def make_clone(folder, settings):
-    """The working tree's files in a git repository of their own, with a small benchmark."""
+def make_clone(folder, settings, *, needed=NEEDED):
+    """The working tree's files in a git repository of their own, with a small benchmark.
+
+    `needed`: the files and folders at the top that are copied; None: all, and the presets have the settings as well.
+    """
     listing = run(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").stdout.split("\n")
     for name in listing:
-        if name.split("/")[0] in NEEDED:
+        if needed is None or name.split("/")[0] in needed:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             if (ROOT / name).is_file():
                 shutil.copy(ROOT / name, folder / name)
-    params = YAML(typ="safe").load(ROOT / "params.yaml")
-    for section, values in settings.items():
-        params[section] |= values
-    YAML().dump(params, folder / "params.yaml")
+    for path in [folder / "params.yaml", *(folder / "presets").glob("*.yaml")]:
+        params = YAML(typ="safe").load(path)
+        for section, values in settings.items():
+            params[section] |= values
+        YAML().dump(params, path)
     run(folder, "git", "init", "--quiet")
     run(folder, "git", "add", "--all")
     author = ("-c", "user.name=test", "-c", "user.email=test@example.invalid")

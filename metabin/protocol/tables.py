@@ -129,7 +129,7 @@ def summary(scores: pd.DataFrame, methods: Sequence[str]) -> dict[str, Any]:
 
 
 def headline(scores: pd.DataFrame, methods: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Return {"unseen_mAP": {method: mean}}: what `dvc exp show` and `dvc metrics diff` compare, a column per method."""
+    """Return {"unseen_mAP": {method: mean}}, which `dvc exp show` and `dvc metrics diff` compare."""
     nested = summary(scores, methods)
     values = {method: nested[method]["unseen"]["mAP"] for method in methods}
     return {"unseen_mAP": {method: value for method, value in values.items() if value is not None}}

@@ -118,7 +118,9 @@ def test_summary_and_matrix_hold_the_numbers_of_the_scores(report: Written) -> N
     assert list(summary) == sorted(summary)
     assert summary["metabin"]["unseen"]["mAP"] == pytest.approx(mine["mAP"].mean(), abs=1e-6)
     metrics = json.loads((directory / "metrics.json").read_text())
-    assert metrics == {"unseen_mAP": {name: summary[name]["unseen"]["mAP"] for name in summary if name != "differences"}}
+    assert metrics == {
+        "unseen_mAP": {name: summary[name]["unseen"]["mAP"] for name in summary if name != "differences"}
+    }
     pairs = {f"{name}_less_{other}" for name in ("metabin", "my_new_norm") for other in ("bin_joint", "in")}
     assert set(summary["differences"]) == pairs  # what is no baseline is compared with them
     joint = inputs.scores[(inputs.scores["method"] == "bin_joint") & (inputs.scores["role"] == "unseen")]

