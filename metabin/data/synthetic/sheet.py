@@ -4,6 +4,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from metabin.images import read_image
+
 from .settings import IMAGE_SIZE, NUM_CAMS, image_name
 
 _GUTTER = 2
@@ -35,6 +37,5 @@ def contact_sheet(directory: Path, *, num_ids: int, first_pid: int = 1) -> Image
             for shot in range(num_shots):
                 place = (_CAMERA_GUTTER + camid * camera_width + shot * (width + _GUTTER),
                          _CAMERA_GUTTER + row * (height + _GUTTER))  # fmt: skip
-                with Image.open(directory / image_name(pid, camid, shot)) as image:
-                    sheet.paste(image, place)
+                sheet.paste(read_image(directory / image_name(pid, camid, shot)), place)
     return sheet
