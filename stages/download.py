@@ -49,6 +49,7 @@ def draw(config: Config, name: str, folder: Path) -> Image.Image:
 def take(config: Config, name: str, folder: Path) -> Image.Image:
     """A copy of a data set: obtained where there is none, examined, and its records written down. The images stay."""
     from metabin.data import copies
+    from metabin.data.datasets.left_out import describe
     from metabin.data.obtain import obtain
     from metabin.data.sheet import identity_sheet
     from metabin.errors import DatasetError
@@ -60,6 +61,8 @@ def take(config: Config, name: str, folder: Path) -> Image.Image:
             f"{name} in {copy.images} is not what it should be: {'; '.join(found.problems)}. Copy it again, or add it "
             "to data.accept_unfit to use it as it is"
         )
+    if found.left_out:
+        print(f"{name}: left out: {describe(found.left_out)}", flush=True)
     copies.save_copy(folder, copy, found)
     return identity_sheet(copy.records, copy.images)
 
