@@ -53,9 +53,9 @@ def record(config: Config, name: str) -> None:
     state, seen = local_files.state(copy, trials), layout.seen(name)
     if not local_files.is_unchanged(seen, state, directory):
         images = Path(config.data.folder) / copy.images.relative_to(folder)
-        copies.save_copy(
-            directory, copy, check.examine(name, copy), images=images, trials=local_files.trials_digest(trials)
-        )
+        examination = check.examine(name, copy)
+        print(check.report(copy, examination))
+        copies.save_copy(directory, copy, examination, images=images, trials=local_files.trials_digest(trials))
         local_files.remember(seen, state, directory)
     problems = copies.recorded_problems(directory)
     if problems and name not in config.data.accept_unfit:

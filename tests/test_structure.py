@@ -10,7 +10,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(path.relative_to(ROOT) for folder in ("metabin", "stages") for path in (ROOT / folder).rglob("*.py"))
-BOTTOM = {"types", "config", "seeding", "errors", "files", "compute"}
+BOTTOM = {"types", "config", "seeding", "errors", "files", "compute", "images"}
 MAY_IMPORT = {
     **dict.fromkeys(BOTTOM, BOTTOM),
     "data": BOTTOM | {"data"},

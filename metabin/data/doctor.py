@@ -1,18 +1,19 @@
-"""Is a data set what it should be? Counts, images that cannot be read, files that are there twice, a fingerprint."""
+"""The check of a data set: counts, unreadable images, equal and unused files, a fingerprint."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from PIL import Image
-
+from metabin.data.datasets.left_out import left_out
+from metabin.errors import DatasetError
+from metabin.images import decode_image
 from metabin.types import ImageRecord
 
-NUM_SHOWN = 3  # files named in a problem
+NUM_SHOWN = 3  # files named in a problem, and groups of files in a remark
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class Examination:
     """What was found in a data set's folder.
 
     `problems` make it unfit: counts that differ from the published ones, images that cannot be read. `remarks` do not:
-    files with equal content. `fingerprint` is the one of `fingerprint()`.
+    files with equal content. `fingerprint` is the one of `fingerprint()`. `left_out` counts the files beside the
+    images that are not used, by kind and reason.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Examination:
     problems: tuple[str, ...]
     remarks: tuple[str, ...]
     fingerprint: str
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def examine(
@@ -68,9 +71,10 @@ def examine(
         if on_image:
             on_image(1)
     counts = count(records)
-    twice = [" = ".join(paths) for paths in by_content.values() if len(paths) > 1]
     problems = [*_differences(counts, wanted), *_several(unreadable, "cannot be read")]
-    return Examination(name, counts, tuple(problems), tuple(_several(twice, "have equal content")), digest.hexdigest())
+    remarks = _equal_content([paths for paths in by_content.values() if len(paths) > 1])
+    unused = left_out(directory, {record.path for record in records})
+    return Examination(name, counts, tuple(problems), tuple(remarks), digest.hexdigest(), unused)
 
 
 def fingerprint(directory: Path, records: Sequence[ImageRecord]) -> str:
@@ -115,8 +119,21 @@ def _differences(counts: Mapping[str, Counts], wanted: Mapping[str, tuple[int, i
 
 
 def _several(names: Sequence[str], what: str) -> list[str]:
-    more = f" and {len(names) - NUM_SHOWN:,} more" if len(names) > NUM_SHOWN else ""
-    return [f"{', '.join(names[:NUM_SHOWN])}{more} {what}"] if names else []
+    return [f"{_first(names, ', ')} {what}"] if names else []
+
+
+def _equal_content(groups: Sequence[Sequence[str]]) -> list[str]:
+    """Return a remark on groups of files with equal content: how many, and the first three of three groups."""
+    if not groups:
+        return []
+    number = f"{len(groups):,} group{'s' if len(groups) > 1 else ''}"
+    first = _first([_first(group, " = ") for group in groups], "; ", " groups")
+    return [f"{sum(map(len, groups)):,} images in {number} have equal content: {first}"]
+
+
+def _first(names: Sequence[str], separator: str, unit: str = "") -> str:
+    more = f" and {len(names) - NUM_SHOWN:,} more{unit}" if len(names) > NUM_SHOWN else ""
+    return f"{separator.join(names[:NUM_SHOWN])}{more}"
 
 
 def _line(path: str, content: bytes) -> str:
@@ -135,8 +152,7 @@ def _fault(content: bytes) -> str:
     if not content:
         return "no content"
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        decode_image(io.BytesIO(content))
+    except DatasetError as error:
         return str(error)
     return ""

@@ -11,7 +11,7 @@ from typing import Any
 
 from metabin.data.copies import READERS, WITHDRAWN
 from metabin.data.datasets.archive import Archive
-from metabin.data.datasets.listing import image_files, shown, subfolders
+from metabin.data.datasets.listing import IMAGES, image_files, shown, subfolders
 from metabin.data.fetch import RECORD, fetch
 from metabin.data.unpack import unpack
 from metabin.errors import DatasetError
@@ -56,7 +56,7 @@ def _has_copy(reader: Any, directory: Path) -> bool:
     with suppress(DatasetError):
         reader.find_root(directory)
         return True
-    return bool(subfolders(directory) or image_files(directory))
+    return bool(subfolders(directory) or image_files(directory, IMAGES))
 
 
 def _is_fetchable(reader: Any, directory: Path) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from metabin.images import read_image
 from metabin.types import ImageRecord
 
 HEIGHT, WIDTH, GUTTER = 96, 48, 3
@@ -30,7 +31,6 @@ def identity_sheet(
     sheet = Image.new("RGB", size, PAPER)
     for row, found in enumerate(shown):
         for column, record in enumerate(found):
-            with Image.open(images / record.path) as image:
-                place = (GUTTER + column * (WIDTH + GUTTER), GUTTER + row * (HEIGHT + GUTTER))
-                sheet.paste(image.convert("RGB").resize((WIDTH, HEIGHT)), place)
+            place = (GUTTER + column * (WIDTH + GUTTER), GUTTER + row * (HEIGHT + GUTTER))
+            sheet.paste(read_image(images / record.path).resize((WIDTH, HEIGHT)), place)
     return sheet

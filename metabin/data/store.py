@@ -21,6 +21,7 @@ from PIL import Image
 
 from metabin.errors import DatasetError
 from metabin.files import write_text
+from metabin.images import read_image
 from metabin.types import ImageRecord
 
 if TYPE_CHECKING:
@@ -161,10 +162,4 @@ def _existing(path: Path) -> Path:
 
 
 def _decode_image(path: Path, height: int, width: int) -> np.ndarray:
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB").resize((width, height), Image.Resampling.BICUBIC))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DatasetError(
-            f"{path} cannot be read as an image: {error}; delete it and fetch its domain again"
-        ) from None
+    return np.asarray(read_image(path).resize((width, height), Image.Resampling.BICUBIC))

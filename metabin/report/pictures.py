@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from metabin.errors import DatasetError
+from metabin.images import read_image
 
 HEIGHT = 128  # pixels; shown at half of that or less, so still sharp on a dense screen
 MAX_WIDTH = 128
@@ -45,8 +46,7 @@ class Thumbnails:
             raise DatasetError(
                 f"no image {relative!r} under {self._root}; the report shows it: fetch the data again or set image_root"
             )
-        with Image.open(path) as opened:
-            image = opened.convert("RGB")
+        image = read_image(path)
         image.thumbnail((MAX_WIDTH, HEIGHT))
         return image
 

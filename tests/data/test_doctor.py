@@ -66,7 +66,18 @@ def test_files_with_equal_content_are_a_remark(folder):
     (folder / "b.png").write_bytes((folder / "a.png").read_bytes())
     found = examine("x", folder, RECORDS, WANTED)
     assert found.problems == ()
-    assert found.remarks == ("a.png = b.png have equal content",)
+    assert found.remarks == ("2 images in 1 group have equal content: a.png = b.png",)
+
+
+def test_equal_content_is_named_by_the_first_three_of_the_first_three_groups(tmp_path):
+    records = [ImageRecord(f"{group}_{index:03}.png", 0, 0, "x") for group in range(5) for index in range(127 - group)]
+    for record in records:
+        Image.new("RGB", (4, 8), (int(record.path[0]), 0, 0)).save(tmp_path / record.path)
+    assert examine("x", tmp_path, records, {}).remarks == (
+        "625 images in 5 groups have equal content: 0_000.png = 0_001.png = 0_002.png and 124 more; "
+        "1_000.png = 1_001.png = 1_002.png and 123 more; 2_000.png = 2_001.png = 2_002.png and 122 more "
+        "and 2 more groups",
+    )
 
 
 def test_many_problems_are_named_by_the_first_three(folder):

@@ -120,8 +120,10 @@ def test_no_image_is_copied_and_the_result_of_the_check_is_kept(clone):
 
 
 def test_the_check_says_what_is_wrong_and_how_it_ended(clone):
+    (clone / "datasets/shop/phone.heic").write_bytes(b"")
     good = run(clone, sys.executable, "-m", "stages.check", "shop")
-    assert "shop in datasets: good" in good.stdout
+    assert "shop in datasets: readable; own images have no published counts to compare with" in good.stdout
+    assert "left out: 1 .heic files (not readable: save them as JPEG or PNG)" in good.stdout
     assert "5 identities, 10 images, 2 cameras" in good.stdout
     content = (clone / "datasets/office/0_0.png").read_bytes()
     (clone / "datasets/office/0_0.png").write_bytes(b"")

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from metabin.data.datasets.extraction import load_mat, mat_errors
 from metabin.errors import DatasetError
+from metabin.images import read_image
 
 ANNOTATION = "annotation/Person.mat"
 SCENES = "Image/SSM"
@@ -83,8 +83,5 @@ def _crop(pixels: np.ndarray, box: Box, file: Path) -> np.ndarray:
 
 
 def _pixels(file: Path) -> np.ndarray:
-    try:
-        with Image.open(file) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DatasetError(f"{file} cannot be read as an image: {error}; copy the scenes again") from None
+    """Return a scene as it is stored: the boxes count stored pixels, as MATLAB's imread does."""
+    return np.asarray(read_image(file, upright=False))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from metabin.data.datasets.left_out import describe, other_images
 from metabin.data.datasets.listing import Naming, Wanted, has_matching, image_files, wrong_names
 from metabin.errors import DatasetError
 
@@ -25,6 +26,10 @@ def has_all(place: Path, names: Collection[str], naming: Naming, wanted: Wanted)
     if any(has_matching(place / name, naming) for name in names):
         return True
     for name in names:
-        if images := image_files(place / name):
+        if images := image_files(place / name, naming.suffixes):
             raise wrong_names(images, len(images), place / name, f"{wanted.name}, names like {naming.example}")
-    raise DatasetError(f"{wanted.name}: {' and '.join(names)} of {place} have no images; copy the data set again")
+    others = next((text for name in names if (text := describe(other_images(place / name)))), "")
+    raise DatasetError(
+        f"{wanted.name}: {' and '.join(names)} of {place} have no images{others and f' but {others}'}; "
+        "copy the data set again"
+    )

@@ -19,11 +19,14 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from metabin.data.datasets.left_out import describe, other_images
 from metabin.errors import DatasetError
+from metabin.images import SUFFIXES
 
 NUM_SHOWN = 3  # wrong names in a message
 NUM_LISTED = 8  # entries of a folder in a message
-IMAGES = (".jpg", ".jpeg", ".png", ".bmp")
+IMAGES = SUFFIXES  # of the user's own images
+RELEASED = (".jpg", ".jpeg", ".png", ".bmp")  # of published data sets
 ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar")
 
 
@@ -38,10 +41,14 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """How a data set names its images: each name must match `pattern` in full, as `example` does."""
+    """How a data set names its images: each name with one of `suffixes` must match `pattern` in full.
+
+    `example` is a name that does.
+    """
 
     pattern: re.Pattern[str]
     example: str
+    suffixes: Collection[str] = RELEASED
 
 
 def find_layout(directory: Path, wanted: Wanted, detect: Callable[[Path], str | None]) -> tuple[Path, str]:
@@ -72,15 +79,16 @@ def find_layout(directory: Path, wanted: Wanted, detect: Callable[[Path], str | 
     raise damages[0] if damages else missing(directory, wanted)
 
 
-def image_files(folder: Path, suffixes: Collection[str] = IMAGES) -> list[str]:
+def image_files(folder: Path, suffixes: Collection[str] = RELEASED) -> list[str]:
     """The names of a folder's images, sorted. Not recursive.
 
     Args:
-        suffixes: In lower case with the dot; a file's own suffix may be in any case. Left out: every kind of image, so
-            that `parse_names` can report those that do not belong.
+        suffixes: In lower case with the dot; a file's own suffix may be in any case. By default every suffix
+            that published data sets have, so that `parse_names` can report names that do not belong.
 
     Returns:
-        Names without hidden files (.DS_Store, ._0001.jpg of macOS), other suffixes (Thumbs.db) and folders; maybe none.
+        Names without hidden files (.DS_Store, ._0001.jpg of macOS), other suffixes and folders; maybe none. The
+        check of the data set counts what this leaves out: `metabin.data.datasets.left_out`.
 
     Raises:
         DatasetError: the folder is missing or cannot be read.
@@ -133,9 +141,13 @@ def read_folder(folder: Path, directory: Path, naming: Naming) -> list[tuple[str
     Raises:
         DatasetError: no folder, no image in it, or names that do not match.
     """
-    names = image_files(folder)
+    names = image_files(folder, naming.suffixes)
     if not names:
-        raise DatasetError(f"{folder} has no images; wanted names like {naming.example}: copy the data set again")
+        others = describe(other_images(folder))
+        raise DatasetError(
+            f"{folder} has no images{others and f' but {others}'}; wanted names like {naming.example}: "
+            "copy the data set again"
+        )
     stem = relative_path(folder, directory)
     matches = parse_names(names, naming.pattern, folder, naming.example)
     return [(name if stem == "." else f"{stem}/{name}", match) for name, match in zip(names, matches, strict=True)]
@@ -161,7 +173,7 @@ def relative_path(folder: Path, directory: Path, name: str = "") -> str:
 
 def has_matching(folder: Path, naming: Naming) -> bool:
     """Whether any image of a folder is named as the data set names them."""
-    return any(naming.pattern.fullmatch(name) for name in image_files(folder))
+    return any(naming.pattern.fullmatch(name) for name in image_files(folder, naming.suffixes))
 
 
 def has_folders(folder: Path, names: Collection[str]) -> bool:

@@ -9,8 +9,9 @@ The CSV file has a header and the columns path, pid, camid, domain and maybe spl
     split   train, query or gallery. Without this column nobody is set apart to train, and of every person whom at least
             two cameras saw, the first image (by camid, then path) is a query; all other images are gallery
 The folder has bounding_box_train, query and bounding_box_test with images like `0002_c13_anything.jpg`: person 2,
-camera 13. Cameras count from 1, or from 0 where there is a camera 0. As in Market-1501 person -1 is junk and left out,
-and images of person 0 in bounding_box_test are distractors, unless person 0 is also in one of the other folders.
+camera 13. The suffix is any that `metabin.images` reads. Cameras count from 1, or from 0 where there is a
+camera 0. As in Market-1501 person -1 is junk and left out, and images of person 0 in bounding_box_test are
+distractors, unless person 0 is also in one of the other folders.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from metabin.data.datasets.listing import Naming, Wanted, find_layout, shown
+from metabin.data.datasets.listing import IMAGES, Naming, Wanted, find_layout, shown
 from metabin.data.datasets.market_layout import CONTENTS, has_parts, read_parts
 from metabin.errors import DatasetError
 from metabin.types import ImageRecord
@@ -33,8 +34,11 @@ PARTS = ("train", "query", "gallery")
 NUMBER = re.compile("[0-9]{1,18}")  # fits int64
 JUNK, DISTRACTOR = -1, 0
 WANTED = Wanted("own images", f"{CONTENTS}, or give a .csv file", "See metabin/data/datasets/own.py for both forms")
+ANY_SUFFIX = "|".join(map(re.escape, IMAGES))
 NAMING = Naming(
-    re.compile(r"(?P<pid>-1|[0-9]{1,18})_c(?P<camera>[0-9]{1,9})(?:[^0-9].*)?\.(?i:jpe?g|png|bmp)"), "0002_c13_01.jpg"
+    re.compile(rf"(?P<pid>-1|[0-9]{{1,18}})_c(?P<camera>[0-9]{{1,9}})(?:[^0-9].*)?(?i:{ANY_SUFFIX})"),
+    "0002_c13_01.jpg",
+    IMAGES,
 )
 
 

@@ -1,0 +1,21 @@
+"""Every form of image file that people have, generated in memory, with the pixels that a viewer shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from image_forms.base import Form
+from image_forms.jpeg import jpeg_forms, orientation_forms
+from image_forms.other import damaged_forms, gif_forms, other_forms, webp_avif_jp2_forms
+from image_forms.png import png_forms, wide_png_forms
+from image_forms.tiff import grey_tiff_forms, netpbm_forms, tiff_forms
+
+__all__ = ["Form", "forms"]
+
+
+def forms() -> Iterator[Form]:
+    for group in (
+        jpeg_forms, orientation_forms, png_forms, wide_png_forms, gif_forms, webp_avif_jp2_forms, tiff_forms,
+        grey_tiff_forms, netpbm_forms, other_forms, damaged_forms,
+    ):  # fmt: skip
+        yield from group()
