@@ -27,4 +27,7 @@ def has_all(place: Path, names: Collection[str], naming: Naming, wanted: Wanted)
     for name in names:
         if images := image_files(place / name):
             raise wrong_names(images, len(images), place / name, f"{wanted.name}, names like {naming.example}")
-    raise DatasetError(f"{wanted.name}: {' and '.join(names)} of {place} have no images; copy the data set again")
+    raise DatasetError(
+        f"{wanted.name}: {' and '.join(names)} of {place} have no images; remove {place} and copy the data set "
+        f"again. {wanted.obtain}"
+    )
