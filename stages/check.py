@@ -21,6 +21,7 @@ def main() -> None:
     names = parser.parse_args().names
 
     from metabin.config import load_config
+    from metabin.data import copies
     from metabin.errors import DatasetError
 
     config, good = load_config(), True
@@ -32,7 +33,7 @@ def main() -> None:
             print(f"{name}: {error}")
             good = False
             continue
-        print(report(copy, examination))
+        print(copies.report(copy, examination))
         good = good and not examination.problems
     sys.exit(0 if good else 1)
 
@@ -60,31 +61,6 @@ def examine(name: str, copy: Copy) -> Examination:
 
     with cli.progress(f"read {name}", len(copy.records), "image") as advance:
         return doctor.examine(name, copy.images, copy.records, copy.wanted, advance)
-
-
-def report(copy: Copy, found: Examination) -> str:
-    """What was found, for a terminal."""
-    lines = [f"{found.name} in {copy.images}: {verdict(copy, found)}", f"  layout   {copy.layout}"]
-    for part, counts in found.counts.items():
-        more = f", {counts.distractors:,} of them distractors" if counts.distractors else ""
-        lines.append(f"  {part:<8} {counts.ids:,} identities, {counts.images:,} images, {counts.cameras} cameras{more}")
-    lines += [f"  left out: {number:,} {kind}" for kind, number in found.left_out.items()]
-    lines += [f"  problem: {problem}" for problem in found.problems]
-    lines += [f"  remark: {remark}" for remark in found.remarks]
-    return "\n".join([*lines, f"  fingerprint {found.fingerprint}"])
-
-
-def verdict(copy: Copy, found: Examination) -> str:
-    """Return how the check ended; "good" only where published counts were there to compare with."""
-    from metabin.data.copies import READERS
-
-    if found.problems:
-        return "FAILS"
-    if copy.wanted:
-        return "good"
-    if found.name in READERS:
-        return "not checked: no published counts"
-    return "readable; own images have no published counts to compare with"
 
 
 if __name__ == "__main__":

@@ -4,16 +4,11 @@ A stage that gathers many outputs depends on their common folder (models, result
 dependencies from a parameter. Outputs of another configuration in that folder would enter dvc.lock, and a clone, which
 does not have them, would never be up to date. So these stages first remove what the present configuration does not
 have. Only what DVC's cache holds is removed: `dvc checkout`, or `dvc repro` with the other configuration, restores it.
-
-As a command, `python -m stages.leftovers` does this for all folders, and drops the entries of dvc.lock whose stages the
-configuration does not have; DVC never does.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
-import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,25 +18,6 @@ from stages import cli, layout
 
 if TYPE_CHECKING:
     from metabin.config import Config
-
-LOCK = Path("dvc.lock")
-STAGE_LINE = re.compile(r"  '?(?P<name>[^\s'][^\n']*)'?:\n")  # entries are the keys at the second level
-
-
-def main() -> None:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-
-    clean()
-
-
-def clean() -> None:
-    """Remove all leftovers, on disk and in dvc.lock."""
-    from metabin.config import load_config
-
-    config = load_config()
-    remove(layout.RAW, raw_outputs(config))
-    remove_gathered(config)
-    prune_lock(LOCK, cli.dvc("stage", "list", "--name-only", capture=True).split("\n"))
 
 
 def remove_gathered(config: Config) -> None:
@@ -88,24 +64,6 @@ def remove(folder: Path, outputs: Iterable[Path]) -> None:
             )
 
 
-def prune_lock(lock: Path, stages: Iterable[str]) -> None:
-    """Drop the entries of stages that are not among `stages` from dvc.lock; everything else keeps its bytes."""
-    from metabin.files import write_text
-
-    if not lock.is_file():
-        return
-    known, lines, dropped, keep = set(stages), [], 0, True
-    for line in lock.read_text().splitlines(keepends=True):
-        if entry := STAGE_LINE.fullmatch(line):
-            keep = entry["name"] in known
-            dropped += not keep
-        if keep:
-            lines.append(line)
-    if dropped:
-        write_text(lock, "".join(lines))
-        print(f"dropped {dropped} entries of {lock} whose stages this configuration does not have")
-
-
 def _others(folder: Path, wanted: set[Path], above: set[Path]) -> Iterable[Path]:
     for path in folder.iterdir():
         if path in above:
@@ -122,7 +80,3 @@ def _is_cached(file: Path, cache: Path) -> bool:
     with file.open("rb") as content:
         digest = hashlib.file_digest(content, "md5").hexdigest()
     return (cache / digest[:2] / digest[2:]).is_file()
-
-
-if __name__ == "__main__":
-    cli.run(main)

@@ -22,8 +22,9 @@ def main() -> None:
     parser.add_argument("--targets", nargs="+", default=[], help="test on these alone (default: all of the protocol's)")
     args = parser.parse_args()
 
+    from metabin.config import load_config
     from metabin.errors import ConfigError
-    from metabin.protocol.named import load_protocols
+    from metabin.protocol.named import load_protocols, local_datasets
 
     protocols = load_protocols(layout.PROTOCOLS)
     if args.name is None:
@@ -34,20 +35,10 @@ def main() -> None:
         raise ConfigError(f"no protocol {args.name}; known are {', '.join(protocols)}")
     protocol = protocols[args.name]
     params = protocol.params_for(args.targets)
-    write(params | {"data.local": local_entries(params)})
+    files = sorted(load_config(PARAMS).pretrained_files)
+    write(params | {"data.local": [*local_datasets(params), *files]})
     print(text(args.name, protocol))
     print(f"\n{PARAMS} is set. `python -m stages.check NAME ...` checks local data sets; `make repro` runs it.")
-
-
-def local_entries(params: Mapping[str, Any]) -> list[str]:
-    """What data.local has to list with a protocol: local data sets, and the weights that params.yaml starts from."""
-    from metabin.config import load_config
-    from metabin.data.synthetic import is_site
-    from metabin.protocol.folds import datasets, leave_one_out
-
-    keys = ("domains", "sources", "groups", "sources_of")
-    names = datasets(leave_one_out(*(params[f"protocol.{key}"] for key in keys)))
-    return [*sorted(name for name in names if not is_site(name)), *sorted(load_config(PARAMS).pretrained_files)]
 
 
 def write(params: Mapping[str, Any]) -> None:

@@ -54,7 +54,7 @@ def record(config: Config, name: str) -> None:
     if not local_files.is_unchanged(seen, state, directory):
         images = Path(config.data.folder) / copy.images.relative_to(folder)
         examination = check.examine(name, copy)
-        print(check.report(copy, examination))
+        print(copies.report(copy, examination))
         copies.save_copy(directory, copy, examination, images=images, trials=local_files.trials_digest(trials))
         local_files.remember(seen, state, directory)
     problems = copies.recorded_problems(directory)

@@ -2,7 +2,7 @@
 
 DVC runs stages one after the other. They do not depend on one another, so this starts `dvc repro --single-item`
 for several of them at once, then lets a plain `dvc repro` do the rest. What is up to date is left alone; what another
-configuration left behind is removed first (`stages.leftovers`).
+configuration left behind is removed first (`stages.clean`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
-from stages import cli, leftovers
+from stages import clean, cli
 
 DVC = (sys.executable, "-m", "dvc")
 OPTIONS = ("--wait-for-lock", "repro", "--quiet", "--single-item")
@@ -25,7 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count(), help="stages at a time (default: cores)")
     jobs = parser.parse_args().jobs
-    leftovers.clean()
+    clean.clean()
     cli.dvc("repro", "partition")
     stale = json.loads(cli.dvc("status", "--json", capture=True))
     for groups in (("train@", "baseline@"), ("evaluate@", "explain@")):  # MetaBIN takes twice as long: it starts first

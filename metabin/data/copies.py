@@ -81,6 +81,29 @@ def counts_of(reader: Any, layout: str) -> Mapping[str, tuple[int, int]]:
     return {part: pair for part, pair in counts.items() if part in PARTS}
 
 
+def report(copy: Copy, found: Examination) -> str:
+    """Return the result of a check as text for a terminal."""
+    lines = [f"{found.name} in {copy.images}: {verdict(copy, found)}", f"  layout   {copy.layout}"]
+    for part, counts in found.counts.items():
+        more = f", {counts.distractors:,} of them distractors" if counts.distractors else ""
+        lines.append(f"  {part:<8} {counts.ids:,} identities, {counts.images:,} images, {counts.cameras} cameras{more}")
+    lines += [f"  left out: {number:,} {kind}" for kind, number in found.left_out.items()]
+    lines += [f"  problem: {problem}" for problem in found.problems]
+    lines += [f"  remark: {remark}" for remark in found.remarks]
+    return "\n".join([*lines, f"  fingerprint {found.fingerprint}"])
+
+
+def verdict(copy: Copy, found: Examination) -> str:
+    """Return how the check ended; "good" only where published counts were there to compare with."""
+    if found.problems:
+        return "FAILS"
+    if copy.wanted:
+        return "good"
+    if found.name in READERS:
+        return "not checked: no published counts"
+    return "readable; own images have no published counts to compare with"
+
+
 def is_present(name: str, folder: Path) -> bool:
     """Whether the folder of local data sets has anything of this name: a folder, a CSV file or an archive."""
     return folder.is_dir() and any(path.name == name or path.name.startswith(f"{name}.") for path in folder.iterdir())

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from metabin.data.datasets.archive import Archive
+from metabin.data.datasets.archive import RECORD, Archive
 from metabin.errors import DatasetError
 from metabin.files import write_text
 
@@ -23,7 +23,6 @@ TIMEOUT = 30.0  # seconds without an answer
 BUSY = (408, 429, 500, 502, 503, 504)
 PAGE = re.compile(rb"\s*(?:<\?xml|<!--|<!doctype html|<html|<head)", re.IGNORECASE)
 TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
-RECORD = ".sha256"  # behind an archive's name: the checksum of what came, where none is published
 
 
 def fetch(

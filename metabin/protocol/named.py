@@ -15,8 +15,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from metabin.config.sections import Name, Section, Whole
+from metabin.data.synthetic import is_site
 from metabin.errors import ConfigError
-from metabin.protocol.folds import describe, leave_one_out
+from metabin.protocol.folds import datasets, describe, leave_one_out
 from metabin.types import DomainSplit, Fold
 
 NUM_TRAIN_IDS = "partition.num_train_ids"
@@ -113,6 +114,17 @@ def load_protocols(folder: Path) -> dict[str, NamedProtocol]:
         except (YAMLError, ValidationError) as error:
             raise ConfigError(f"{path} is no protocol: {error}") from None
     return protocols
+
+
+def local_datasets(params: Mapping[str, Any]) -> list[str]:
+    """Return the data sets of a protocol that are not drawn, sorted: what data.local has to list.
+
+    Args:
+        params: as `NamedProtocol.params_for` returns them.
+    """
+    keys = ("domains", "sources", "groups", "sources_of")
+    folds = leave_one_out(*(params[f"protocol.{key}"] for key in keys))
+    return sorted(name for name in datasets(folds) if not is_site(name))
 
 
 def membership(

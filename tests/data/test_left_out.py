@@ -9,11 +9,11 @@ from image_forms.base import RGB, jpeg, saved
 from PIL import Image
 
 from metabin.data import copies
+from metabin.data.copies import report, verdict
 from metabin.data.datasets.left_out import describe, left_out
 from metabin.data.doctor import examine
 from metabin.errors import DatasetError
 from metabin.images import SUFFIXES
-from stages.check import report, verdict
 
 HEIC = ".heic files (not readable: save them as JPEG or PNG)"
 TEXT = ".txt files (no images)"
@@ -79,7 +79,7 @@ def test_what_cannot_be_read_is_left_out_and_counted_with_the_reason(own):
 
 def test_the_findings_keep_what_was_left_out(own):
     write(own / "mine", **{"query/0002_c1_2.heic": b"\0"})
-    copies.save_copy(own / "raw", *check(own, "mine"))
+    copies.save_copy(own / "raw", *check(own, "mine"), images=own, trials="")
     assert json.loads((own / "raw/findings.json").read_text())["left_out"] == {HEIC: 1}
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+RECORD = ".sha256"  # behind an archive's name: the file with its checksum, where none is published
+
 
 @dataclass(frozen=True, slots=True)
 class Archive:

@@ -3,7 +3,7 @@
 Both show the same people, so a run reads one of them; papers on generalisation mean "detected" when they say CUHK03.
 Where both lie side by side "detected" is read; name the labeled folder itself to read that.
 Names: `1_001_2_06.png` is person 1 of camera pair 1, second view, image 6 (from cuhk-03.mat, as everybody extracts it);
-CUHK03-NP, the layout of Market-1501, has `0001_c1_1.png`.
+CUHK03-NP, the layout of Market-1501, has `0003_c1_21.png`, or .jpg in a smaller pack.
 Source: Li et al., DeepReID, CVPR 2014; the split of 767 and 700 people: Zhong et al., Re-ranking, CVPR 2017.
 Licence: academic use only, no redistribution.
 Obtain: cuhk03_release by the form at http://www.ee.cuhk.edu.hk/~xgwang/CUHK_identification.html; CUHK03-NP and, without
@@ -18,10 +18,18 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from metabin.data.datasets.cuhk03_config import SOURCE, config_name, read_config
+from metabin.data.datasets.cuhk03_config import SOURCE, find_config, read_config
 from metabin.data.datasets.cuhk03_raw import RAW_FILE, raw_file, raw_images
 from metabin.data.datasets.extraction import extraction_wanted, fill_folder
-from metabin.data.datasets.listing import Naming, Wanted, find_layout, has_matching, read_folder
+from metabin.data.datasets.listing import (
+    Naming,
+    Wanted,
+    find_layout,
+    has_matching,
+    image_files,
+    read_folder,
+    subfolders,
+)
 from metabin.data.datasets.market_layout import FOLDERS, has_parts, read_parts
 from metabin.errors import DatasetError
 from metabin.types import ImageRecord
@@ -37,10 +45,11 @@ COUNTS: Mapping[str, Mapping[str, tuple[int, int]]] = {  # by find_root's layout
     "png-labeled": LABELED,
 }
 BOXES = ("detected", "labeled")  # the first that is there is read
+PNG_FOLDERS = ("images_{}", "cuhk03_{}", "{}")  # of torchreid, of the split's authors, of other extractions
 PIDS_PER_PAIR = 1_000
 NP_TEST_PIDS = 10_000
 NAMING = Naming(re.compile(r"(?P<pair>[1-5])_(?P<pid>[0-9]{3})_(?P<view>[12])_[0-9]{2}(?i:\.png)"), "1_001_1_01.png")
-NP_NAMING = Naming(re.compile(r"(?P<pid>[0-9]{4})_c(?P<view>[12])_[0-9]+(?i:\.png)"), "0001_c1_1.png")
+NP_NAMING = Naming(re.compile(r"(?P<pid>[0-9]{4})_c(?P<view>[12])_[0-9]+(?i:\.png|\.jpe?g)"), "0003_c1_21.png")
 WANTED = Wanted(
     "CUHK03",
     f"detected or labeled (of CUHK03-NP), images_detected or images_labeled with its .mat, or {RAW_FILE}",
@@ -64,9 +73,8 @@ def find_root(directory: Path) -> tuple[Path, str]:
 def read(directory: Path) -> tuple[ImageRecord, ...]:
     """All images of one kind of boxes, sorted by path; the camid is the view, 0 or 1, as in the official test.
 
-    CUHK03-NP numbers train and test people apart: pid is the train number, or 10,000 + the test number. Extracted
-    images: pid is 1,000 x camera pair + number in the pair, and the new-protocol .mat, beside them or one folder above,
-    tells the parts.
+    CUHK03-NP: pid is the number of a train person, or 10,000 + that of a test person. Extracted images: pid
+    is 1,000 x camera pair + number in the pair, and the new-protocol .mat, beside them or above, has the parts.
 
     Raises:
         DatasetError: the data set is not there, not whole or not extracted, or it has images that are not its own.
@@ -76,9 +84,9 @@ def read(directory: Path) -> tuple[ImageRecord, ...]:
         raise extraction_wanted(NAME, root)
     kind, boxes = layout.split("-")
     if kind == "np":
-        records = _read_np(_subfolder(root, boxes), directory)
+        records = _read_np(_named_folder(root, boxes) or root, directory)
     else:
-        records = _read_png(_subfolder(root, f"images_{boxes}"), directory, boxes)
+        records = _read_png(_png_folder(root, boxes) or root, directory, boxes)
     return tuple(sorted(records, key=lambda record: record.path))
 
 
@@ -100,8 +108,7 @@ def extract(directory: Path, target: Path, on_image: Callable[[int], None] | Non
     assert file is not None
     num_images = sum(fill_folder(target / f"images_{boxes}", raw_images(file, boxes), on_image) for boxes in BOXES)
     for boxes in BOXES:
-        places = (place / config_name(boxes) for place in (file.parent, file.parent.parent))
-        config = next((place for place in places if place.is_file()), None)
+        config = find_config(file.parent, directory, boxes)
         if config and not (target / config.name).exists():
             shutil.copyfile(config, target / config.name)
     return num_images
@@ -116,7 +123,7 @@ def _detect(folder: Path) -> str | None:
 
 def _detect_np(folder: Path) -> str | None:
     for boxes in BOXES:
-        if (folder / boxes).is_dir() and has_parts(folder / boxes, NP_NAMING, WANTED):
+        if (place := _named_folder(folder, boxes)) and has_parts(place, NP_NAMING, WANTED):
             return f"np-{boxes}"
     if not any((folder / name).is_dir() for name in FOLDERS.values()) or not has_parts(folder, NP_NAMING, WANTED):
         return None
@@ -128,14 +135,30 @@ def _detect_np(folder: Path) -> str | None:
 
 def _detect_png(folder: Path) -> str | None:
     for boxes in BOXES:
-        if (folder / f"images_{boxes}").is_dir():
+        if _png_folder(folder, boxes):
             return f"png-{boxes}"
-    own = [boxes for boxes in BOXES if folder.resolve().name.lower() == f"images_{boxes}"]
-    return f"png-{own[0]}" if own and has_matching(folder, NAMING) else None
+    name = folder.resolve().name.lower()
+    boxes = [boxes for boxes in BOXES if name in [form.format(boxes) for form in PNG_FOLDERS]]
+    return f"png-{boxes[0]}" if boxes and has_matching(folder, NAMING) else None
 
 
-def _subfolder(root: Path, name: str) -> Path:
-    return root / name if (root / name).is_dir() else root
+def _png_folder(root: Path, boxes: str) -> Path | None:
+    """Return the folder of the extracted images of some boxes; an empty one does not count."""
+    places = (_named_folder(root, form.format(boxes)) for form in PNG_FOLDERS)
+    return next((place for place in places if place and _has_png(place)), None)
+
+
+def _has_png(place: Path) -> bool:
+    """Return whether a folder has extracted images; any image counts in images_detected, which has no others."""
+    is_certain = place.name.lower() in [PNG_FOLDERS[0].format(boxes) for boxes in BOXES]
+    return bool(image_files(place)) if is_certain else has_matching(place, NAMING)
+
+
+def _named_folder(root: Path, name: str) -> Path | None:
+    """Return the folder in `root` that has this name in whatever case ("Labeled"), None if there is none."""
+    if (root / name).is_dir():
+        return root / name
+    return next((root / other for other in subfolders(root) if other.lower() == name), None)
 
 
 def _read_np(folder: Path, directory: Path) -> list[ImageRecord]:
@@ -147,7 +170,7 @@ def _read_np(folder: Path, directory: Path) -> list[ImageRecord]:
 
 def _read_png(folder: Path, directory: Path, boxes: str) -> list[ImageRecord]:
     found = read_folder(folder, directory, NAMING)
-    part = read_config(folder, boxes, {match.string for _, match in found})
+    part = read_config(folder, directory, boxes, {match.string for _, match in found})
     return [
         ImageRecord(
             path,

@@ -21,8 +21,15 @@ def config_name(boxes: str) -> str:
     return f"cuhk03_new_protocol_config_{boxes}.mat"
 
 
-def read_config(folder: Path, boxes: str, names: set[str]) -> dict[str, str]:
-    """The part of every image of `folder`, whose .mat lies in it or one folder above.
+def find_config(folder: Path, directory: Path, boxes: str) -> Path | None:
+    """Return the .mat in `folder`, in the folder above it or in any above up to `directory`; else None."""
+    above = [place for place in folder.parents if place.is_relative_to(directory)]
+    places = dict.fromkeys([folder, folder.parent, *above])
+    return next((file for place in places if (file := place / config_name(boxes)).is_file()), None)
+
+
+def read_config(folder: Path, directory: Path, boxes: str, names: set[str]) -> dict[str, str]:
+    """Return the part of every image of `folder`, from the .mat that `find_config` finds.
 
     Args:
         names: The images of the folder; they must be the ones of the .mat.
@@ -30,8 +37,7 @@ def read_config(folder: Path, boxes: str, names: set[str]) -> dict[str, str]:
     Raises:
         DatasetError: the .mat is missing or damaged, or it lists other images.
     """
-    places = (folder / config_name(boxes), folder.parent / config_name(boxes))
-    file = next((place for place in places if place.is_file()), None)
+    file = find_config(folder, directory, boxes)
     if file is None:
         raise DatasetError(f"CUHK03: no {config_name(boxes)} in {folder.parent}; get it from {SOURCE}")
     parts = _parts(file)

@@ -28,8 +28,11 @@ def has_all(place: Path, names: Collection[str], naming: Naming, wanted: Wanted)
     for name in names:
         if images := image_files(place / name, naming.suffixes):
             raise wrong_names(images, len(images), place / name, f"{wanted.name}, names like {naming.example}")
-    others = next((text for name in names if (text := describe(other_images(place / name)))), "")
+    if others := next((text for name in names if (text := describe(other_images(place / name)))), ""):
+        raise DatasetError(
+            f"{wanted.name}: {' and '.join(names)} of {place} have no images but {others}; copy the data set again"
+        )
     raise DatasetError(
-        f"{wanted.name}: {' and '.join(names)} of {place} have no images{others and f' but {others}'}; "
-        "copy the data set again"
+        f"{wanted.name}: {' and '.join(names)} of {place} have no images; remove {place} and copy the data set "
+        f"again. {wanted.obtain}"
     )

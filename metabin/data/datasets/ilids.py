@@ -14,7 +14,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from metabin.data.datasets.archive import Archive
-from metabin.data.datasets.listing import Naming, Wanted, find_layout, has_matching, read_folder, shown
+from metabin.data.datasets.listing import (
+    Naming,
+    Wanted,
+    find_layout,
+    has_matching,
+    image_files,
+    read_folder,
+    shown,
+    wrong_names,
+)
 from metabin.errors import DatasetError
 from metabin.types import ImageRecord
 
@@ -64,11 +73,13 @@ def read(directory: Path) -> tuple[ImageRecord, ...]:
 
 
 def _detect(folder: Path) -> str | None:
-    if (folder / "Persons").is_dir():
-        return "official"
-    if (folder / "images").is_dir() and has_matching(folder / "images", NAMING):
-        return "bundle"
-    return "flat" if has_matching(folder, NAMING) else None
+    for layout, name in PLACES.items():
+        if (folder / name).is_dir() and has_matching(folder / name, NAMING):
+            return layout
+    persons = folder / PLACES["official"]
+    if persons.is_dir() and (names := image_files(persons)):
+        raise wrong_names(names, len(names), persons, f"names like {NAMING.example}")
+    return None
 
 
 def _check_people(folder: Path, records: Sequence[ImageRecord]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from metabin.images import SUFFIXES, UNREADABLE_SUFFIXES, is_image
 
-LITTER = ("thumbs.db", "ehthumbs.db", "desktop.ini")  # what file managers write
+LITTER = (".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini")  # what file managers write, in lower case
 PLAIN_SUFFIX = re.compile(r"\.[a-z0-9]{1,5}")  # others, say of names with a time in them, share one kind
 UNLISTED = "images (junk, or not listed for this data set)"
 NO_IMAGES = "(no images)"

@@ -1,7 +1,7 @@
 """What every reader needs: find the data set's folder, list its images, parse their names, say what is wrong.
 
 A reader describes what it wants once, as a `Wanted`, and then
-    root, layout = find_layout(directory, WANTED, detect)         # the folder itself or one level below it
+    root, layout = find_layout(directory, WANTED, detect)         # the folder itself or one below it
     names = image_files(root / "query")                           # sorted; hidden files and Thumbs.db left out
     matches = parse_names(names, PATTERN, root / "query", "0002_c1s1_000451_03.jpg")
     path = relative_path(root / "query", directory, names[0])     # what ImageRecord.path wants
@@ -17,9 +17,11 @@ import os
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-from metabin.data.datasets.left_out import describe, other_images
+from metabin.data.datasets.archive import RECORD
+from metabin.data.datasets.left_out import LITTER, describe, other_images
 from metabin.errors import DatasetError
 from metabin.images import SUFFIXES
 
@@ -27,7 +29,11 @@ NUM_SHOWN = 3  # wrong names in a message
 NUM_LISTED = 8  # entries of a folder in a message
 IMAGES = SUFFIXES  # of the user's own images
 RELEASED = (".jpg", ".jpeg", ".png", ".bmp")  # of published data sets
-ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar")
+ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".tbz2", ".txz", ".7z", ".rar")
+MAX_DEPTH = 5  # levels below a directory that are searched for the data set
+MAX_ENTRIES = 64  # a folder with more entries holds images and wraps no data set: it is not searched
+MAX_FOLDERS = 2_000  # folders of a level that are searched, in case the directory is something else
+DOWNLOAD = "python -m stages.download"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,30 +58,44 @@ class Naming:
 
 
 def find_layout(directory: Path, wanted: Wanted, detect: Callable[[Path], str | None]) -> tuple[Path, str]:
-    """The data set's folder and the name of its layout: `directory` itself, else the one folder below it that fits.
+    """Find the data set's folder and its layout: `directory` itself, else a folder up to `MAX_DEPTH` levels below.
+
+    The search goes level by level and ends at the first level that has the data set, because archives and
+    copies put folders around it (MSMT17_V2/MSMT17_V2 beside a __MACOSX).
 
     Args:
-        detect: Gives the layout's name for a folder that has it, None for any other folder. It may raise DatasetError
-            for a folder that is the data set's but damaged; below `directory` such a folder counts as one that fits.
+        detect: Returns the layout's name for a folder that has it, None for any other folder. It may raise
+            DatasetError for a folder that is the data set's but damaged: others are searched, it is not.
+
+    Returns:
+        The folder and the layout's name.
 
     Raises:
-        DatasetError: no such folder, a file (say, a zip) in its place, nothing that fits in it, or more than one.
+        DatasetError: no such folder, a file (say, a zip) in its place, no data set in it, a damaged one only, or
+            more than one at the same level.
     """
     _require_folder(directory, wanted)
     if (layout := detect(directory)) is not None:
         return directory, layout
-    found, damages = [], []
-    for name in subfolders(directory):
-        try:
-            if (layout := detect(directory / name)) is not None:
-                found.append((directory / name, layout))
-        except DatasetError as error:
-            damages.append(error)
-    if len(found) > 1:
-        both = ", ".join(f"{root.name} ({layout})" for root, layout in found)
-        raise DatasetError(f"{wanted.name}: {directory} holds more than one copy: {both}; name the one that you want")
-    if found:
-        return found[0]
+    level, damages = [directory / name for name in subfolders(directory)], []
+    for _ in range(MAX_DEPTH):
+        candidates, others = [], []
+        for folder in level:
+            try:
+                layout = detect(folder)
+            except DatasetError as error:
+                damages.append(error)
+                continue
+            if layout is None:
+                others.append(folder)
+            else:
+                candidates.append((folder, layout))
+        if len(candidates) > 1:
+            copies = ", ".join(f"{relative_path(root, directory)} ({layout})" for root, layout in candidates)
+            raise DatasetError(f"{wanted.name}: {directory} holds more than one copy: {copies}; keep only one there")
+        if candidates:
+            return candidates[0]
+        level = list(islice((inner for folder in others for inner in _wrapped_folders(folder)), MAX_FOLDERS))
     raise damages[0] if damages else missing(directory, wanted)
 
 
@@ -181,15 +201,50 @@ def has_folders(folder: Path, names: Collection[str]) -> bool:
     return all((folder / name).is_dir() for name in names)
 
 
+def is_empty(folder: Path) -> bool:
+    """Return whether a folder has no content: no file or link in it or below, but what file managers leave.
+
+    Raises:
+        DatasetError: the folder is missing or cannot be read.
+    """
+    with _scan(folder) as entries:
+        return all(
+            is_empty(Path(entry.path)) if entry.is_dir(follow_symlinks=False) else is_litter(entry.name)
+            for entry in entries
+        )
+
+
+def is_litter(name: str) -> bool:
+    """Return whether file managers leave files of this name: .DS_Store, ._image.jpg, Thumbs.db."""
+    return name.lower() in LITTER or name.startswith("._")
+
+
+def obstacles(directory: Path) -> list[str]:
+    """Return the names of what keeps `python -m stages.download` from fetching a data set into a folder, sorted.
+
+    Hidden files, checksums of earlier downloads and folders without content do not; links to folders do.
+    """
+    with _scan(directory) as scan:
+        return sorted(
+            entry.name
+            for entry in scan
+            if not (entry.name.startswith(".") or entry.name.endswith(RECORD) or is_litter(entry.name))
+            and not (entry.is_dir(follow_symlinks=False) and is_empty(Path(entry.path)))
+        )
+
+
 def missing(directory: Path, wanted: Wanted) -> DatasetError:
-    """The error for a folder in which nothing fits: what is in it, what was wanted and how to obtain that."""
+    """Return the error for a folder without the data set: what it holds, what was expected, how to get it."""
     with _scan(directory) as scan:
         entries = sorted(entry.name for entry in scan if not entry.name.startswith("."))
+    empty = {name for name in entries[:NUM_LISTED] if (directory / name).is_dir() and is_empty(directory / name)}
     packed = [name for name in entries if name.lower().endswith(ARCHIVES)]
     advice = f"unpack {shown(packed)} there" if packed else f"copy it there. {wanted.obtain}"
-    found = ", ".join(ascii(name) for name in entries[:NUM_LISTED]) or "nothing"
+    if not packed and DOWNLOAD in wanted.obtain and (names := obstacles(directory)):
+        advice += f". It downloads into a folder without files only: move {shown(names)} to another place first"
+    content = ", ".join(ascii(name) + " (empty)" * (name in empty) for name in entries[:NUM_LISTED]) or "nothing"
     more = f" and {len(entries) - NUM_LISTED} more" if len(entries) > NUM_LISTED else ""
-    return DatasetError(f"{wanted.name}: {directory} holds {found}{more}; wanted {wanted.contents}: {advice}")
+    return DatasetError(f"{wanted.name}: {directory} holds {content}{more}; wanted {wanted.contents}: {advice}")
 
 
 def _require_folder(directory: Path, wanted: Wanted) -> None:
@@ -199,6 +254,25 @@ def _require_folder(directory: Path, wanted: Wanted) -> None:
         raise DatasetError(f"{wanted.name}: {directory} is a file; wanted a folder with {wanted.contents}: unpack it")
     raise DatasetError(
         f"{wanted.name}: no folder {directory}; wanted one with {wanted.contents}: copy it there. {wanted.obtain}"
+    )
+
+
+def _wrapped_folders(folder: Path) -> list[Path]:
+    """Return the folders in a folder that may wrap a data set, sorted; none if it has over `MAX_ENTRIES`.
+
+    Reads no more entries than that, so that a folder with a million images costs no more than a small one.
+    """
+    try:
+        with _scan(folder) as scan:
+            entries = list(islice(scan, MAX_ENTRIES + 1))
+    except DatasetError:  # somebody else's folder (lost+found): the data set is not there
+        return []
+    if len(entries) > MAX_ENTRIES:
+        return []
+    return sorted(
+        folder / entry.name
+        for entry in entries
+        if not entry.name.startswith(".") and entry.name != "__MACOSX" and entry.is_dir()
     )
 
 

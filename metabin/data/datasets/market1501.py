@@ -1,6 +1,8 @@
 """Market-1501: 1,501 people seen by 6 cameras before a supermarket; boxes from a detector, so some show no person.
 
 Names: `0002_c1s1_000451_03.jpg` is person 2, camera 1. Person -1 is junk (a bad box of somebody), 0000 a distractor.
+24 files of the release end in `.jpg.jpg`: 6 of person 1488 in query; 13 of 1488, 3 of 0000 and 2 of -1 in
+bounding_box_test.
 Source: Zheng et al., Scalable Person Re-identification: A Benchmark, ICCV 2015.
 Licence: its readme says research only, no commercial use, do not distribute: push it to no public DVC remote.
 Obtain: no form; Market-1501-v15.09.15.zip (153 MB) from http://zheng-lab.cecs.anu.edu.au/Project/project_reid.html.
@@ -38,7 +40,8 @@ WANTED = Wanted(
     f"Get it with `python -m stages.download --domain {NAME}`, or from http://zheng-lab.cecs.anu.edu.au/Project/project_reid.html",
 )
 NAMING = Naming(
-    re.compile(r"(?P<pid>-1|[0-9]{4})_c(?P<camera>[1-6])s[0-9]_[0-9]{6}_[0-9]{2}(?i:\.jpg)"), "0002_c1s1_000451_03.jpg"
+    re.compile(r"(?P<pid>-1|[0-9]{4})_c(?P<camera>[1-6])s[0-9]_[0-9]{6}_[0-9]{2}(?i:(?:\.jpg){1,2})"),
+    "0002_c1s1_000451_03.jpg",
 )
 JUNK, DISTRACTOR = -1, 0
 

@@ -1,7 +1,7 @@
 """MSMT17: 4,101 people seen by 15 cameras on a campus, indoors and outdoors, over a month. V2 is V1 with faces blurred.
 
-Names: `0000_000_01_0303morning_0015_0.jpg` is person 0 of its part, camera 1; four lists tell the parts. The re-pack
-in the layout of Market-1501 has `0000_c14_0030.jpg`, with cameras of two digits.
+Names: `0000_001_01_0303morning_0008_0_ex.jpg` is person 0 of its part, camera 1; four lists tell the parts.
+Re-packs in the layout of Market-1501 have the same names, or `0000_c14_0030.jpg`, with cameras of two digits.
 Source: Wei et al., Person Transfer GAN to Bridge Domain Gap for Person Re-Identification, CVPR 2018.
 Licence: research only, under a signed agreement; no redistribution.
 Obtain: sign the agreement with the authors (http://www.pkuvmc.com). Results on V1 and on V2 are not comparable.
@@ -44,7 +44,10 @@ NAMING = Naming(
     "0000_000_01_0303morning_0015_0.jpg",
 )
 REPACK_NAMING = Naming(
-    re.compile(r"(?P<pid>[0-9]{4})_c(?P<camera>0?[1-9]|1[0-5])_[0-9]+(?i:\.jpg)"), "0000_c14_0030.jpg"
+    re.compile(
+        rf"(?P<pid>[0-9]{{4}})_(?:c|[0-9]{{3,}}_)(?P<camera>0?[1-9]|1[0-5])_(?:{TIME}_[0-9]+_)?[0-9]+(?:_ex)?(?i:\.jpe?g)"
+    ),
+    "0000_c14_0030.jpg",
 )
 LINE = re.compile(r"(?P<path>[^ \t]+)[ \t]+(?P<pid>[0-9]{1,4})")
 WANTED = Wanted(

@@ -1,6 +1,7 @@
 """RandPerson: 8,000 drawn people in 11 scenes with 19 cameras; the subset of 132,145 images that its paper trains on.
 
-Names: `000000_s00_c00_f000264.jpg` is person 0, scene 0, camera 0 of that scene, frame 264.
+Names: `000000_s00_c00_f000264.jpg` is person 0, scene 0, camera 0 of that scene, frame 264. The first release
+has camera and scene the other way round, `000000_c00_s00_f000264.jpg`.
 Source: Wang, Liao and Shao, Surpassing Real-World Source Training Data: Random 3D Characters for Generalizable Person
 Re-Identification, ACM Multimedia 2020.
 Licence: Apache-2.0 (the authors' repository). Nobody real is shown.
@@ -22,7 +23,12 @@ COUNTS: Mapping[str, tuple[int, int]] = {"all": (8_000, 132_145)}
 NUM_CAMS = (2, 2, 2, 2, 1, 1, 2, 1, 1, 1, 4)  # of each scene
 FIRST_CAMID = tuple(sum(NUM_CAMS[:scene]) for scene in range(len(NUM_CAMS)))
 NAMING = Naming(
-    re.compile(r"(?P<pid>[0-9]{6})_s(?P<scene>[0-9]{2})_c(?P<camera>[0-9]{2})_f[0-9]{6}(?i:\.jpg)"),
+    # ClonedPerson's names differ in the person alone, who is numbered from 700000.
+    re.compile(
+        r"(?P<pid>00[0-7][0-9]{3})(?=\w*_s(?P<scene>[0-9]{2}))(?=\w*_c(?P<camera>[0-9]{2}))"
+        r"(?:_[cs][0-9]{2}){2}_f[0-9]{6}(?i:\.jpg)",
+        re.ASCII,
+    ),
     "000000_s00_c00_f000264.jpg",
 )
 ARCHIVE = Archive(

@@ -54,7 +54,7 @@ def read(directory: Path) -> tuple[ImageRecord, ...]:
     found = [
         (int(version["environment"]), int(version["version"]), path, match)
         for version in _versions(root)
-        for path, match in read_folder(root / version.string / "images", directory, NAMING)
+        for path, match in read_folder(_images(root / version.string), directory, NAMING)
     ]
     cameras = sorted({(environment, int(match["camera"])) for environment, _, _, match in found})
     camids = {camera: camid for camid, camera in enumerate(cameras)}
@@ -69,9 +69,16 @@ def read(directory: Path) -> tuple[ImageRecord, ...]:
 
 def _detect(folder: Path) -> str | None:
     names = [version.string for version in _versions(folder)]
-    if lacking := [name for name in names if not (folder / name / "images").is_dir()]:
+    lacking = [name for name in names if not _images(folder / name).is_dir()]
+    if lacking and (len(lacking) < len(names) or not all(subfolders(folder / name) for name in lacking)):
         raise DatasetError(f"UnrealPerson: {', '.join(lacking)} of {folder} have no folder images; unpack them again")
-    return "official" if names else None
+    return None if lacking or not names else "official"
+
+
+def _images(version: Path) -> Path:
+    """Return the folder of a version's images: unreal_v1.1/images, or unreal_v1.1/unreal_v1.1/images."""
+    nested = version / version.name / "images"
+    return nested if nested.is_dir() else version / "images"
 
 
 def _versions(folder: Path) -> list[re.Match[str]]:

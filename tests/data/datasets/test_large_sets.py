@@ -124,7 +124,7 @@ def test_msmt17_re_packed_keeps_cameras_of_two_digits(tmp_path):
 def test_two_versions_of_msmt17_are_not_mixed(tmp_path):
     large_sets.msmt17(tmp_path / "MSMT17_V1", "V1")
     large_sets.msmt17(tmp_path / "MSMT17_V2", "V2")
-    with pytest.raises(DatasetError, match=r"more than one copy: MSMT17_V1 \(V1\), MSMT17_V2 \(V2\); name the one"):
+    with pytest.raises(DatasetError, match=r"more than one copy: MSMT17_V1 \(V1\), MSMT17_V2 \(V2\); keep only"):
         msmt17.read(tmp_path)
     (tmp_path / "MSMT17_V2" / "mask_test_v2").rename(tmp_path / "MSMT17_V1" / "mask_test_v2")
     with pytest.raises(DatasetError, match="holds V1 and V2 at once; take all but one away"):

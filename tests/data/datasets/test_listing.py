@@ -31,7 +31,7 @@ def test_an_empty_folder_and_one_of_something_else_say_what_was_found(tmp_path, 
         reader.find_root(tmp_path)
     for index in range(10):
         (tmp_path / f"holiday_{index}").mkdir()
-    with pytest.raises(DatasetError, match="holds 'holiday_0', .*'holiday_7' and 2 more; wanted "):
+    with pytest.raises(DatasetError, match=r"holds 'holiday_0' \(empty\), .*'holiday_7' \(empty\) and 2 more; wanted "):
         reader.find_root(tmp_path)
 
 
@@ -49,7 +49,7 @@ COPIES = {
 def test_two_copies_side_by_side_are_not_chosen_between(tmp_path, reader):
     COPIES[reader](tmp_path / "copy")
     COPIES[reader](tmp_path / "original")
-    with pytest.raises(DatasetError, match=r"more than one copy: .* \(.*\), .* \(.*\); name the one that you want"):
+    with pytest.raises(DatasetError, match=r"more than one copy: copy \(.*\), original \(.*\); keep only one there"):
         reader.find_root(tmp_path)
 
 
@@ -68,7 +68,7 @@ def test_a_half_copied_folder_says_what_it_lacks(tmp_path, reader):
     for folder in ("bounding_box_train", "bounding_box_test"):
         for path in (root / folder).iterdir():
             path.unlink()
-    with pytest.raises(DatasetError, match="bounding_box_test of .*set have no images; copy the data set again"):
+    with pytest.raises(DatasetError, match="bounding_box_test of .*set have no images; remove .*set and copy"):
         reader.read(root, **arguments)
 
 

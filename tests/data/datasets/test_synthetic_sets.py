@@ -78,7 +78,7 @@ def test_unrealperson_keeps_people_of_two_versions_and_cameras_of_two_environmen
 
 def test_personx_joins_its_backgrounds_and_drops_person_zero(tmp_path):
     root = small_sets.personx(tmp_path / "PersonX_v1")
-    assert personx.find_root(root) == (root, "backgrounds")
+    assert personx.find_root(root) == (root, "backgrounds-2")
     assert rows(personx.read(root)) == [
         ("1/bounding_box_test/0003_c1s1_02.jpg", 3, 0, "gallery"),
         ("1/bounding_box_test/0003_c1s1_03.JPG", 3, 0, "gallery"),
@@ -93,7 +93,7 @@ def test_personx_joins_its_backgrounds_and_drops_person_zero(tmp_path):
 
 def test_personx_is_also_read_without_folders_of_backgrounds(tmp_path):
     root = small_sets.personx(tmp_path / "personx", ["."])
-    assert personx.find_root(tmp_path) == (root, "flat")
+    assert personx.find_root(tmp_path) == (root, "flat-1")
     assert rows(personx.read(tmp_path))[-1] == ("personx/query/0003_c1s1_01.jpg", 3, 0, "query")
 
 
