@@ -47,6 +47,7 @@ def gather(config: Config) -> ReportInputs:
         methods=methods,
         bases={name: changes["method"] for name, changes in config.variants.items()},
         image_root=layout.ROOT,
+        image_folders=tuple(roots.values()),
         scores=scores,
         queries=records.of_folds(protocol.domains, "queries"),
         explained=records.of_explained(protocol.domains),

@@ -52,6 +52,7 @@ class ReportInputs:
         clean: as `scores`, of the domains with near-duplicates, without these; may be empty.
         samples: {domain: paths of a few images}.
         image_root: what the paths of `ranked`, `leaks` and `samples` are relative to.
+        image_folders: of local data sets, which may lie outside of image_root.
         provenance: nested parameters, digests, versions, commit.
 
     Raises:
@@ -64,6 +65,7 @@ class ReportInputs:
     methods: tuple[str, ...]
     scores: pd.DataFrame
     image_root: Path
+    image_folders: tuple[Path, ...] = ()
     bases: Mapping[str, str] = field(default_factory=dict)
     queries: pd.DataFrame = field(default_factory=pd.DataFrame)
     candidates: pd.DataFrame = field(default_factory=pd.DataFrame)

@@ -92,7 +92,7 @@ def write_report(inputs: ReportInputs, directory: Path) -> None:
     Raises:
         DatasetError: an image of `ranked`, `leaks` or `samples` is missing.
     """
-    thumbnails = Thumbnails(inputs.image_root)
+    thumbnails = Thumbnails(inputs.image_root, inputs.image_folders)
     strips = _sample_strips(inputs, thumbnails)
     drawn = figures.draw_figures(inputs)
     page = render_page(inputs, drawn, thumbnails)

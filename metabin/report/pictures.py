@@ -2,12 +2,13 @@
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
 from metabin.errors import DatasetError
+from metabin.files import resolve_local
 from metabin.images import read_image
 
 HEIGHT = 128  # pixels; shown at half of that or less, so still sharp on a dense screen
@@ -17,36 +18,41 @@ GAP = 2
 
 
 class Thumbnails:
-    """Small copies of the images under a folder, each read once.
+    """Small copies of images, each read once.
+
+    Args:
+        root: what relative paths are relative to.
+        folders: of local data sets, as params.yaml names them; they may be absolute, or begin with "..".
 
     Raises (on use):
-        ValueError: a path leaves the folder.
+        ValueError: a path leads out of the root and of the folders.
         DatasetError: there is no such image.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, folders: Collection[Path] = ()) -> None:
         self._root = root
+        self._folders = [PurePosixPath(folder.as_posix()) for folder in folders]
         self._uris: dict[str, str] = {}
 
-    def uri(self, relative: str) -> str:
+    def uri(self, path: str) -> str:
         """The image as a `data:image/webp` URI."""
-        if relative not in self._uris:
+        if path not in self._uris:
             buffer = io.BytesIO()
-            self.image(relative).save(buffer, format="WEBP", quality=WEBP_QUALITY, method=4)
-            self._uris[relative] = data_uri(buffer.getvalue(), "webp")
-        return self._uris[relative]
+            self.image(path).save(buffer, format="WEBP", quality=WEBP_QUALITY, method=4)
+            self._uris[path] = data_uri(buffer.getvalue(), "webp")
+        return self._uris[path]
 
-    def image(self, relative: str) -> Image.Image:
+    def image(self, path: str) -> Image.Image:
         """The image in RGB, no larger than HEIGHT by MAX_WIDTH."""
-        parts = PurePosixPath(relative)
-        if parts.is_absolute() or ".." in parts.parts:
-            raise ValueError(f"image path {relative!r} must be relative to the image folder and stay inside it")
-        path = self._root / relative
-        if not path.is_file():
-            raise DatasetError(
-                f"no image {relative!r} under {self._root}; the report shows it: fetch the data again or set image_root"
-            )
-        image = read_image(path)
+        image_path = PurePosixPath(path)
+        folder = next((folder for folder in self._folders if image_path.is_relative_to(folder)), PurePosixPath())
+        inner = image_path.relative_to(folder) if image_path.is_relative_to(folder) else image_path
+        if inner.is_absolute() or ".." in inner.parts:
+            raise ValueError(f"image path {path!r} leads out of the project and of the folders of local data sets")
+        file = resolve_local(self._root / path)
+        if not file.is_file():
+            raise DatasetError(f"{file}, which the report shows, is not there; put it back, or run `dvc repro` again")
+        image = read_image(file)
         image.thumbnail((MAX_WIDTH, HEIGHT))
         return image
 

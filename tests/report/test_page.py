@@ -196,10 +196,19 @@ def test_a_missing_image_is_named(make_inputs: Make, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("path", ["../secret.jpg", "/etc/hostname"])
-def test_an_image_outside_the_folder_is_refused(tmp_path: Path, path: str) -> None:
-    with pytest.raises(ValueError, match="inside it"):
-        Thumbnails(tmp_path).uri(path)
+@pytest.mark.parametrize("path", ["../secret.jpg", "/etc/hostname", "../data/../secret.jpg"])
+def test_an_image_outside_of_the_project_and_of_local_data_is_refused(tmp_path: Path, path: str) -> None:
+    with pytest.raises(ValueError, match="leads out of the project"):
+        Thumbnails(tmp_path, [Path("../data"), Path("/data")]).uri(path)
+
+
+def test_images_of_a_local_data_set_may_lie_anywhere(tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "data").mkdir()
+    Image.new("RGB", (4, 8), "red").save(tmp_path / "data/a.png")
+    for folder in (Path("../data"), tmp_path / "data"):
+        image = Thumbnails(tmp_path / "project", [folder]).image(f"{folder.as_posix()}/a.png")
+        assert image.getpixel((0, 0)) == (255, 0, 0)
 
 
 def test_two_names_that_give_the_same_file_are_refused(make_inputs: Make, tmp_path: Path) -> None:

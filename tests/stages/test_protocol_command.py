@@ -36,7 +36,16 @@ def test_a_protocol_is_set_and_nothing_else_moves(call, root, name):
     for key, value in wanted.items():
         section, _, own = key.partition(".")
         before[section][own] = value
+    drawn = name == "embedded"
+    before["data"]["local"] = [] if drawn else sorted({*before["data"]["local"], *domains(wanted)})
     assert YAML(typ="safe").load(Path("params.yaml")) == before
+
+
+def domains(params):
+    """The data sets of a protocol without a drawn site, read from its file."""
+    groups, sources_of = params["protocol.groups"], params.get("protocol.sources_of", {})
+    for name in (*params["protocol.domains"], *params["protocol.sources"]):
+        yield from (*groups.get(name, [name]), *sources_of.get(name, []))
 
 
 def test_comments_and_the_default_stay_to_the_last_byte(call, root, tmp_path):
