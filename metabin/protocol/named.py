@@ -16,7 +16,7 @@ from ruamel.yaml.error import YAMLError
 
 from metabin.config.sections import Name, Section, Whole
 from metabin.errors import ConfigError
-from metabin.protocol.folds import describe, leave_one_out
+from metabin.protocol.folds import datasets, describe, leave_one_out
 from metabin.types import DomainSplit, Fold
 
 NUM_TRAIN_IDS = "partition.num_train_ids"
@@ -44,8 +44,7 @@ class NamedProtocol(Section):
     @property
     def folds(self) -> tuple[Fold, ...]:
         """Who trains and who is tested."""
-        keys = ("domains", "sources", "groups", "sources_of")
-        return leave_one_out(*(self.params_for([])[f"protocol.{key}"] for key in keys))
+        return folds_of(self.params_for([]))
 
     def params_for(self, targets: Sequence[str]) -> dict[str, Any]:
         """What goes into params.yaml, by dotted key; where there are `targets`, these alone are held out.
@@ -98,6 +97,31 @@ class NamedProtocol(Section):
             if wanted and counts != wanted:
                 found.append(text.format(split.name, *counts, *wanted))
         return found
+
+
+def folds_of(params: Mapping[str, Any]) -> tuple[Fold, ...]:
+    """The folds of parameters by dotted key, as `NamedProtocol.params_for` gives them."""
+    return leave_one_out(*(params[f"protocol.{key}"] for key in ("domains", "sources", "groups", "sources_of")))
+
+
+def unused_names(values: Any, params: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The names in the section `data` of params.yaml that a protocol does not use, which the configuration refuses.
+
+    Args:
+        values: of params.yaml. params: of `NamedProtocol.params_for`.
+    Returns: by dotted key, those in data.splits that are no target, and those in data.accept_unfit that are no data
+        set of the folds; no key where there is none.
+    """
+    folds = folds_of(params)
+    used = {"splits": [name for fold in folds for name in fold.targets], "accept_unfit": datasets(folds)}
+    data = values.get("data") if isinstance(values, Mapping) else None
+    lists = {key: data.get(key) for key in used} if isinstance(data, Mapping) else {}
+    unused = {
+        f"data.{key}": [name for name in names if isinstance(name, str) and name not in used[key]]
+        for key, names in lists.items()
+        if isinstance(names, (list, dict))  # values of another kind are refused with the whole file
+    }
+    return {key: names for key, names in unused.items() if names}
 
 
 def load_protocols(folder: Path) -> dict[str, NamedProtocol]:
