@@ -58,15 +58,15 @@ def score(
 
         CMC@k = [r_1 <= k],   AP = (1/m) sum_j j / r_j,   INP = m / r_m
 
-    Queries without a match are left out of the means; without any query that has one, or without any query or gallery
-    image at all, every mean is NaN and `num_query` is 0.
+    Queries without a match are left out of the means. Where no query has one, or there is no query or no gallery
+    image, every mean is NaN and `num_query` is 0.
 
     Args:
-        distance: (Q, G). query_pid, query_camid: (Q,). gallery_pid, gallery_camid: (G,). An id is a whole number or
-            text, of the same kind in query and gallery. ranks: the k, whole numbers >= 1.
+        distance: (Q, G). query_pid, query_camid: (Q,). gallery_pid, gallery_camid: (G,). An id is a whole number
+            or text, of the same kind in query and gallery. ranks: the k, whole numbers >= 1.
     Raises:
-        ValueError: shapes that do not fit, ids of another or of mixed kinds, a rank below 1, or a distance that is
-            not a number.
+        ValueError: shapes that do not fit, ids of another kind or of both kinds, a rank below 1, or a distance that
+            is not a number.
     Source: Zheng et al. 2015; mINP: Ye et al. 2021.
     """
     if wrong := [rank for rank in ranks if int(rank) != rank or rank < 1]:
@@ -84,7 +84,7 @@ def score_blocks(
     gallery_camid: np.ndarray,
     ranks: Sequence[int] = (1, 5, 10),
 ) -> RetrievalScores:
-    """`score`, with the rows of the distance matrix some queries at a time, (B, G); arguments are not checked."""
+    """`score`, with the rows of the distance matrix some queries at a time, (B, G), and without its checks."""
     first, precision, inverse_penalty = [], {}, []
     for query, found in enumerate(ranks_of_matches(blocks, query_pid, gallery_pid, query_camid, gallery_camid)):
         if found.size:

@@ -60,6 +60,8 @@ def take(config: Config, name: str, folder: Path) -> Image.Image:
             f"{name} in {copy.images} is not what it should be: {'; '.join(found.problems)}. Copy it again, or add it "
             "to data.accept_unfit to use it as it is"
         )
+    if found.untestable:
+        raise DatasetError(f"{name} in {copy.images}: {found.untestable}")
     copies.save_copy(folder, copy, found)
     return identity_sheet(copy.records, copy.images)
 

@@ -32,7 +32,7 @@ def main() -> None:
             fit = False
             continue
         print(report(copy, found))
-        fit = fit and not found.problems
+        fit = fit and found.fit
     sys.exit(0 if fit else 1)
 
 
@@ -46,16 +46,17 @@ def examine(config: Config, name: str) -> tuple[Copy, Examination]:
         raise DatasetError(f"{name} is a site of the embedded benchmark, which is drawn; there is nothing to examine")
     copy = copies.find_copy(name, folder, acknowledged=acknowledged)
     with cli.progress(f"read {name}", len(copy.records), "image") as advance:
-        return copy, doctor.examine(name, copy.images, copy.records, copy.wanted, advance)
+        is_target = config.protocol.holds_out(name) and name not in config.data.splits
+        return copy, doctor.examine(name, copy.images, copy.records, copy.wanted, advance, is_target=is_target)
 
 
 def report(copy: Copy, found: Examination) -> str:
     """What was found, for a terminal."""
-    lines = [f"{found.name} in {copy.images}: {'FAILS' if found.problems else 'good'}", f"  layout   {copy.layout}"]
+    lines = [f"{found.name} in {copy.images}: {'good' if found.fit else 'FAILS'}", f"  layout   {copy.layout}"]
     for part, counts in found.counts.items():
         more = f", {counts.distractors:,} of them distractors" if counts.distractors else ""
         lines.append(f"  {part:<8} {counts.ids:,} identities, {counts.images:,} images, {counts.cameras} cameras{more}")
-    lines += [f"  problem: {problem}" for problem in found.problems]
+    lines += [f"  problem: {problem}" for problem in (*found.problems, found.untestable) if problem]
     lines += [f"  remark: {remark}" for remark in found.remarks]
     return "\n".join([*lines, f"  fingerprint {found.fingerprint}"])
 

@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def write(params: Mapping[str, object]) -> Mapping[str, Sequence[str]]:
-    """Set keys of params.yaml, keeping its comments; remove and return the names of data that these leave unused.
+    """Set keys of params.yaml, keeping its comments; remove and return the names in data that become unused.
 
     Raises:
         ConfigError: the file is not valid, or would not be.

@@ -2,7 +2,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -126,6 +126,7 @@ NAMES = st.sampled_from("abcd")
 LISTS = st.lists(NAMES, min_size=1, max_size=3)
 
 
+@settings(deadline=None)
 @given(
     st.lists(NAMES, min_size=1, max_size=3, unique=True),
     st.lists(NAMES, max_size=2, unique=True),

@@ -85,8 +85,8 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _data_is_used(self) -> Config:
-        used = {"splits": (self.protocol.targets, "target"), "accept_unfit": (self.protocol.datasets, "data set")}
-        for key, (known, what) in used.items():
+        targets, datasets = self.protocol.targets, self.protocol.datasets
+        for key, known, what in (("splits", targets, "target"), ("accept_unfit", datasets, "data set")):
             if unknown := [name for name in getattr(self.data, key) if name not in known]:
                 raise ValueError(
                     f"data.{key} names {', '.join(unknown)}, which is no {what} of the protocol; "

@@ -15,10 +15,13 @@ from metabin.files import write_text
 
 
 def set_values(path: Path, changes: Mapping[str, Any]) -> None:
-    """Set values of a parameter file by dotted key, as "protocol.domains"; lists and maps are written on one line.
+    """Set values of a parameter file by dotted key, as "protocol.domains".
+
+    Lists and maps are written on one line.
 
     Raises:
-        ConfigError: the file cannot be read, or the parameters are not valid with the changes; it then stays as it is.
+        ConfigError: the file cannot be read, or the parameters are not valid with the changes. The file then
+            stays as it is.
     """
     yaml = YAML()
     yaml.width = 200

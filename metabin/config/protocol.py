@@ -27,7 +27,8 @@ class Protocol(Section):
 
     @model_validator(mode="after")
     def _without_repeats(self) -> Protocol:
-        lists = {key: getattr(self, key) for key in ("domains", "sources", "baselines", "meta_learned", "seeds")}
+        keys = ("domains", "sources", "baselines", "meta_learned", "seeds")
+        lists = {key: getattr(self, key) for key in keys}
         for key in ("groups", "sources_of"):
             lists |= {f"{key}.{name}": names for name, names in getattr(self, key).items()}
         for key, values in lists.items():
@@ -61,10 +62,11 @@ class Protocol(Section):
                 raise ValueError(f"sources_of trains {name} on {', '.join(both)}, which it is tested on")
         if self.num_sources < 1:
             raise ValueError(f"domains is {self.domains}: with that one held out, nothing is left to train on")
-        folds = [Fold(name, self.sources_for(name), self.members(name)) for name in self.domains]  # or a ValueError
+        # A fold raises a ValueError where a data set is both source and target.
+        folds = [Fold(name, self.sources_for(name), self.members(name)) for name in self.domains]
         for fold in folds:
-            if repeated := _repeated(fold.sources):
-                raise ValueError(f"fold {fold.name!r}: {repeated} train twice; name each source in one group only")
+            if twice := _repeated(fold.sources):
+                raise ValueError(f"fold {fold.name!r}: {twice} train twice; name each source in one group only")
         return self
 
     def members(self, domain: str) -> tuple[str, ...]:
@@ -72,7 +74,7 @@ class Protocol(Section):
         return tuple(self.groups.get(domain, [domain]))
 
     def sources_for(self, domain: str) -> tuple[str, ...]:
-        """The data sets that train while a domain is held out, as in `metabin.protocol.folds.leave_one_out`."""
+        """The data sets that train while a domain is held out, as `protocol.folds.leave_one_out` has it."""
         if domain in self.sources_of:
             return tuple(self.sources_of[domain])
         others = (member for name in self.domains if name != domain for member in self.members(name))

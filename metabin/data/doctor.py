@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from metabin.data.scorable import check_data_set
 from metabin.types import ImageRecord
 
 NUM_SHOWN = 3  # files named in a problem
@@ -29,8 +30,9 @@ class Counts:
 class Examination:
     """What was found in a data set's folder.
 
-    `problems` make it unfit: counts that differ from the published ones, images that cannot be read. `remarks` do not:
-    files with equal content. `fingerprint` is the one of `fingerprint()`.
+    `problems` make it unfit: counts that differ from the published ones, images that cannot be read. `remarks` do
+    not: files with equal content, single queries that cannot be scored. `fingerprint` is the one of `fingerprint()`.
+    `untestable` says why no query can be scored, "" if one can; such a data set cannot be accepted as it is.
     """
 
     name: str
@@ -38,6 +40,12 @@ class Examination:
     problems: tuple[str, ...]
     remarks: tuple[str, ...]
     fingerprint: str
+    untestable: str = ""
+
+    @property
+    def fit(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems and not self.untestable
 
 
 def examine(
@@ -46,6 +54,8 @@ def examine(
     records: Sequence[ImageRecord],
     wanted: Mapping[str, tuple[int, int]],
     on_image: Callable[[int], None] | None = None,
+    *,
+    is_target: bool | None = None,
 ) -> Examination:
     """Read every image of a data set once and compare what is there with what should be.
 
@@ -54,6 +64,8 @@ def examine(
         wanted: part -> (identities, images); no check of a part that is not there. The images of "gallery" count
             distractors, those of "all" do not.
         on_image: told after every image, for progress.
+        is_target: whether the data set is held out, or only trains; None: not known. See
+            `scorable.check_data_set`.
     """
     unreadable: list[str] = []
     by_content: dict[str, list[str]] = {}
@@ -70,7 +82,9 @@ def examine(
     counts = count(records)
     twice = [" = ".join(paths) for paths in by_content.values() if len(paths) > 1]
     problems = [*_differences(counts, wanted), *_several(unreadable, "cannot be read")]
-    return Examination(name, counts, tuple(problems), tuple(_several(twice, "have equal content")), digest.hexdigest())
+    untestable, remark = check_data_set(records, is_target=is_target)
+    remarks = [*_several(twice, "have equal content"), *filter(None, [remark])]
+    return Examination(name, counts, tuple(problems), tuple(remarks), digest.hexdigest(), untestable)
 
 
 def fingerprint(directory: Path, records: Sequence[ImageRecord]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from metabin.data.scorable import target_test
 from metabin.errors import DatasetError
 from metabin.types import Domain, DomainSplit, Fold, ImageRecord
 
@@ -51,11 +52,8 @@ def split_target(name: str, records: Sequence[ImageRecord], trials: Sequence[Tri
     """
     if trials:
         return DomainSplit(name, trials=tuple((tuple(query), tuple(gallery)) for query, gallery in trials))
-    official = _official(name, records)
-    if official.query:
-        return DomainSplit(name, query=official.query, gallery=official.gallery)
-    people = tuple(record for record in records if not record.distractor)
-    return DomainSplit(name, query=people, gallery=tuple(records))
+    query, gallery = target_test(records)
+    return DomainSplit(name, query=query, gallery=gallery)
 
 
 def _official(name: str, records: Sequence[ImageRecord]) -> DomainSplit:

@@ -101,16 +101,17 @@ class NamedProtocol(Section):
 
 def folds_of(params: Mapping[str, Any]) -> tuple[Fold, ...]:
     """The folds of parameters by dotted key, as `NamedProtocol.params_for` gives them."""
-    return leave_one_out(*(params[f"protocol.{key}"] for key in ("domains", "sources", "groups", "sources_of")))
+    keys = ("domains", "sources", "groups", "sources_of")
+    return leave_one_out(*(params[f"protocol.{key}"] for key in keys))
 
 
 def unused_names(values: Any, params: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The names in the section `data` of params.yaml that a protocol does not use, which the configuration refuses.
+    """The names in the section `data` of params.yaml that a protocol does not use, and the configuration refuses.
 
     Args:
         values: of params.yaml. params: of `NamedProtocol.params_for`.
-    Returns: by dotted key, those in data.splits that are no target, and those in data.accept_unfit that are no data
-        set of the folds; no key where there is none.
+    Returns: by dotted key, those in data.splits that are no target, and those in data.accept_unfit that are no
+        data set of the folds; no key where there is none.
     """
     folds = folds_of(params)
     used = {"splits": [name for fold in folds for name in fold.targets], "accept_unfit": datasets(folds)}
