@@ -18,7 +18,7 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
 
     from metabin.config import load_config
-    from metabin.data import catalogue, duplicates, leaks, partition, scorable, store
+    from metabin.data import catalogue, duplicates, leaks, meta_domains, partition, scorable, store
     from metabin.protocol import named
     from metabin.protocol.folds import datasets, leave_one_out
 
@@ -28,6 +28,7 @@ def main() -> None:
     folders = layout.raw_folders(protocol)
     domains = {name: catalogue.read(name, folders[name]) for name in datasets(folds)}
     splits = {fold: split(fold, domains, config) for fold in folds}  # before any image is decoded: errors cost nothing
+    meta_domains.check_folds(splits, config)  # decides no output: section meta is no parameter of this stage
     for remark in scorable.check_folds(splits):
         print(f"remark: {remark}")
     protocols = named.load_protocols(layout.PROTOCOLS)

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from metabin.errors import ConfigError
 
 BASELINES = ("bn", "in", "half", "dualnorm", "bin_fixed", "bin_shared", "bin_joint")
-META_LEARNED = ("metabin", "metabin_shared", "mldg", "bin_target")
+EPISODIC = ("metabin", "metabin_shared", "mldg")  # those with a meta step over source domains
+META_LEARNED = (*EPISODIC, "bin_target")
 METABIN = "metabin"
 
 # By backbone: how many times smaller than the image its last map is, and the torchvision weights that fit it.
@@ -186,6 +187,13 @@ class Meta(Section):
             ConfigError: none would be left for meta-test.
         """
         count = (num_domains + 1) // 2 if self.num_meta_train == "auto" else int(self.num_meta_train)
+        if count >= num_domains and self.domains == "cameras":
+            fewer = f"at most {num_domains - 1}, or " if num_domains > 1 else ""
+            raise ConfigError(
+                f"meta.num_meta_train is {self.num_meta_train}, but the training images are of {num_domains} "
+                f"cameras, the domains of meta.domains = cameras, and one must stay for meta-test; use {fewer}auto "
+                "with at least 2 cameras, add a source, or set meta.domains to datasets"
+            )
         if count >= num_domains:
             raise ConfigError(
                 f"meta.num_meta_train is {self.num_meta_train}, but there are {num_domains} source domains and one "
