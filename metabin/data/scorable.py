@@ -17,15 +17,15 @@ from metabin.types import DomainSplit, Fold, ImageRecord
 
 Test = tuple[tuple[ImageRecord, ...], tuple[ImageRecord, ...]]  # query and gallery
 MATCH = "a gallery image of the same person under another camera"
-QUERIES = "add images of people who are searched for"
-NO_GALLERY = "mark images of the same people under other cameras as gallery"
-SAME_PIDS = "give a person the same pid in query and gallery"
+NO_QUERY = "Add images of people who are not distractors."
+NO_GALLERY = "Mark images of the same people under other cameras as gallery."
+SAME_PIDS = "Give a person the same pid in query and gallery."
 CAMIDS = (
-    "give each image its camera as camid, or leave the column camid out of the CSV file: every image then has "
-    "a camera of its own"
+    "Give each image its camera as camid, or leave the column camid out of the CSV file: every image then has "
+    "a camera of its own."
 )
 WITHOUT_TEST = (
-    "set partition.num_train_ids to all: every image of a source then trains, and no source has a test of its own"
+    "Or set partition.num_train_ids to all: every image of a source then trains, and no source has its own test."
 )
 
 
@@ -60,12 +60,12 @@ class Matches:
             return ""
         several = self.num_query > 1
         none = f"none of the {self.num_query:,} queries has a" if several else "the only query has no"
-        return f"{none} match, {MATCH}: {self._reason}"
+        return f"{none} match ({MATCH}): {self._reason}"
 
     @property
     def problem(self) -> str:
         """Why nothing of the test can be scored, and what to do; "" if a query has a match."""
-        return f"{self.fault}; {self._advice}" if self.fault else ""
+        return f"{self.fault}. {self._advice}" if self.fault else ""
 
     @property
     def remark(self) -> str:
@@ -73,27 +73,25 @@ class Matches:
         if not 0 < self.num_unmatched < self.num_query:
             return ""
         some = f"{self.num_unmatched:,} of the {self.num_query:,} queries"
-        return f"{some} cannot be scored, for lack of a match, {MATCH}: {self._reason}"
+        return f"{some} cannot be scored, for lack of a match ({MATCH}): {self._reason}"
 
     @property
     def _reason(self) -> str:
         if not self.num_gallery:
             return "there is no gallery image"
+        one_camera = f", as all images are of camera {min(self.camids)}" if len(self.camids) == 1 else ""
         reasons = [
-            (self.num_same_camera, "the gallery shows the person under the query's camera only"),
-            (self.num_absent, "the gallery does not show the person"),
+            (self.num_absent, "no image of the person in the gallery"),
+            (self.num_same_camera, f"the person in the gallery under the same camera only{one_camera}"),
         ]
-        counted = [f"for {count:,} {reason}" for count, reason in reasons if count]
-        if self.num_same_camera and len(self.camids) == 1:
-            counted.append(f"all images are of camera {min(self.camids)}")
-        return ", ".join(counted)
+        return "; ".join(f"{count:,} {'has' if count == 1 else 'have'} {text}" for count, text in reasons if count)
 
     @property
     def _advice(self) -> str:
         if not self.num_query or not self.num_gallery:
-            return NO_GALLERY if self.num_query else QUERIES
+            return NO_GALLERY if self.num_query else NO_QUERY
         remedies = [(self.num_absent, SAME_PIDS), (self.num_same_camera, CAMIDS)]
-        return ", and ".join(remedy for count, remedy in remedies if count)
+        return " ".join(remedy for count, remedy in remedies if count)
 
 
 def has_match(
@@ -183,7 +181,7 @@ def _check_split(split: DomainSplit, *, is_target: bool) -> tuple[str, str]:
     for index, matches in enumerate(counts):
         if matches.problem:
             which = f", split {index + 1} of {len(counts)}" if split.trials else ""
-            return f"{label}{which}: {matches.problem}{'' if is_target else f'; or {WITHOUT_TEST}'}", ""
+            return f"{label}{which}: {matches.problem}{'' if is_target else f' {WITHOUT_TEST}'}", ""
     remark = _total(counts).remark
     return "", f"{label}{', all splits' if split.trials else ''}: {remark}" if remark else ""
 

@@ -81,7 +81,7 @@ def test_many_problems_are_named_by_the_first_three(folder):
 def test_what_cannot_be_tested_is_not_fit_as_a_target_and_a_remark_as_a_source(folder):
     one = tuple(replace(record, camid=0) for record in RECORDS)
     found = examine("x", folder, one, WANTED)
-    assert found.untestable.startswith("it cannot be tested: the only query has no match, a gallery image")
+    assert found.untestable.startswith("it cannot be tested: the only query has no match (a gallery image")
     assert (found.fit, found.problems) == (False, ())
     source = examine("x", folder, one, WANTED, is_target=False)
     assert (source.fit, source.untestable) == (True, "")

@@ -13,7 +13,7 @@ from metabin.metrics import score
 from metabin.types import DomainSplit, Fold, ImageRecord
 
 IMAGES = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), max_size=8)  # (pid, camid)
-SAME_CAMERA = "the gallery shows the person under the query's camera only"
+SAME_CAMERA = "the person in the gallery under the same camera only"
 
 
 def images(pairs, part="", name="x"):
@@ -51,24 +51,24 @@ ONE_CAMERA = [(pid, 0) for pid in range(12) for _ in range(3)]
 REFUSED = {
     "one camera": (
         ONE_CAMERA, ONE_CAMERA,
-        rf"none of the 36 queries has a match, .*: for 36 {SAME_CAMERA}, all images are of camera 0; give each "
-        "image its camera as camid, or leave the column camid out",
+        rf"none of the 36 queries has a match \(.*\): 36 have {SAME_CAMERA}, as all images are of camera 0\. Give "
+        "each image its camera as camid, or leave the column camid out",
     ),
     "query and gallery under the same camera": (
-        [(1, 0), (2, 1)], [(1, 0), (2, 1)], rf"none of the 2 queries .*: for 2 {SAME_CAMERA}; give each",
+        [(1, 0), (2, 1)], [(1, 0), (2, 1)], rf"none of the 2 queries .*: 2 have {SAME_CAMERA}\. Give each",
     ),
     "people of the query not in the gallery": (
         [(1, 0), (2, 0), (3, 1)], [(4, 1), (5, 2)],
-        r"none of the 3 queries .*: for 3 the gallery does not show the person; give a person the same pid",
+        r"none of the 3 queries .*: 3 have no image of the person in the gallery\. Give a person the same pid",
     ),
     "both": (
-        [(1, 0), (2, 0)], [(1, 0)],
-        rf"none .*: for 1 {SAME_CAMERA}, for 1 the gallery does not show.*; give a person .*, and give each image",
+        [(1, 0), (2, 0), (3, 0)], [(1, 0), (3, 0), (3, 0)],
+        rf"none .*: 1 has no image of the person in the gallery; 2 have {SAME_CAMERA}, .*\. Give a .*\. Give each",
     ),
     "queries only": (
-        [(1, 0), (1, 1)], [], "none of the 2 queries .*: there is no gallery image; mark images of the same people",
+        [(1, 0), (1, 1)], [], r"none of the 2 queries .*: there is no gallery image\. Mark images of the same people",
     ),
-    "distractors only": ([], [(0, 0)], "there is no query: every image is a distractor"),
+    "distractors only": ([], [(0, 0)], r"there is no query: every image is a distractor\. Add"),
 }  # fmt: skip
 
 
@@ -79,7 +79,7 @@ def test_a_target_without_a_match_is_refused_with_the_queries_and_what_to_do(que
 
 
 def test_a_source_whose_own_test_has_no_match_is_refused_and_told_how_to_train():
-    with pytest.raises(DatasetError, match=r"source s, own test: none of the 36 .*; or set partition.num_train_ids to"):
+    with pytest.raises(DatasetError, match=r"source s, own test: none of the 36 .*Or set partition.num_train_ids to"):
         scorable.check_folds(source(ONE_CAMERA, ONE_CAMERA))
     assert scorable.check_folds(source([], [])) == []  # it has no test of its own
 
@@ -103,8 +103,8 @@ def test_queries_without_a_match_among_others_are_a_remark_and_each_is_made_once
     folds = target(query, gallery) | {Fold("g", ("s",), ("x",)): next(iter(target(query, gallery).values()))}
     (remark,) = scorable.check_folds(folds)
     assert remark == (
-        "target x: 1 of the 3 queries cannot be scored, for lack of a match, a gallery image of the same person under "
-        f"another camera: for 1 {SAME_CAMERA}"
+        "target x: 1 of the 3 queries cannot be scored, for lack of a match (a gallery image of the same person under "
+        f"another camera): 1 has {SAME_CAMERA}"
     )
     assert scorable.check_folds(target([(0, 0)], [(0, 1)])) == []
 
