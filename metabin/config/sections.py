@@ -188,11 +188,12 @@ class Meta(Section):
         """
         count = (num_domains + 1) // 2 if self.num_meta_train == "auto" else int(self.num_meta_train)
         if count >= num_domains and self.domains == "cameras":
-            fewer = f"at most {num_domains - 1}, or " if num_domains > 1 else ""
+            cameras = "1 camera" if num_domains == 1 else f"{num_domains} cameras"
+            fewer = f"use at most {num_domains - 1}, or " if num_domains > 1 else ""
             raise ConfigError(
-                f"meta.num_meta_train is {self.num_meta_train}, but the training images are of {num_domains} "
-                f"cameras, the domains of meta.domains = cameras, and one must stay for meta-test; use {fewer}auto "
-                "with at least 2 cameras, add a source, or set meta.domains to datasets"
+                f"meta.num_meta_train is {self.num_meta_train}, but the training images are of {cameras} (with "
+                f"meta.domains = cameras these are the domains) and one must stay for meta-test; {fewer}add a source "
+                "that has other cameras, or give the images their cameras as camid"
             )
         if count >= num_domains:
             raise ConfigError(
