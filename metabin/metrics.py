@@ -58,18 +58,22 @@ def score(
 
         CMC@k = [r_1 <= k],   AP = (1/m) sum_j j / r_j,   INP = m / r_m
 
-    Queries without a match are left out of the means.
+    Queries without a match are left out of the means. Where no query has one, or there is no query or no gallery
+    image, every mean is NaN and `num_query` is 0.
 
     Args:
-        distance: (Q, G). query_pid, query_camid: (Q,). gallery_pid, gallery_camid: (G,). ranks: the k, each >= 1.
+        distance: (Q, G). query_pid, query_camid: (Q,). gallery_pid, gallery_camid: (G,). An id is a whole number
+            or text, of the same kind in query and gallery. ranks: the k, whole numbers >= 1.
     Raises:
-        ValueError: lengths that do not fit, or a distance that is not a number.
+        ValueError: shapes that do not fit, ids of another kind or of both kinds, a rank below 1, or a distance that
+            is not a number.
     Source: Zheng et al. 2015; mINP: Ye et al. 2021.
     """
-    distance = np.asarray(distance)
-    columns = [np.asarray(column) for column in (query_pid, gallery_pid, query_camid, gallery_camid)]
-    _check(distance, *columns)
-    return score_blocks([distance], *columns, ranks=ranks)
+    if wrong := [rank for rank in ranks if int(rank) != rank or rank < 1]:
+        raise ValueError(f"ranks has {wrong[0]}; expected whole numbers from 1, as (1, 5, 10)")
+    pids = _ids("pid", query_pid, gallery_pid)
+    camids = _ids("camid", query_camid, gallery_camid)
+    return score_blocks([_distances(distance, pids, camids)], *pids, *camids, ranks=ranks)
 
 
 def score_blocks(
@@ -80,7 +84,7 @@ def score_blocks(
     gallery_camid: np.ndarray,
     ranks: Sequence[int] = (1, 5, 10),
 ) -> RetrievalScores:
-    """`score`, with the rows of the distance matrix some queries at a time, (B, G)."""
+    """`score`, with the rows of the distance matrix some queries at a time, (B, G), and without its checks."""
     first, precision, inverse_penalty = [], {}, []
     for query, found in enumerate(ranks_of_matches(blocks, query_pid, gallery_pid, query_camid, gallery_camid)):
         if found.size:
@@ -113,11 +117,13 @@ def ranks_of_matches(
     """
     from metabin.ranking import count_nearer
 
-    images = _rows_by_pid(gallery_pid)
+    images, pids = _rows_by_pid(gallery_pid), query_pid.tolist()
     first = 0
     for block in blocks:
+        if not len(block):
+            continue
         queries = range(first, first + len(block))
-        same_pid = [images.get(int(query_pid[query]), _NONE) for query in queries]
+        same_pid = [images.get(pids[query], _NONE) for query in queries]
         same_camera = [gallery_camid[found] == query_camid[q] for found, q in zip(same_pid, queries, strict=True)]
         matches, match_ends = _joined([found[~same] for found, same in zip(same_pid, same_camera, strict=True)])
         left_out, left_out_ends = _joined([found[same] for found, same in zip(same_pid, same_camera, strict=True)])
@@ -140,8 +146,10 @@ def _joined(parts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(parts), np.cumsum([len(part) for part in parts])
 
 
-def _rows_by_pid(gallery_pid: np.ndarray) -> dict[int, np.ndarray]:
+def _rows_by_pid(gallery_pid: np.ndarray) -> dict[int | str, np.ndarray]:
     """Per identity the gallery's rows that show it, ascending."""
+    if not len(gallery_pid):
+        return {}
     order = np.argsort(gallery_pid, kind="stable")
     pids, starts = np.unique(gallery_pid[order], return_index=True)
     return dict(zip(pids.tolist(), np.split(order, starts[1:]), strict=True))
@@ -155,19 +163,53 @@ def _unit_rows(vectors: ArrayLike) -> np.ndarray:
 def _lengths(vectors: np.ndarray) -> np.ndarray:
     """Of rows, (N, D) -> (N,), at least 1e-12; squares of all of them at once would be a second copy."""
     parts = [np.linalg.norm(vectors[start : start + CHUNK], axis=1) for start in range(0, len(vectors), CHUNK)]
-    return np.maximum(np.concatenate(parts), 1e-12)
+    return np.maximum(np.concatenate(parts), 1e-12) if parts else np.empty(0)
 
 
-def _check(
-    distance: np.ndarray,
-    query_pid: np.ndarray,
-    gallery_pid: np.ndarray,
-    query_camid: np.ndarray,
-    gallery_camid: np.ndarray,
-) -> None:
-    wanted = (len(query_pid), len(gallery_pid))
-    if distance.shape != wanted or (len(query_camid), len(gallery_camid)) != wanted:
+def _ids(name: str, query: ArrayLike, gallery: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ids of query and gallery, (Q,) and (G,), both int64 or both text."""
+    columns = _id_column(f"query_{name}", query), _id_column(f"gallery_{name}", gallery)
+    full = [column for column in columns if len(column)]
+    if len(full) == 2 and full[0].dtype.kind != full[1].dtype.kind:
+        kinds = ["text" if column.dtype.kind == "U" else "numbers" for column in full]
+        raise ValueError(f"query_{name} holds {kinds[0]}, gallery_{name} {kinds[1]}; expected the same kind in both")
+    query, gallery = (column if len(column) or not full else np.empty(0, full[0].dtype) for column in columns)
+    return query, gallery
+
+
+def _id_column(name: str, values: ArrayLike) -> np.ndarray:
+    """Return ids as int64 or text, (N,); int64 where there are none."""
+    column = np.asarray(values)
+    if column.ndim != 1:
+        raise ValueError(f"{name} has the shape {column.shape}; expected one id for each image, (N,)")
+    if column.dtype.kind in "biuf":
+        with np.errstate(invalid="ignore"):  # of NaN and of what is too large, which the comparison finds
+            numbers = column.astype(np.int64)
+        if not (wrong := column[numbers != column]).size:
+            return numbers
+        raise ValueError(f"{name} holds {wrong[0]}; expected whole numbers below 2 ** 63, or text")
+    items = list(values) if isinstance(values, Sequence) else column.tolist()  # numpy turns ["0001", 2] into text
+    if all(isinstance(item, str) for item in items):
+        return column.astype(np.str_)
+    if all(isinstance(item, (int, np.integer)) and abs(item) < 1 << 63 for item in items):
+        return column.astype(np.int64)
+    by_kind = {type(item): item for item in reversed(items)}
+    examples = " and ".join(repr(item) for item in reversed(by_kind.values()))
+    raise ValueError(f"{name} holds {examples}; expected whole numbers below 2 ** 63, or text, one kind for all")
+
+
+def _distances(
+    distance: ArrayLike, pids: tuple[np.ndarray, np.ndarray], camids: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
+    """Return the distances, (Q, G), in a type that the ranks can be counted in."""
+    matrix, shape = np.asarray(distance), tuple(map(len, pids))
+    if matrix.shape == (0,) and not shape[0]:  # no queries, as a list
+        matrix = np.empty(shape)
+    if matrix.shape != shape or tuple(map(len, camids)) != shape:
         raise ValueError(
-            f"distance {distance.shape}, query camids {len(query_camid)} and gallery camids "
-            f"{len(gallery_camid)} do not fit {wanted[0]} query and {wanted[1]} gallery pids"
+            f"distance {matrix.shape}, query camids {len(camids[0])} and gallery camids "
+            f"{len(camids[1])} do not fit {shape[0]} query and {shape[1]} gallery pids"
         )
+    if matrix.dtype.kind not in "biuf":
+        raise ValueError(f"distance holds {matrix.dtype}; expected real numbers")
+    return matrix.astype(np.float32) if matrix.dtype == np.float16 else matrix

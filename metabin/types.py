@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-if TYPE_CHECKING:  # cheap stages must not pay for importing torch
+if TYPE_CHECKING:  # cheap stages must not pay for importing torch, nor the configuration for numpy
+    import numpy as np
     from torch import Tensor
 
 

@@ -28,13 +28,13 @@ def main() -> None:
     for name in names:
         try:
             copy = find(config, name)
-            examination = examine(name, copy)
+            examination = examine(config, name, copy)
         except DatasetError as error:
             print(f"{name}: {error}")
             good = False
             continue
         print(copies.report(copy, examination))
-        good = good and not examination.problems
+        good = good and examination.fit
     sys.exit(0 if good else 1)
 
 
@@ -55,12 +55,19 @@ def find(config: Config, name: str) -> Copy:
     return copies.find_copy(name, folder, acknowledged=config.data.acknowledge_withdrawn)
 
 
-def examine(name: str, copy: Copy) -> Examination:
+def examine(config: Config, name: str, copy: Copy) -> Examination:
     """Read every image of a local data set."""
     from metabin.data import doctor
 
     with cli.progress(f"read {name}", len(copy.records), "image") as advance:
-        return doctor.examine(name, copy.images, copy.records, copy.wanted, advance)
+        target = is_target(config, name)
+        return doctor.examine(name, copy.images, copy.records, copy.wanted, advance, is_target=target)
+
+
+def is_target(config: Config, name: str) -> bool | None:
+    """Whether a data set is held out with its own query and gallery; None if the protocol does not use it."""
+    held_out = config.protocol.holds_out(name)
+    return held_out and name not in config.data.splits
 
 
 if __name__ == "__main__":

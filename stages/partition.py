@@ -11,14 +11,14 @@ from stages import cli, layout, leftovers
 
 if TYPE_CHECKING:
     from metabin.config import Config
-    from metabin.types import Domain, DomainSplit, Fold
+    from metabin.types import Domain
 
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
 
     from metabin.config import load_config
-    from metabin.data import duplicates, leaks, local_files, partition, store
+    from metabin.data import duplicates, leaks, local_files, meta_domains, partition, scorable, store
     from metabin.protocol import named
     from metabin.protocol.folds import datasets, leave_one_out
 
@@ -27,7 +27,10 @@ def main() -> None:
     folds = leave_one_out(protocol.domains, protocol.sources, protocol.groups, protocol.sources_of)
     leftovers.remove(layout.RAW, leftovers.raw_outputs(config))
     domains = read(datasets(folds), config)
-    splits = {fold: split(fold, domains, config) for fold in folds}  # before any image is decoded: errors cost nothing
+    splits = {fold: partition.split_fold(fold, domains, config) for fold in folds}  # errors before images are decoded
+    meta_domains.check_folds(splits, config)  # decides no output: section meta is no parameter of this stage
+    for remark in scorable.check_folds(splits):
+        print(f"remark: {remark}")
     protocols = named.load_protocols(layout.PROTOCOLS)
     layouts = {name: domain.layout for name, domain in domains.items()}
     files = {name: local_files.load_file_digest(layout.local(name)) for name in config.data.local}
@@ -56,22 +59,6 @@ def read(names: tuple[str, ...], config: Config) -> dict[str, Domain]:
         else catalogue.read(name, folders[name])
         for name in names
     }
-
-
-def split(fold: Fold, domains: Mapping[str, Domain], config: Config) -> list[DomainSplit]:
-    """The roles of every image of a fold."""
-    from metabin.data import partition
-    from metabin.data.trials import trials_of
-    from metabin.files import resolve_local
-
-    splits = []
-    for name in fold.sources:
-        splits.append(partition.split_source(name, domains[name].records, config.partition.num_train_ids))
-    for name in fold.targets:
-        records, images = domains[name].records, resolve_local(domains[name].images)
-        trials = trials_of(name, records, images, config.data.splits.get(name))
-        splits.append(partition.split_target(name, records, trials))
-    return splits
 
 
 def decode(domains: Mapping[str, Domain], config: Config) -> dict[str, str]:

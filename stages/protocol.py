@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import io
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stages import cli, layout
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from metabin.protocol.named import NamedProtocol
 
 PARAMS = Path("params.yaml")
@@ -22,9 +22,8 @@ def main() -> None:
     parser.add_argument("--targets", nargs="+", default=[], help="test on these alone (default: all of the protocol's)")
     args = parser.parse_args()
 
-    from metabin.config import load_config
     from metabin.errors import ConfigError
-    from metabin.protocol.named import load_protocols, local_datasets
+    from metabin.protocol.named import load_protocols
 
     protocols = load_protocols(layout.PROTOCOLS)
     if args.name is None:
@@ -34,39 +33,32 @@ def main() -> None:
     if args.name not in protocols:
         raise ConfigError(f"no protocol {args.name}; known are {', '.join(protocols)}")
     protocol = protocols[args.name]
-    params = protocol.params_for(args.targets)
-    files = sorted(load_config(PARAMS).pretrained_files)
-    write(params | {"data.local": [*local_datasets(params), *files]})
+    unused = write(protocol.params_for(args.targets))
     print(text(args.name, protocol))
+    for key, names in unused.items():
+        print(f"\n{key}: {', '.join(names)} removed, as this protocol does not use it")
     print(f"\n{PARAMS} is set. `python -m stages.check NAME ...` checks local data sets; `make repro` runs it.")
 
 
-def write(params: Mapping[str, Any]) -> None:
-    """Set keys of params.yaml, keeping its comments.
+def write(params: Mapping[str, object]) -> Mapping[str, Sequence[str]]:
+    """Set keys of params.yaml, keeping its comments; remove and return the names in data that become unused.
 
     Raises:
         ConfigError: the file is not valid, or would not be.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.comments import CommentedMap, CommentedSeq
+    from metabin.config import read_values
+    from metabin.config.editing import set_values
+    from metabin.protocol.named import local_entries, unused_names
 
-    from metabin.config import load_config, parse_config
-    from metabin.files import write_text
-
-    load_config(PARAMS)
-    yaml = YAML()
-    yaml.width = 200
-    values = yaml.load(PARAMS)
-    for dotted, value in params.items():
-        section, key = dotted.split(".")
-        if isinstance(value, (list, dict)):
-            value = CommentedSeq(value) if isinstance(value, list) else CommentedMap(value)
-            value.fa.set_flow_style()
-        values[section][key] = value
-    content = io.StringIO()
-    yaml.dump(values, content)
-    parse_config(YAML(typ="safe").load(content.getvalue()), source=str(PARAMS))
-    write_text(PARAMS, content.getvalue())
+    values = read_values(PARAMS)
+    unused, changes = unused_names(values, params), dict(params)
+    changes["data.local"] = local_entries(values, params)
+    for dotted, names in unused.items():
+        value = values["data"][dotted.removeprefix("data.")]
+        used = [name for name in value if name not in names]
+        changes[dotted] = {name: value[name] for name in used} if isinstance(value, dict) else used
+    set_values(PARAMS, changes)
+    return unused
 
 
 def text(name: str, protocol: NamedProtocol) -> str:

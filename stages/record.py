@@ -33,7 +33,7 @@ def record(config: Config, name: str) -> None:
     Raises:
         DatasetError: the data set is absent or damaged, or its check fails and data.accept_unfit does not name it.
     """
-    from metabin.data import copies, local_files
+    from metabin.data import copies, local_files, scorable
     from metabin.data.obtain import obtain
     from metabin.data.trials import trials_of
     from metabin.errors import DatasetError
@@ -48,15 +48,17 @@ def record(config: Config, name: str) -> None:
         return
     obtain(name, folder, cli.progress, lambda line: print(f"{name}: {line}", flush=True))
     copy = check.find(config, name)
-    is_target = name in config.protocol.targets
-    trials = trials_of(name, copy.records, copy.images, config.data.splits.get(name)) if is_target else ()
+    splits = config.data.splits.get(name)
+    trials = trials_of(name, copy.records, copy.images, splits) if name in config.protocol.targets else ()
     state, seen = local_files.state(copy, trials), layout.seen(name)
     if not local_files.is_unchanged(seen, state, directory):
         images = Path(config.data.folder) / copy.images.relative_to(folder)
-        examination = check.examine(name, copy)
+        examination = check.examine(config, name, copy)
         print(copies.report(copy, examination))
         copies.save_copy(directory, copy, examination, images=images, trials=local_files.trials_digest(trials))
         local_files.remember(seen, state, directory)
+    if untestable := scorable.check_data_set(copy.records, is_target=check.is_target(config, name))[0]:
+        raise DatasetError(f"{name} in {copy.images}: {untestable}")
     problems = copies.recorded_problems(directory)
     if problems and name not in config.data.accept_unfit:
         raise DatasetError(

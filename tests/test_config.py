@@ -2,12 +2,15 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from metabin.config import load_config, parse_config, sections
+from metabin.config import Protocol, load_config, parse_config, sections
 from metabin.engine.methods import METHODS
 from metabin.errors import ConfigError
 from metabin.model.backbone import BACKBONES
+from metabin.protocol.folds import datasets, leave_one_out
 
 
 def write(tmp_path, params, **changes):
@@ -83,6 +86,20 @@ def test_a_missing_key_is_named(tmp_path, params):
             {"night": ["mall", "night"]},
             "trains night on night, which it is tested on",
         ),
+        ("protocol__sources_of", {"night": ["mall", "mall"]}, "sources_of.night names mall more than once"),
+        ("protocol__groups", {"night": ["yard", "yard"]}, "groups.night names yard more than once"),
+        (
+            "protocol__groups",
+            {"night": ["mall", "yard"]},
+            "fold 'mall': ['mall'] are both sources and targets; a target must be unseen",
+        ),
+        (
+            "protocol__groups",
+            {"night": ["yard", "x"], "mall": ["x"]},
+            "fold 'mall': ['x'] are both sources and targets; a target must be unseen",
+        ),
+        ("data__splits", {"vipper": "a"}, "data.splits names vipper, which is no target of the protocol; its targets"),
+        ("data__accept_unfit", ["vipper"], "data.accept_unfit names vipper, which is no data set of the protocol"),
         ("protocol__sources_of", {"night": ["mall"]}, "there are 1 source domains and one must stay for meta-test"),
         ("optim__num_sources", 0, "optim.num_sources is 0"),
         ("meta__statistics", "test", "meta.statistics is 'test'"),
@@ -103,6 +120,75 @@ def test_a_missing_key_is_named(tmp_path, params):
 )
 def test_a_value_that_makes_no_sense_is_refused_with_its_key(tmp_path, params, key, value, wanted):
     assert wanted in message(write(tmp_path, params, **{key: value}))
+
+
+NAMES = st.sampled_from("abcd")
+LISTS = st.lists(NAMES, min_size=1, max_size=3)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(NAMES, min_size=1, max_size=3, unique=True),
+    st.lists(NAMES, max_size=2, unique=True),
+    st.dictionaries(NAMES, LISTS, max_size=2),
+    st.dictionaries(NAMES, LISTS, max_size=2),
+)
+def test_a_protocol_is_accepted_only_if_every_fold_has_each_data_set_once(domains, sources, groups, sources_of):
+    known = {name: own for name, own in groups.items() if name in domains}
+    own_sources = {name: own for name, own in sources_of.items() if name in domains}
+    values = {"domains": domains, "sources": sources, "groups": known, "sources_of": own_sources}
+    try:
+        folds = leave_one_out(domains, sources, known, own_sources)
+        names = [(*fold.sources, *fold.targets) for fold in folds]
+        wanted = not set(domains) & set(sources) and all(len(set(names)) == len(names) for names in names)
+    except ValueError:
+        wanted = False
+    try:
+        protocol = Protocol(**values, baselines=[], meta_learned=["metabin"], seeds=[0])
+    except ValueError:
+        assert not wanted
+        return
+    assert wanted
+    assert [protocol.sources_for(fold.name) for fold in folds] == [fold.sources for fold in folds]
+    assert set(protocol.targets) == {name for fold in folds for name in fold.targets}
+    assert set(protocol.datasets) == set(datasets(folds))
+    assert protocol.num_sources == min(len(fold.sources) for fold in folds)
+    for name in "abcde":
+        assert protocol.holds_out(name) == (name in protocol.targets if name in datasets(folds) else None)
+
+
+def test_a_source_that_is_also_in_a_group_is_refused_with_the_fold_and_the_name(make_config):
+    with pytest.raises(ConfigError, match=r"fold 'dark': \['big'\] are both sources and targets; a target must be"):
+        make_config(
+            protocol__domains=["plaza", "dark"], protocol__sources=["big"], protocol__groups={"dark": ["big", "tiny"]}
+        )
+    with pytest.raises(ConfigError, match=r"fold 'c': \['y'\] train twice; name each source in one group only"):
+        make_config(
+            protocol__domains=["a", "b", "c"],
+            protocol__groups={"a": ["x", "y"], "b": ["y", "z"]},
+            protocol__sources_of={"a": ["s", "t"], "b": ["s", "t"]},
+        )
+
+
+def test_names_in_data_may_be_those_of_the_protocol(make_config):
+    config = make_config(
+        protocol__domains=["small"],
+        protocol__sources=["campus", "market1501"],
+        protocol__groups={"small": ["viper", "grid"]},
+        data__splits={"viper": "mine"},
+        data__accept_unfit=["grid", "market1501"],
+    )
+    assert config.data.splits == {"viper": "mine"}
+    with pytest.raises(
+        ConfigError, match="names market1501, which is no target of the protocol; .* are viper, grid. Remove"
+    ):
+        make_config(**changes_of(config, splits={"market1501": "mine"}))
+
+
+def changes_of(config, **data):
+    """`make_config`'s arguments for the protocol of a configuration, with other values in `data`."""
+    protocol = {f"protocol__{key}": value for key, value in config.protocol.model_dump().items()}
+    return protocol | {f"data__{key}": value for key, value in data.items()}
 
 
 def test_every_problem_is_listed_at_once(tmp_path, params):

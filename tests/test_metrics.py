@@ -1,5 +1,6 @@
 import numpy as np
 import oracles
+import pandas as pd
 import pytest
 import torch
 
@@ -117,3 +118,80 @@ def test_what_is_left_out_never_counts_not_even_at_an_equal_or_infinite_distance
     # index 0 is left out (same pid, same camera); the match, index 1, is as far: it is first
     for far in (0.5, np.inf):
         assert score(np.array([[far, far]]), [1], [1, 1], [0], [0, 1]).cmc[1] == 1
+
+
+PIDS = ["0001", "0002", "0001"]
+
+
+@pytest.mark.parametrize(
+    ("query_pid", "gallery_pid", "query_camid", "gallery_camid"),
+    [
+        (["0001"], PIDS, [0], [1, 1, 1]),
+        (np.array(["0001"]), np.array(PIDS), ["entry"], ["exit"] * 3),
+        (np.array(["0001"], object), pd.Series(PIDS), pd.Series([0]), pd.Series([1, 1, 1])),
+        ([1.0], [1.0, 2.0, 1.0], torch.tensor([0]), torch.tensor([1, 1, 1])),
+    ],
+)
+def test_ids_may_be_text_or_numbers_in_any_array(query_pid, gallery_pid, query_camid, gallery_camid):
+    scores = score([[0.3, 0.1, 0.2]], query_pid, gallery_pid, query_camid, gallery_camid)
+    assert scores.mAP == pytest.approx((1 / 2 + 2 / 3) / 2)  # the matches are second and third
+    assert scores.num_query == 1
+
+
+def test_text_ids_are_compared_as_they_are_written():
+    assert score([[0.1]], ["0001"], ["1"], [0], [1]).num_query == 0
+    assert score([[0.1]], ["0001"], ["0001"], ["c1"], ["c1"]).num_query == 0  # the same camera
+
+
+@pytest.mark.parametrize(
+    ("distance", "query_pid", "gallery_pid"),
+    [
+        ([[], []], [1, 2], []),
+        (np.empty((2, 0)), ["1", "2"], []),
+        ([], [], [1, 2]),
+        (np.empty((0, 2)), [], ["1", "2"]),
+        ([], [], []),
+    ],
+)
+def test_without_queries_or_without_a_gallery_every_mean_is_nan(distance, query_pid, gallery_pid):
+    scores = score(distance, query_pid, gallery_pid, ["a"] * len(query_pid), ["b"] * len(gallery_pid))
+    assert scores.num_query == 0
+    assert np.isnan([scores.mAP, scores.mINP, *scores.cmc.values()]).all()
+
+
+def test_no_embeddings_have_no_distances():
+    for num_query, num_gallery in ((0, 3), (2, 0), (0, 0)):
+        query, gallery = np.ones((num_query, 4), np.float32), np.ones((num_gallery, 4), np.float32)
+        assert cosine_distance(query, gallery).shape == (num_query, num_gallery)
+        assert sum(len(block) for block in metrics.cosine_blocks(query, gallery)) == num_query
+
+
+def test_distances_in_half_precision_are_ranked():
+    assert score(np.array([[0.5, 0.25]], np.float16), [1], [2, 1], [0], [1, 1]).cmc[1] == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"query_pid": ["1"]}, "query_pid holds text, gallery_pid numbers; expected the same kind"),
+        ({"gallery_pid": ["0001", 2]}, "gallery_pid holds '0001' and 2; expected whole numbers .* or text, one kind"),
+        ({"query_pid": [[1]]}, r"query_pid has the shape \(1, 1\); expected one id for each image"),
+        ({"query_camid": [0.5]}, "query_camid holds 0.5; expected whole numbers"),
+        ({"gallery_camid": [1, np.nan]}, "gallery_camid holds nan; expected whole numbers"),
+        ({"query_pid": [2**64]}, "query_pid holds 18446744073709551616; expected whole numbers below 2"),
+        ({"query_pid": np.array([2**64 - 1], np.uint64)}, "query_pid holds 18446744073709551615; expected"),
+        ({"query_pid": [b"1"]}, "query_pid holds b'1'; expected whole numbers .* or text"),
+        ({"distance": [0.1, 0.2]}, r"distance \(2,\), .* do not fit 1 query and 2 gallery pids"),
+        ({"distance": [["near", "far"]]}, "distance holds <U4; expected real numbers"),
+        ({"distance": [[0.1, 0.2j]]}, "distance holds complex128; expected real numbers"),
+        ({"ranks": (1, 0)}, "ranks has 0; expected whole numbers from 1"),
+        ({"ranks": (-5,)}, "ranks has -5; expected whole numbers from 1"),
+        ({"ranks": (1.5,)}, "ranks has 1.5; expected whole numbers from 1"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused_by_name(changes, message):
+    arguments = {"distance": [[0.1, 0.2]], "query_pid": [1], "gallery_pid": [1, 2], "query_camid": [0]}
+    arguments |= {"gallery_camid": [1, 1]}
+    assert score(**arguments).mAP == 1
+    with pytest.raises(ValueError, match=message):
+        score(**(arguments | changes))

@@ -29,6 +29,7 @@ NOT_DEPENDENCIES = {
     "metabin/__init__.py",
     "metabin/compute.py",
     "metabin/config/__init__.py",
+    "metabin/config/protocol.py",
     "metabin/config/sections.py",
     "metabin/types.py",
     "metabin/errors.py",

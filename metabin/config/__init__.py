@@ -10,6 +10,7 @@ from pydantic import ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from metabin.config.protocol import Protocol
 from metabin.config.sections import (
     BACKBONES,
     BASELINES,
@@ -24,7 +25,6 @@ from metabin.config.sections import (
     Name,
     Optim,
     Partition,
-    Protocol,
     Record,
     Section,
 )
@@ -45,6 +45,7 @@ __all__ = [
     "Record",
     "load_config",
     "parse_config",
+    "read_values",
 ]
 
 
@@ -91,6 +92,17 @@ class Config(Section):
         known = (*META_LEARNED, *self.variants)
         if wrong := [name for name in self.protocol.meta_learned if name not in known]:
             raise ValueError(f"protocol.meta_learned: {', '.join(wrong)} is unknown; known are {', '.join(known)}")
+        return self
+
+    @model_validator(mode="after")
+    def _data_is_used(self) -> Config:
+        targets, datasets = self.protocol.targets, self.protocol.datasets
+        for key, known, what in (("splits", targets, "target"), ("accept_unfit", datasets, "data set")):
+            if unknown := [name for name in getattr(self.data, key) if name not in known]:
+                raise ValueError(
+                    f"data.{key} names {', '.join(unknown)}, which is no {what} of the protocol; "
+                    f"its {what}s are {', '.join(known)}. Remove the name, or set protocol first"
+                )
         return self
 
     @model_validator(mode="after")
@@ -160,18 +172,26 @@ def _change(values: dict[str, Any], key: str, value: Any, source: str) -> None:
 def load_config(path: str | Path = "params.yaml") -> Config:
     """Read and check a parameter file.
 
-    The file is read as YAML 1.2, the version that DVC writes: there 1e-05 is a number and `on` is a name.
-
     Raises:
         ConfigError: what was found, what was wanted and where.
     """
+    return parse_config(read_values(path), source=str(path))
+
+
+def read_values(path: str | Path) -> Any:
+    """Read a parameter file without checking its values.
+
+    The file is read as YAML 1.2, the version that DVC writes: there 1e-05 is a number and `on` is a name.
+
+    Raises:
+        ConfigError: there is no such file, or it is not valid YAML.
+    """
     try:
-        values = YAML(typ="safe").load(Path(path))
+        return YAML(typ="safe").load(Path(path))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; run from the repository's root, where params.yaml is") from None
     except YAMLError as error:
         raise ConfigError(f"{path} is not valid YAML: {error}") from None
-    return parse_config(values, source=str(path))
 
 
 def parse_config(values: Any, *, source: str = "parameters") -> Config:

@@ -1,4 +1,4 @@
-"""The sections of params.yaml: what values each key may have."""
+"""The sections of params.yaml but `protocol`: what values each key may have."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from metabin.errors import ConfigError
 
 BASELINES = ("bn", "in", "half", "dualnorm", "bin_fixed", "bin_shared", "bin_joint")
-META_LEARNED = ("metabin", "metabin_shared", "mldg", "bin_target")
+EPISODIC = ("metabin", "metabin_shared", "mldg")  # those with a meta step over source domains
+META_LEARNED = (*EPISODIC, "bin_target")
 METABIN = "metabin"
 
 # By backbone: how many times smaller than the image its last map is, and the torchvision weights that fit it.
@@ -66,74 +67,6 @@ class MetaTrainLosses(Weights):
 class MetaTestLosses(Weights):
     triplet: NotNegative
     ce: NotNegative
-
-
-class Protocol(Section):
-    """Who trains and who tests. Each of `domains` is held out once; all others and `sources` train, or those of
-    `sources_of` where it names the one held out.
-    """
-
-    domains: list[Name] = Field(min_length=1)
-    sources: list[Name]
-    groups: dict[Name, Annotated[list[Name], Field(min_length=1)]]
-    sources_of: dict[Name, Annotated[list[Name], Field(min_length=1)]]
-    baselines: list[Name]
-    meta_learned: list[Name] = Field(min_length=1)
-    seeds: list[Whole] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _without_repeats(self) -> Protocol:
-        for key in ("domains", "sources", "baselines", "meta_learned", "seeds"):
-            values = getattr(self, key)
-            if repeated := sorted({str(value) for value in values if values.count(value) > 1}):
-                raise ValueError(f"{key} names {', '.join(repeated)} more than once")
-        return self
-
-    @field_validator("baselines")
-    @classmethod
-    def _are_baselines(cls, value: list[str]) -> list[str]:
-        if wrong := [name for name in value if name not in BASELINES]:
-            raise ValueError(f"{', '.join(wrong)} is no baseline; known are {', '.join(BASELINES)}")
-        return value
-
-    @field_validator("meta_learned")
-    @classmethod
-    def _learn_rho(cls, value: list[str]) -> list[str]:
-        if wrong := [name for name in value if name in BASELINES]:
-            raise ValueError(f"{', '.join(wrong)} has no rho to meta-learn; known are {', '.join(META_LEARNED)}")
-        return value
-
-    @model_validator(mode="after")
-    def _roles_fit(self) -> Protocol:
-        if "local" in (*self.domains, *self.sources):
-            raise ValueError("a domain cannot be called local: that is the folder of local data sets' records")
-        if both := [name for name in self.sources if name in self.domains]:
-            raise ValueError(f"{', '.join(both)} is in domains, to be held out, and in sources, to train always")
-        for key in ("groups", "sources_of"):
-            if absent := [name for name in getattr(self, key) if name not in self.domains]:
-                raise ValueError(f"{key} explains {', '.join(absent)}, which is not among protocol.domains")
-        for name, sources in self.sources_of.items():
-            if both := sorted(set(sources) & set(self.groups.get(name, [name]))):
-                raise ValueError(f"sources_of trains {name} on {', '.join(both)}, which it is tested on")
-        if self.num_sources < 1:
-            raise ValueError(f"domains is {self.domains}: with that one held out, nothing is left to train on")
-        return self
-
-    @property
-    def num_sources(self) -> int:
-        """Source domains of a fold, at least; more where a group is among them."""
-        others = len(self.domains) - 1 + len(self.sources)
-        return min(len(self.sources_of[name]) if name in self.sources_of else others for name in self.domains)
-
-    @property
-    def targets(self) -> set[str]:
-        """Every data set that is held out in some fold."""
-        return {member for domain in self.domains for member in self.groups.get(domain, [domain])}
-
-    @property
-    def methods(self) -> tuple[str, ...]:
-        """All that is trained, in the order of the report."""
-        return (*self.baselines, *self.meta_learned)
 
 
 class Data(Section):
@@ -270,6 +203,14 @@ class Meta(Section):
             ConfigError: none would be left for meta-test.
         """
         count = (num_domains + 1) // 2 if self.num_meta_train == "auto" else int(self.num_meta_train)
+        if count >= num_domains and self.domains == "cameras":
+            cameras = "1 camera" if num_domains == 1 else f"{num_domains} cameras"
+            fewer = f"use at most {num_domains - 1}, or " if num_domains > 1 else ""
+            raise ConfigError(
+                f"meta.num_meta_train is {self.num_meta_train}, but the training images are of {cameras} (with "
+                f"meta.domains = cameras these are the domains) and one must stay for meta-test; {fewer}add a source "
+                "that has other cameras, or give the images their cameras as camid"
+            )
         if count >= num_domains:
             raise ConfigError(
                 f"meta.num_meta_train is {self.num_meta_train}, but there are {num_domains} source domains and one "

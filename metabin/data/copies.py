@@ -88,14 +88,14 @@ def report(copy: Copy, found: Examination) -> str:
         more = f", {counts.distractors:,} of them distractors" if counts.distractors else ""
         lines.append(f"  {part:<8} {counts.ids:,} identities, {counts.images:,} images, {counts.cameras} cameras{more}")
     lines += [f"  left out: {number:,} {kind}" for kind, number in found.left_out.items()]
-    lines += [f"  problem: {problem}" for problem in found.problems]
+    lines += [f"  problem: {problem}" for problem in (*found.problems, found.untestable) if problem]
     lines += [f"  remark: {remark}" for remark in found.remarks]
     return "\n".join([*lines, f"  fingerprint {found.fingerprint}"])
 
 
 def verdict(copy: Copy, found: Examination) -> str:
     """Return how the check ended; "good" only where published counts were there to compare with."""
-    if found.problems:
+    if not found.fit:
         return "FAILS"
     if copy.wanted:
         return "good"

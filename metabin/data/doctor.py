@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from metabin.data.datasets.left_out import left_out
+from metabin.data.scorable import check_data_set
 from metabin.errors import DatasetError
 from metabin.images import decode_image
 from metabin.types import ImageRecord
@@ -30,9 +31,10 @@ class Counts:
 class Examination:
     """What was found in a data set's folder.
 
-    `problems` make it unfit: counts that differ from the published ones, images that cannot be read. `remarks` do not:
-    files with equal content. `fingerprint` is the one of `fingerprint()`. `left_out` counts the files beside the
-    images that are not used, by kind and reason.
+    `problems` make it unfit: counts that differ from the published ones, images that cannot be read. `remarks` do
+    not: files with equal content, single queries that cannot be scored. `fingerprint` is the one of `fingerprint()`.
+    `left_out` counts the files beside the images that are not used, by kind and reason. `untestable` says why no
+    query can be scored, "" if one can; such a data set cannot be accepted as it is.
     """
 
     name: str
@@ -41,6 +43,12 @@ class Examination:
     remarks: tuple[str, ...]
     fingerprint: str
     left_out: Mapping[str, int] = field(default_factory=dict)
+    untestable: str = ""
+
+    @property
+    def fit(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems and not self.untestable
 
 
 def examine(
@@ -49,6 +57,8 @@ def examine(
     records: Sequence[ImageRecord],
     wanted: Mapping[str, tuple[int, int]],
     on_image: Callable[[int], None] | None = None,
+    *,
+    is_target: bool | None = None,
 ) -> Examination:
     """Read every image of a data set once and compare what is there with what should be.
 
@@ -57,6 +67,8 @@ def examine(
         wanted: part -> (identities, images); no check of a part that is not there. The images of "gallery" count
             distractors, those of "all" do not.
         on_image: told after every image, for progress.
+        is_target: whether the data set is held out, or only trains; None: not known. See
+            `scorable.check_data_set`.
     """
     unreadable: list[str] = []
     by_content: dict[str, list[str]] = {}
@@ -72,9 +84,11 @@ def examine(
             on_image(1)
     counts = count(records)
     problems = [*_differences(counts, wanted), *_several(unreadable, "cannot be read")]
+    untestable, remark = check_data_set(records, is_target=is_target)
     remarks = _equal_content([paths for paths in by_content.values() if len(paths) > 1])
+    remarks += filter(None, [remark])
     unused = left_out(directory, {record.path for record in records})
-    return Examination(name, counts, tuple(problems), tuple(remarks), digest.hexdigest(), unused)
+    return Examination(name, counts, tuple(problems), tuple(remarks), digest.hexdigest(), unused, untestable)
 
 
 def fingerprint(directory: Path, records: Sequence[ImageRecord]) -> str:

@@ -42,8 +42,8 @@ class ImageSet:
         return int(self.label.max()) + 1
 
     def images(self, index: np.ndarray) -> np.ndarray:
-        """The pixels of the indexed images, (B, H, W, 3) uint8."""
-        return np.stack(self.views(index))
+        """The pixels of the indexed images, (B, H, W, 3) uint8; B may be 0."""
+        return np.stack(self.views(index)) if len(index) else np.empty((0, *self.pixels[0].shape[1:]), np.uint8)
 
     def views(self, index: np.ndarray) -> list[np.ndarray]:
         """The same, each where it is on disk, (H, W, 3)."""

@@ -5,11 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from metabin.config import Config
+from metabin.data.scorable import target_test
+from metabin.data.trials import trials_of
 from metabin.errors import DatasetError
+from metabin.files import resolve_local
 from metabin.types import Domain, DomainSplit, Fold, ImageRecord
 
 PARTS = ("train", "query", "gallery")
 Trial = tuple[Sequence[ImageRecord], Sequence[ImageRecord]]  # query and gallery
+
+
+def split_fold(fold: Fold, domains: Mapping[str, Domain], config: Config) -> list[DomainSplit]:
+    """Return the role of every image of a fold, sources first.
+
+    Raises:
+        DatasetError: a source has too few identities, or a target's splits do not fit.
+    """
+    splits = [split_source(name, domains[name].records, config.partition.num_train_ids) for name in fold.sources]
+    for name in fold.targets:
+        records, images = domains[name].records, resolve_local(domains[name].images)
+        trials = trials_of(name, records, images, config.data.splits.get(name))
+        splits.append(split_target(name, records, trials))
+    return splits
 
 
 def split_source(name: str, records: Sequence[ImageRecord], num_train_ids: int | str) -> DomainSplit:
@@ -51,11 +69,8 @@ def split_target(name: str, records: Sequence[ImageRecord], trials: Sequence[Tri
     """
     if trials:
         return DomainSplit(name, trials=tuple((tuple(query), tuple(gallery)) for query, gallery in trials))
-    official = _official(name, records)
-    if official.query:
-        return DomainSplit(name, query=official.query, gallery=official.gallery)
-    people = tuple(record for record in records if not record.distractor)
-    return DomainSplit(name, query=people, gallery=tuple(records))
+    query, gallery = target_test(records)
+    return DomainSplit(name, query=query, gallery=gallery)
 
 
 def _official(name: str, records: Sequence[ImageRecord]) -> DomainSplit:

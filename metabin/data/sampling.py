@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from metabin.data.meta_domains import check_identities
 from metabin.errors import DatasetError
 from metabin.seeding import generator
 
@@ -74,20 +75,11 @@ class DomainSampler:
     names: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        domains = np.unique(self.domain)
-        if len(domains) < 2:
-            raise DatasetError(
-                f"the meta step needs at least 2 source domains, one for meta-train and one for meta-test; "
-                f"found {len(domains)}. Add to protocol.domains, or train a baseline instead"
-            )
-        for index in domains:
-            found = len(np.unique(self.label[self.domain == index]))
-            if found < max(self.num_ids, 2):
-                name = self.names[index] if self.names else f"number {index}"
-                raise DatasetError(
-                    f"source domain {name} has {found} training identities; meta.ids_per_domain asks for "
-                    f"{self.num_ids}, and no loss works with fewer than 2"
-                )
+        identities = {}
+        for index in np.unique(self.domain).tolist():
+            name = self.names[index] if self.names else f"number {index}"
+            identities[name] = len(np.unique(self.label[self.domain == index]))
+        check_identities(identities, self.num_ids)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Index arrays of shape (domains * num_ids * K,)."""

@@ -30,11 +30,16 @@ def forced_groups(scores: pd.DataFrame, method: str) -> pd.DataFrame:
 
 
 def preferences(scores: pd.DataFrame) -> pd.DataFrame:
-    """method, test_domain, role, shift: of the shifts that were tried, the one with the highest mean over folds."""
+    """method, test_domain, role, shift: of the tried shifts, the one with the highest mean over folds.
+
+    NaN where no shift has a score.
+    """
+    keys = ["method", "test_domain", "role"]
     shifts = changes(scores).query("kind == 'shift'")
-    means = shifts.groupby(["method", "test_domain", "role", "value"], sort=False)["change"].mean().reset_index()
-    best = means.loc[means.groupby(["method", "test_domain", "role"], sort=False)["change"].idxmax()]
-    return best.rename(columns={"value": "shift"}).reset_index(drop=True)
+    means = shifts.groupby([*keys, "value"], sort=False)["change"].mean().reset_index()
+    known = means.dropna(subset="change")
+    best = known.loc[known.groupby(keys, sort=False)["change"].idxmax()].rename(columns={"value": "shift"})
+    return means[keys].drop_duplicates().merge(best, how="left", on=keys)
 
 
 def depth_correlation(rho: pd.DataFrame) -> pd.DataFrame:

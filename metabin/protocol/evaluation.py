@@ -67,6 +67,8 @@ def embed(model: Embedder, images: ImageSet, *, batch_size: int = 256) -> Embedd
     """
     if model.training:
         raise ValueError("the model is in training mode and would normalise with the test batch; call eval() first")
+    if not len(images):  # a layer may not take a batch of none
+        return Embeddings(np.empty((0, model.neck.num_features), np.float32), images.pid, images.camid)
     device = next(model.parameters()).device
     features = [
         model.embed(normalise(torch.from_numpy(images.images(index)).to(device))).float().cpu().numpy()
@@ -105,12 +107,17 @@ def product_on(device: torch.device, gallery: np.ndarray) -> Multiply:
 
 
 def score_row(scores: RetrievalScores, test: TestSet) -> dict[str, Any]:
-    """A test's scores as one row of a results table."""
+    """A test's scores as one row of a results table.
+
+    `num_query` and `num_ids` count what the means are over: the queries with a valid match, and the identities
+    among them.
+    """
+    scored = np.fromiter(scores.by_query, np.int64)
     return {
         "test_domain": test.domain,
         "role": "unseen" if test.unseen else "seen",
         "trial": -1 if test.trial is None else test.trial,
-        "num_ids": len(np.unique(test.query.pid)),
+        "num_ids": len(np.unique(test.query.pid[scored])),
         "num_query": scores.num_query,
         "mAP": scores.mAP,
         "mINP": scores.mINP,

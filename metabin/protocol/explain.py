@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from metabin.data.scorable import has_match
 from metabin.model.embedder import Embedder
 from metabin.model.norm import RHO
 from metabin.protocol.clean import rows_of
@@ -130,9 +131,11 @@ def score(
 def smaller(test: TestSet, max_ids: int = MAX_IDS) -> TestSet:
     """The test with the queries and gallery images of its first people by pid alone, and without distractors.
 
-    Neighbours by pid stay together: the benchmark draws look-alikes with pids that follow each other.
+    Only people with a query that can be scored count. Neighbours by pid stay together: the benchmark draws
+    look-alikes with pids that follow each other.
     """
-    pids = np.unique(test.query.pid)[:max_ids]
+    matched = has_match(test.query.pid, test.gallery.pid, test.query.camid, test.gallery.camid)
+    pids = np.unique(test.query.pid[matched])[:max_ids]
     query, gallery = (rows_of(images, np.isin(images.pid, pids)) for images in (test.query, test.gallery))
     return replace(test, query=query, gallery=gallery)
 

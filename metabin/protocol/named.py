@@ -45,8 +45,7 @@ class NamedProtocol(Section):
     @property
     def folds(self) -> tuple[Fold, ...]:
         """Who trains and who is tested."""
-        keys = ("domains", "sources", "groups", "sources_of")
-        return leave_one_out(*(self.params_for([])[f"protocol.{key}"] for key in keys))
+        return folds_of(self.params_for([]))
 
     def params_for(self, targets: Sequence[str]) -> dict[str, Any]:
         """What goes into params.yaml, by dotted key; where there are `targets`, these alone are held out.
@@ -101,6 +100,32 @@ class NamedProtocol(Section):
         return found
 
 
+def folds_of(params: Mapping[str, Any]) -> tuple[Fold, ...]:
+    """The folds of parameters by dotted key, as `NamedProtocol.params_for` gives them."""
+    keys = ("domains", "sources", "groups", "sources_of")
+    return leave_one_out(*(params[f"protocol.{key}"] for key in keys))
+
+
+def unused_names(values: Any, params: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The names in the section `data` of params.yaml that a protocol does not use, and the configuration refuses.
+
+    Args:
+        values: of params.yaml. params: of `NamedProtocol.params_for`.
+    Returns: by dotted key, those in data.splits that are no target, and those in data.accept_unfit that are no
+        data set of the folds; no key where there is none.
+    """
+    folds = folds_of(params)
+    used = {"splits": [name for fold in folds for name in fold.targets], "accept_unfit": datasets(folds)}
+    data = values.get("data") if isinstance(values, Mapping) else None
+    lists = {key: data.get(key) for key in used} if isinstance(data, Mapping) else {}
+    unused = {
+        f"data.{key}": [name for name in names if isinstance(name, str) and name not in used[key]]
+        for key, names in lists.items()
+        if isinstance(names, (list, dict))  # values of another kind are refused with the whole file
+    }
+    return {key: names for key, names in unused.items() if names}
+
+
 def load_protocols(folder: Path) -> dict[str, NamedProtocol]:
     """Every protocol of a folder, by the name of its file, sorted.
 
@@ -116,15 +141,16 @@ def load_protocols(folder: Path) -> dict[str, NamedProtocol]:
     return protocols
 
 
-def local_datasets(params: Mapping[str, Any]) -> list[str]:
-    """Return the data sets of a protocol that are not drawn, sorted: what data.local has to list.
+def local_entries(values: Any, params: Mapping[str, Any]) -> list[str]:
+    """What data.local has to list with a protocol: its data sets that are not drawn, and the files listed so far.
 
     Args:
-        params: as `NamedProtocol.params_for` returns them.
+        values: of params.yaml. params: of `NamedProtocol.params_for`.
     """
-    keys = ("domains", "sources", "groups", "sources_of")
-    folds = leave_one_out(*(params[f"protocol.{key}"] for key in keys))
-    return sorted(name for name in datasets(folds) if not is_site(name))
+    data = values.get("data") if isinstance(values, Mapping) else None
+    entries = data.get("local") if isinstance(data, Mapping) else None
+    files = [entry for entry in entries if "/" in str(entry)] if isinstance(entries, list) else []
+    return [*sorted(name for name in datasets(folds_of(params)) if not is_site(name)), *files]
 
 
 def membership(

@@ -172,10 +172,10 @@ def without_leaks(scores: pd.DataFrame, clean: pd.DataFrame, cells: Sequence[tup
 
 
 def gallery_sizes(scores: pd.DataFrame) -> Mapping[str, str]:
-    """{role: number of identities searched, as "60" or "60 to 75"}; "" if there is none."""
+    """{role: number of identities that are scored, as "60" or "60 to 75"}; "" if there is none."""
     sizes = {}
     for role in ("unseen", "seen"):
-        ids = scores.loc[(scores["role"] == role) & scores["num_ids"].notna(), "num_ids"]
+        ids = scores.loc[(scores["role"] == role) & (scores["num_ids"] > 0), "num_ids"]
         bounds = sorted({int(ids.min()), int(ids.max())}) if len(ids) else []
         sizes[role] = " to ".join(map(str, bounds))
     return sizes

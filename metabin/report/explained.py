@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from metabin.protocol import balance
-from metabin.report.display import Cell, Row, Table, points
+from metabin.report.display import DASH, Cell, Row, Table, points
 from metabin.report.inputs import ReportInputs
 from metabin.report.style import INK, MUTED, styles_for
 
@@ -45,7 +46,7 @@ def block(inputs: ReportInputs) -> ExplainedBlock | None:
 
 def explanation(inputs: ReportInputs) -> str:
     """What was done, on which tests."""
-    ids = sorted(set(inputs.explained["num_ids"]))
+    ids = sorted(set(inputs.explained.loc[inputs.explained["mAP"].notna(), "num_ids"])) or [0]
     people = f"{ids[0]}" if len(ids) == 1 else f"{ids[0]} to {ids[-1]}"
     return (
         "The trained networks are scored again with another rho (1 = batch norm, 0 = instance norm); nothing is "
@@ -109,7 +110,7 @@ def preferences_table(inputs: ReportInputs) -> Table:
     rows = []
     for method in _methods(inputs):
         shifts = [best.get((method, role, name)) for role, name in tests]
-        cells = tuple(Cell("" if shift is None else f"{shift:+.2f}" if shift else "0") for shift in shifts)
+        cells = tuple(Cell("" if shift is None else _shift_text(shift)) for shift in shifts)
         rows.append(Row(styles_for(inputs.rows)[method].label, cells, method))
     counts = {role: sum(one == role for one, _ in tests) for role in LINES}
     return Table(
@@ -145,6 +146,10 @@ def files(inputs: ReportInputs) -> dict[str, pd.DataFrame]:
         last = inputs.rho.groupby(balance.RUN)["step"].transform("max")
         layers = inputs.rho[inputs.rho["step"] == last]
     return {"rho_changes.csv": found[list(CHANGES)], "rho_layers.csv": layers[list(LAYERS)]}
+
+
+def _shift_text(shift: float) -> str:
+    return DASH if math.isnan(shift) else f"{shift:+.2f}" if shift else "0"
 
 
 def _forced(inputs: ReportInputs) -> set[str]:

@@ -1,4 +1,5 @@
 import hashlib
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -70,7 +71,9 @@ def test_files_with_equal_content_are_a_remark(folder):
 
 
 def test_equal_content_is_named_by_the_first_three_of_the_first_three_groups(tmp_path):
-    records = [ImageRecord(f"{group}_{index:03}.png", 0, 0, "x") for group in range(5) for index in range(127 - group)]
+    records = [
+        ImageRecord(f"{group}_{index:03}.png", 0, index, "x") for group in range(5) for index in range(127 - group)
+    ]
     for record in records:
         Image.new("RGB", (4, 8), (int(record.path[0]), 0, 0)).save(tmp_path / record.path)
     assert examine("x", tmp_path, records, {}).remarks == (
@@ -86,3 +89,20 @@ def test_many_problems_are_named_by_the_first_three(folder):
     (problem,) = examine("x", folder, RECORDS, {}).problems
     assert problem.count(".png") == 3
     assert problem.endswith("and 2 more cannot be read")
+
+
+def test_what_cannot_be_tested_is_not_fit_as_a_target_and_a_remark_as_a_source(folder):
+    one = tuple(replace(record, camid=0) for record in RECORDS)
+    found = examine("x", folder, one, WANTED)
+    assert found.untestable.startswith("it cannot be tested: the only query has no match (a gallery image")
+    assert (found.fit, found.problems) == (False, ())
+    source = examine("x", folder, one, WANTED, is_target=False)
+    assert (source.fit, source.untestable) == (True, "")
+    assert source.remarks[0].startswith("it can train, but not be tested as it is: the only query")
+    assert examine("x", folder, RECORDS, WANTED).fit
+
+
+def test_queries_without_a_match_are_counted_in_a_remark(folder):
+    Image.new("RGB", (4, 8), (99, 0, 0)).save(folder / "f.png")
+    (remark,) = examine("x", folder, (*RECORDS, ImageRecord("f.png", 7, 0, "x", "query")), {}).remarks
+    assert remark.startswith("1 of the 2 queries cannot be scored, for lack of a match")

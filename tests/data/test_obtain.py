@@ -280,7 +280,12 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, terminal, site):
 
 def test_the_download_stage_obtains_and_the_check_only_reads(tmp_path, site, make_config, capsys):
     site.content = packed(tmp_path, "grid", tmp_path / "served.zip").read_bytes()
-    config = make_config(data__folder=str(tmp_path / "sets"), data__accept_unfit=["grid"])
+    config = make_config(
+        protocol__domains=["grid"],
+        protocol__sources=["campus", "night"],
+        data__folder=str(tmp_path / "sets"),
+        data__accept_unfit=["grid"],
+    )
     with pytest.raises(DatasetError, match="Get it with `python -m stages.download --domain grid`"):
         check.find(config, "grid")
     assert (site.requests, (tmp_path / "sets").exists()) == ([], False)

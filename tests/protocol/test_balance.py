@@ -66,3 +66,15 @@ def test_the_correlation_with_depth_is_that_of_ranks_at_the_last_step():
     found = balance.depth_correlation(rho).set_index("method")["correlation"]
     assert found["metabin"] == pytest.approx(1.0)
     assert math.isnan(found["bin_joint"])
+
+
+def test_a_domain_without_a_score_has_no_best_shift_and_the_others_keep_theirs(scores):
+    scores.loc[scores["test_domain"] == "y", "mAP"] = float("nan")
+    scores.loc[(scores["test_domain"] == "z") & (scores["value"] == 0.3), "mAP"] = float("nan")
+    shift = balance.preferences(scores).set_index("test_domain")["shift"]
+    assert math.isnan(shift["y"])
+    assert shift[["x", "z"]].to_dict() == {"x": -0.3, "z": 0.0}
+    nothing = balance.preferences(scores.assign(mAP=float("nan")))
+    assert list(nothing.columns) == ["method", "test_domain", "role", "shift", "change"]
+    assert nothing["shift"].isna().tolist() == [True] * 3
+    assert balance.forced_groups(scores.assign(mAP=float("nan")), "metabin").isna().all(axis=None)

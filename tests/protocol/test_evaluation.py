@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from metabin.model.embedder import build_embedder
-from metabin.protocol import evaluation, ranked, untrained
+from metabin.protocol import clean, evaluation, ranked, untrained
 from metabin.types import Embeddings, ImageRecord, RetrievalScores
 
 
@@ -122,3 +122,40 @@ def test_trials_of_a_target_become_a_mean_with_a_deviation():
     assert found.loc["viper", ["mAP_trial_std", "rank1_trial_std"]].tolist() == pytest.approx([0.2, 0.1])
     assert found.loc["campus", "num_trials"] == 1
     assert pd.isna(found.loc["campus", "mAP_trial_std"])
+
+
+def test_identities_and_queries_are_counted_where_they_are_scored(make_images):
+    images = make_images(num_domains=1, num_ids=6, num_images=3)
+    images.camid[:6] = 0  # the first two people under one camera
+    images.camid[6] = images.camid[7] = images.camid[8] = 1
+    images.camid[8] = 2  # of the third, every image has a match
+    test = evaluation.TestSet("site0", True, images, images)
+    for scores in (untrained.chance_scores(test), untrained.colour_scores(test, num_stripes=1)):
+        row = evaluation.score_row(scores, test)
+        assert (row["num_ids"], row["num_query"]) == (4, 12)
+    images.camid[:] = 0
+    row = evaluation.score_row(untrained.chance_scores(test), test)
+    assert (row["num_ids"], row["num_query"]) == (0, 0)
+    assert np.isnan(row["mAP"])
+
+
+@pytest.mark.parametrize("norm", ["bn", "half"])
+@pytest.mark.parametrize("empty", ["query", "gallery"])
+def test_a_test_without_queries_or_without_a_gallery_has_no_score(norm, empty, test_set):
+    model = build_embedder("resnet_small", 6, norm=norm).eval()
+    nothing = clean.rows_of(test_set.query, np.zeros(len(test_set.query), bool))
+    test = dataclasses.replace(test_set, **{empty: nothing})
+    scores = [
+        evaluation.retrieval_scores(*evaluation.embed_test(model, test)),
+        untrained.chance_scores(test),
+        untrained.colour_scores(test, num_stripes=8),
+    ]
+    assert [evaluation.score_row(found, test)["num_query"] for found in scores] == [0, 0, 0]
+    assert evaluation.query_table(scores[0], test).empty
+    assert ranked.telling_lists(*evaluation.embed_test(model, test), test, (), "site0") == []
+    rows = pd.DataFrame(
+        [{"fold": "f", "method": "bn", "seed": 0} | evaluation.score_row(found, test) for found in scores]
+    )
+    means = evaluation.mean_over_trials(rows)
+    assert np.isnan(means["mAP"].item())
+    assert means["num_query"].item() == 0

@@ -1,5 +1,7 @@
 """Forcing and shifting rho: other scores, the same network afterwards."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -91,3 +93,22 @@ def test_a_smaller_test_has_its_first_people_alone_and_keeps_their_images(tests_
     wanted = np.unique(tests_of[0].query.pid)[:2]
     assert set(small.query.pid) == set(small.gallery.pid) == set(wanted)
     assert len(small.query) == np.isin(tests_of[0].query.pid, wanted).sum()
+
+
+def test_the_people_of_a_smaller_test_are_the_first_whose_queries_can_be_scored(tests_of):
+    (test,) = tests_of
+    first = np.unique(test.query.pid)[:2]
+    camid = np.where(np.isin(test.query.pid, first), 0, test.query.camid)  # the first two under one camera only
+    images = replace(test.query, camid=camid)
+    small = explain.smaller(replace(test, query=images, gallery=images), max_ids=2)
+    assert np.unique(small.query.pid).tolist() == np.unique(test.query.pid)[2:4].tolist()
+    assert set(small.gallery.pid) == set(small.query.pid)
+
+
+def test_a_test_in_which_nobody_can_be_scored_has_rows_without_scores(model, tests_of):
+    (test,) = tests_of
+    images = replace(test.query, camid=np.zeros_like(test.query.camid))
+    small = explain.smaller(replace(test, query=images, gallery=images))
+    rows = list(explain.score(model, explain.shifted(model), [small]))
+    assert [(row["num_ids"], row["num_query"]) for row in rows] == [(0, 0)] * len(explain.SHIFTS)
+    assert np.isnan([row["mAP"] for row in rows]).all()

@@ -158,6 +158,8 @@ def test_a_cell_that_only_another_method_was_tested_in_has_its_role_and_one_of_n
 
 def test_gallery_sizes_are_read_from_the_scores() -> None:
     sizes = tables.gallery_sizes(TWO_SEEDS.assign(num_ids=[100, 90, 100, 90, 60, 60, 100, 90, 100]))
+    unscored = tables.gallery_sizes(TWO_SEEDS.assign(num_ids=[100, 0, 100, 0, 0, 0, 100, 0, 100]))
+    assert unscored == {"unseen": "100", "seen": ""}
     assert sizes == {"unseen": "90 to 100", "seen": "60"}
 
 

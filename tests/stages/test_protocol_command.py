@@ -88,3 +88,40 @@ def test_all_protocols_are_listed_and_one_is_explained(call, capsys, root):
     told = capsys.readouterr().out
     assert "market1501 + cuhk02 + cuhk03 + cuhk_sysu -> viper + prid2011 + grid + ilids" in told
     assert "not comparable: p1-duke" in told
+
+
+def test_names_in_data_that_the_protocol_does_not_use_are_removed_and_printed(call, capsys, tmp_path):
+    text = (tmp_path / "params.yaml").read_text()
+    assert "accept_unfit: []" in text
+    text = text.replace("accept_unfit: []", "accept_unfit: [grid, msmt17]")
+    text = text.replace("splits: {}", "splits: {viper: my/viper, market1501: my/market.json}")
+    (tmp_path / "params.yaml").write_text(text)  # written for p1 before p1 is set
+    data = call("p1").data
+    assert (data.accept_unfit, data.splits) == (["grid"], {"viper": "my/viper"})
+    printed = capsys.readouterr().out
+    assert "data.splits: market1501 removed" in printed
+    assert "data.accept_unfit: msmt17 removed" in printed
+    assert "# data sets that are used although their check fails" in (tmp_path / "params.yaml").read_text()
+    assert call("p1", "--targets", "grid").data.accept_unfit == ["grid"]
+    assert "removed" in capsys.readouterr().out  # viper
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("splits: {}", "splits: 5", "data.splits is 5"),
+        ("accept_unfit: []", "accept_unfit: 5", "data.accept_unfit is 5"),
+        ("accept_unfit: []", "accept_unfit: [[viper]]", "data.accept_unfit.0 is"),
+        ("data: ", "other: ", "missing key data"),
+        ("protocol: ", "proto: ", "missing key protocol"),
+        ("domains: [", "domains: [[", "is not valid YAML"),
+    ],
+)
+def test_a_broken_file_is_refused_and_stays(call, tmp_path, before, after, message):
+    path = tmp_path / "params.yaml"
+    assert before in path.read_text()
+    path.write_text(path.read_text().replace(before, after, 1))
+    broken = path.read_text()
+    with pytest.raises(ConfigError, match=message):
+        call("p1")
+    assert path.read_text() == broken
