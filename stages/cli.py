@@ -2,25 +2,66 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import select
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from metabin.errors import UserError
 
+CLOSED_PIPE = 141  # what a shell reports for a program whose reader has gone: 128 + SIGPIPE
+MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)  # disk full, no permission
+
 
 def run(main: Callable[[], None]) -> None:
-    """Run a stage; an error that the user can mend is printed alone, and the exit code is 1."""
+    """Run a stage or a command and exit with its code.
+
+    An error that the user can mend is printed alone, with exit code 1. A reader that closes the output early, as
+    `| head` does, ends the program without a message.
+    """
+    code = None
+    try:
+        code = _exit_code(main)
+        if sys.stdout:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        if not _reader_has_gone():  # another pipe or a socket broke, which is a fault
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes again at its end
+        code = code or CLOSED_PIPE
+    if code:
+        sys.exit(code)
+
+
+def _exit_code(main: Callable[[], None]) -> int | str | None:
     try:
         main()
+    except SystemExit as error:
+        return error.code
     except (UserError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        return 1
     except FileNotFoundError as error:
-        print(f"error: {error.filename} is missing; `dvc repro` makes what is not there", file=sys.stderr)
-        sys.exit(1)
+        advice = f"{error.filename} is missing; `dvc repro` makes what is not there" if error.filename else error
+        print(f"error: {advice}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        if error.errno not in MENDABLE:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
+    return None
+
+
+def _reader_has_gone() -> bool:
+    """Return whether the other end of stdout is closed."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), select.POLLOUT)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 @contextmanager
