@@ -126,6 +126,7 @@ def test_editing_the_report_reruns_no_training_and_meta_parameters_no_baseline()
     table = dict(stages())
     for name in ("train", "baseline", "partition", "download", "evaluate"):
         assert not any("report" in dep or "tracking" in dep for dep in table[name]["deps"])
+        assert not any("tracking" in param or "params.yaml" in param for param in table[name]["params"])
     assert "meta" in table["train"]["params"]
     assert not any(param.startswith("meta") for param in table["baseline"]["params"])
 
