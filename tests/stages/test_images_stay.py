@@ -4,12 +4,15 @@ import base64
 import io
 import re
 import sys
+from pathlib import Path
 
 import mlflow_server
 import numpy as np
 import pytest
 from PIL import Image, UnidentifiedImageError
 from stages_in_clone import make_clone, run
+
+from stages.gather import is_synthetic
 
 GREEN = (0, 230, 0)  # of every image of the data, and of no chart
 SETTINGS = {
@@ -108,3 +111,16 @@ def test_the_page_and_the_samples_reach_a_server_when_a_parameter_asks_for_it(se
     _, files = servers
     shown = {in_run(path) for path, content in files.items() if shows_data(content)}
     assert shown == {"index.html", *(f"figures/samples_{name}.png" for name in ("shop", "office", "yard"))}
+
+
+@pytest.mark.parametrize(
+    ("roots", "expected"),
+    [
+        ({"night": "data/raw/night", "place-3": "data/raw/place-3"}, True),
+        ({"night": "data/raw/night", "yard": "datasets"}, False),
+        ({"yard": "data/raw/datasets"}, False),  # own data may lie anywhere
+        ({"night": "datasets/night"}, False),
+    ],
+)
+def test_only_a_run_on_sites_of_the_benchmark_alone_is_synthetic(roots, expected):
+    assert is_synthetic({name: Path(root) for name, root in roots.items()}) is expected
