@@ -18,8 +18,8 @@ MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS) 
 def run(main: Callable[[], None]) -> None:
     """Run a stage or a command and exit with its code.
 
-    An error that the user can mend is printed alone, with exit code 1. A reader that closes the output early, as
-    `| head` does, ends the program without a message.
+    An error that the user can mend is printed alone, with exit code 1. A reader that closes the output
+    early, as `| head` does, ends the program without a message.
     """
     code = None
     try:
@@ -29,7 +29,8 @@ def run(main: Callable[[], None]) -> None:
     except BrokenPipeError:
         if not _reader_has_gone():  # another pipe or a socket broke, which is a fault
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes again at its end
+        # The interpreter flushes stdout again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = code or CLOSED_PIPE
     if code:
         sys.exit(code)
@@ -44,8 +45,8 @@ def _exit_code(main: Callable[[], None]) -> int | str | None:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except FileNotFoundError as error:
-        advice = f"{error.filename} is missing; `dvc repro` makes what is not there" if error.filename else error
-        print(f"error: {advice}", file=sys.stderr)
+        missing = f"{error.filename} is missing; `dvc repro` makes what is not there"
+        print(f"error: {missing if error.filename else error}", file=sys.stderr)
         return 1
     except OSError as error:
         if error.errno not in MENDABLE:

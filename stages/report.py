@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def track(config: Config, inputs: ReportInputs, files: ReportFiles) -> None:
-    """Record the matrix in the experiment's own MLflow run: scalars to sort by, tables, and the report's files."""
+    """Record the matrix in the experiment's own MLflow run: scalars to sort by, tables, the report's files."""
     from metabin import tracking
     from metabin.protocol import evidence, tables
 
@@ -58,7 +58,7 @@ def track(config: Config, inputs: ReportInputs, files: ReportFiles) -> None:
 
 
 def upload(run: Run, config: Config, files: ReportFiles) -> None:
-    """Record the report's files; those that show people only if these are synthetic or a parameter asks for it."""
+    """Record the report's files; images of the data only if they are synthetic or a parameter asks for it."""
     from metabin.data import store
 
     for path in files.charts:

@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def reproduce(name: str) -> str:
-    """Run one stage alone and return what to print: its output if it fails, otherwise its warnings (stderr)."""
+    """Run one stage alone and return what to print: its output if it fails, otherwise its stderr."""
     start = time.monotonic()
     done = subprocess.run([*DVC, *OPTIONS, name], capture_output=True, text=True)
     seconds = f"{time.monotonic() - start:.0f} s"

@@ -54,7 +54,8 @@ def check_port(port: int) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
             probe.bind((HOST, port))
     except OSError as error:
-        raise ConfigError(f"port {port} cannot be opened: {error}; choose another one: make ui PORT=5001") from None
+        advice = "choose another one: make ui PORT=5001"
+        raise ConfigError(f"port {port} cannot be opened: {error}; {advice}") from None
 
 
 def is_listening(port: int) -> bool:

@@ -86,7 +86,7 @@ class SharedBlock:
 
 @dataclass(frozen=True, slots=True)
 class ReportFiles:
-    """The figures and the page of a report: `charts` show numbers alone, `pictures` show images of the data sets."""
+    """The figures and the page of a report: `charts` show numbers, `pictures` show images of the data sets."""
 
     charts: tuple[Path, ...]
     pictures: tuple[Path, ...]

@@ -30,8 +30,8 @@ PATH_COLUMNS = (
 class Location:
     """Where runs and their files are kept.
 
-    `artifacts` is the folder for the files of new experiments (None: the server decides), `database` the SQLite file
-    (None: another kind of store).
+    `artifacts` is the folder for the files of new experiments (None: the server decides), `database` the
+    SQLite file (None: another kind of store).
     """
 
     uri: str
@@ -42,8 +42,8 @@ class Location:
 def locate(root: Path) -> Location:
     """Return the location that MLFLOW_TRACKING_URI names, or else `.mlflow` in the project.
 
-    All paths are absolute: the working directory of a stage may be a temporary workspace of DVC, which is deleted
-    afterwards. A relative path in MLFLOW_TRACKING_URI is taken from the project's root.
+    All paths are absolute: the working directory of a stage may be a temporary workspace of DVC, which is
+    deleted afterwards. A relative path in MLFLOW_TRACKING_URI starts at the project's root.
     """
     uri = os.environ.get("MLFLOW_TRACKING_URI", "").strip() or f"sqlite:///{HOME}/mlflow.db"
     uri = absolute_uri(uri, root)
@@ -73,7 +73,7 @@ def _absolute(root: Path, path: str) -> Path:
 
 
 def is_foreign(location: str, artifacts: Path | None) -> bool:
-    """Return whether an artifact location is the `.mlflow/artifacts` of a project other than that of `artifacts`."""
+    """Return whether an artifact location is the `.mlflow/artifacts` of another project than `artifacts`."""
     folder = local_path(location)
     if artifacts is None or folder is None or folder.parts[-2:] != artifacts.parts[-2:]:
         return False
@@ -89,9 +89,10 @@ def local_path(location: str) -> Path | None:
 def follow_project(place: Location, root: Path, experiment: str) -> None:
     """Let the paths in the database name this project's own folder after the project was moved or copied.
 
-    MLflow stores the absolute path of the experiment and of every run. After a move these name the old place, where
-    it would create the folders again. A database outside the project may serve several projects, so its paths are
-    changed only if the old folder no longer exists. Files in the old place stay there, with a warning.
+    MLflow stores the absolute path of the experiment and of every run. After a move these name the old
+    place, where it would create the folders again. A database outside the project may serve several
+    projects, so its paths are changed only if the old folder no longer exists. Files that are still in the
+    old place stay there, with a warning.
 
     Raises: sqlite3.Error if the file is no database.
     """
@@ -128,8 +129,8 @@ def _warn_of_files_left(connection: sqlite3.Connection, old: str, folder: Path, 
     left = [run for run in runs if (folder / run).is_dir() and not (artifacts / run).is_dir()]
     if left:
         logger.warning(
-            "the project was moved or copied: the files of %d earlier MLflow runs are still in %s. The MLflow page "
-            "shows them after `mkdir -p '%s' && cp -Rn '%s/.' '%s'`.",
+            "the project was moved or copied: the files of %d earlier MLflow runs are still in %s. "
+            "The MLflow page shows them after `mkdir -p '%s' && cp -Rn '%s/.' '%s'`.",
             len(left), folder, artifacts, folder, artifacts,
         )  # fmt: skip
 

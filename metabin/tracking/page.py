@@ -17,7 +17,7 @@ VIEW = "workflowType=machine_learning"  # without it the page starts in its "Gen
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The address of the page and the command of its server; `command` is empty if a server already runs elsewhere."""
+    """The address of the page, and the command of its server (empty if MLFLOW_TRACKING_URI names a server)."""
 
     address: str
     command: tuple[str, ...]

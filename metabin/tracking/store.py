@@ -49,7 +49,7 @@ class Opened:
 
 @contextmanager
 def contact(root: Path) -> Iterator[tuple[MlflowClient, str, str]]:
-    """Lock the store and yield a client, the tracking URI and the experiment's id; create what does not exist.
+    """Lock the store and yield a client, the tracking URI and the experiment's id; create them if necessary.
 
     The lock covers the client's constructor as well, because that migrates a fresh database, and two
     processes that migrate together both fail.
@@ -136,10 +136,10 @@ def _experiment(client: MlflowClient, artifacts: Path | None) -> str:
                 raise
     location = experiment.artifact_location
     folder = local_path(location)
-    if folder is not None and is_foreign(location, artifacts) and not folder.exists():  # MLflow would create it
+    if folder and is_foreign(location, artifacts) and not folder.exists():  # MLflow would create it
         raise FileNotFoundError(
-            f"the experiment {EXPERIMENT!r} keeps its files in {folder}, which does not exist on this machine; start "
-            "`mlflow server` for this store and set MLFLOW_TRACKING_URI to its address"
+            f"the experiment {EXPERIMENT!r} keeps its files in {folder}, which does not exist on this machine; "
+            "start `mlflow server` for this store and set MLFLOW_TRACKING_URI to its address"
         )
     if experiment.lifecycle_stage == "deleted":
         client.restore_experiment(experiment.experiment_id)
