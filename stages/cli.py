@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import errno
-import os
-import select
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from metabin.errors import UserError
+from stages import stdout
 
-CLOSED_PIPE = 141  # what a shell reports for a program whose reader has gone: 128 + SIGPIPE
 MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)  # disk full, no permission
 
 
@@ -24,14 +22,12 @@ def run(main: Callable[[], None]) -> None:
     code = None
     try:
         code = _exit_code(main)
-        if sys.stdout:
-            sys.stdout.flush()
+        stdout.flush()
     except BrokenPipeError:
-        if not _reader_has_gone():  # another pipe or a socket broke, which is a fault
+        if not stdout.is_closed():  # another pipe or a socket broke, which is a fault
             raise
-        # The interpreter flushes stdout again at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = code or CLOSED_PIPE
+        stdout.discard()
+        code = code or stdout.CLOSED
     if code:
         sys.exit(code)
 
@@ -56,13 +52,6 @@ def _exit_code(main: Callable[[], None]) -> int | str | None:
     except KeyboardInterrupt:
         return 130
     return None
-
-
-def _reader_has_gone() -> bool:
-    """Return whether the other end of stdout is closed."""
-    poll = select.poll()
-    poll.register(sys.stdout.fileno(), select.POLLOUT)
-    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 @contextmanager

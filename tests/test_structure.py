@@ -36,6 +36,7 @@ NOT_DEPENDENCIES = {
     "stages/__init__.py",
     "stages/cli.py",
     "stages/layout.py",
+    "stages/stdout.py",
 }
 
 
