@@ -34,9 +34,9 @@ NOT_DEPENDENCIES = {
     "metabin/errors.py",
     "metabin/files.py",
     "stages/__init__.py",
+    "stages/stdout.py",
     "stages/cli.py",
     "stages/layout.py",
-    "stages/stdout.py",
 }
 
 
