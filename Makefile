@@ -1,6 +1,6 @@
 # make repro   set up, run the whole pipeline on the embedded benchmark, write reports/
 # make test    set up, run the tests
-# make ui      browse the MLflow experiment in a web browser
+# make ui      browse the MLflow experiment in a web browser; PORT=5001 if another program uses port 5000
 # make bench   measure against what one would run instead, write docs/performance.json and its picture
 # make lint    ruff and pyright
 # Everything lives in .venv; nothing is installed twice.
@@ -8,6 +8,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+PORT   := 5000
 JOBS   ?= $(shell nproc 2>/dev/null || echo 1)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
@@ -33,10 +34,7 @@ lint: setup-dev
 	ruff check . && ruff format --check . && pyright
 
 ui: setup
-	@mkdir -p .mlflow
-	@echo "== MLflow: http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --host 127.0.0.1 --port 5000 --workers 1 \
-	  --backend-store-uri "sqlite:///$(CURDIR)/.mlflow/mlflow.db" --artifacts-destination "$(CURDIR)/.mlflow/artifacts"
+	@python -m stages.ui --port $(PORT)
 
 setup: $(BIN)/.installed
 setup-dev: $(BIN)/.installed-dev

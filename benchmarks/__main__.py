@@ -18,6 +18,7 @@ from pathlib import Path
 from benchmarks import growth
 from benchmarks.pairs import ONE_THREAD
 from metabin.files import write_text
+from stages import cli
 
 NAMES = ("step", "ranking", "loading", "startup", "growth")
 DOCS = Path(__file__).parents[1] / "docs"
@@ -69,4 +70,4 @@ def machine() -> str:
 
 
 if __name__ == "__main__":
-    main()
+    cli.run(main)

@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from stages import cli
+
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 
 
@@ -120,9 +122,13 @@ def serve(work: Callable[[], object]) -> None:
 
 
 def main(rows: Callable[[], Iterable[Row]]) -> None:
-    """The command line of a benchmark: prints its rows, one JSON object a line."""
-    for row in rows():
-        print(json.dumps(asdict(row)), flush=True)
+    """Print the rows of a benchmark, one JSON object per line; the command line of its module."""
+
+    def print_rows() -> None:
+        for row in rows():
+            print(json.dumps(asdict(row)), flush=True)
+
+    cli.run(print_rows)
 
 
 def _processor_seconds() -> float:

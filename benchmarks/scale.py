@@ -16,6 +16,7 @@ import numpy as np
 from benchmarks.loading import jpeg
 from metabin.data import doctor, partition
 from metabin.types import Domain, Fold, ImageRecord
+from stages import cli
 
 # Images of P-1's sources, from protocols/p1-duke.yaml; written as JPEGs of Market-1501's size.
 SOURCES = {"cuhk02": 7_264, "cuhk03": 14_097, "market1501": 29_419, "dukemtmcreid": 36_411, "cuhk_sysu": 34_574}
@@ -54,4 +55,4 @@ def stand_in(folder: Path, name: str, number: int, templates: list[bytes]) -> Do
 
 
 if __name__ == "__main__":
-    main()
+    cli.run(main)

@@ -2,26 +2,57 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from metabin.errors import UserError
+from stages import stdout
+
+MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)  # disk full, no permission
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a stage; an error that the user can mend is printed alone, and the exit code is 1."""
+    """Run a stage or a command and exit with its code.
+
+    An error that the user can mend is printed alone, with exit code 1. A reader that closes the output
+    early, as `| head` does, ends the program without a message.
+    """
+    code = None
+    try:
+        code = _exit_code(main)
+        stdout.flush()
+    except BrokenPipeError:
+        if not stdout.is_closed():  # another pipe or a socket broke, which is a fault
+            raise
+        stdout.discard()
+        code = code or stdout.CLOSED
+    if code:
+        sys.exit(code)
+
+
+def _exit_code(main: Callable[[], None]) -> int | str | None:
     try:
         main()
+    except SystemExit as error:
+        return error.code
     except (UserError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        return 1
     except FileNotFoundError as error:
-        print(f"error: {error.filename} is missing; `dvc repro` makes what is not there", file=sys.stderr)
-        sys.exit(1)
+        missing = f"{error.filename} is missing; `dvc repro` makes what is not there"
+        print(f"error: {missing if error.filename else error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        if error.errno not in MENDABLE:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
+    return None
 
 
 def dvc(*arguments: str, capture: bool = False) -> str:

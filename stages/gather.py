@@ -68,8 +68,19 @@ def gather(config: Config) -> ReportInputs:
 
 def note(config: Config, roots: Mapping[str, Path], told: Sequence[str], whose: str) -> str:
     """What a reader has to know: that people are drawn; or whose protocol each fold is, and what failed its check."""
-    if all(root.is_relative_to(layout.RAW) for root in roots.values()):
+    if is_synthetic(roots):
         return f"{NOTE} Protocol: {whose}." if whose else NOTE
     unfit = [name for name in config.data.accept_unfit if name in roots]
     failed = [f"used although the check of the copy fails: {', '.join(unfit)}"] if unfit else []
     return ". ".join([*told, *failed]) + "."
+
+
+def is_synthetic(roots: Mapping[str, Path]) -> bool:
+    """Return whether the embedded benchmark rendered every data set, so that no image shows a real person.
+
+    Args:
+        roots: data set -> folder of its images, as in `store.load_image_roots`.
+    """
+    from metabin.data.synthetic import is_site
+
+    return all(is_site(name) and root.is_relative_to(layout.RAW) for name, root in roots.items())

@@ -6,11 +6,13 @@ import argparse
 from typing import TYPE_CHECKING
 
 from stages import cli, layout, leftovers
-from stages.gather import gather
+from stages.gather import gather, is_synthetic
 
 if TYPE_CHECKING:
     from metabin.config import Config
     from metabin.report.inputs import ReportInputs
+    from metabin.report.page import ReportFiles
+    from metabin.tracking import Run
 
 
 def main() -> None:
@@ -22,13 +24,13 @@ def main() -> None:
     config = load_config()
     leftovers.remove_gathered(config)
     inputs = gather(config)
-    write_report(inputs, layout.REPORTS)
-    track(config, inputs)
+    files = write_report(inputs, layout.REPORTS)
+    track(config, inputs, files)
     print((layout.REPORTS / "report.md").read_text())
 
 
-def track(config: Config, inputs: ReportInputs) -> None:
-    """Put the matrix onto the experiment's own MLflow run: scalars to sort by, tables, figures, the page."""
+def track(config: Config, inputs: ReportInputs, files: ReportFiles) -> None:
+    """Record the matrix in the experiment's own MLflow run: scalars to sort by, tables, the report's files."""
     from metabin import tracking
     from metabin.protocol import evidence, tables
 
@@ -53,9 +55,21 @@ def track(config: Config, inputs: ReportInputs) -> None:
             }
         )
         run.note((layout.REPORTS / "report.md").read_text().partition("## mAP (rank-1)")[0])  # MLflow cuts long notes
-        for path in sorted((layout.REPORTS / "figures").glob("*.png")):
-            run.file(path, "figures")
-        run.file(layout.REPORTS / "index.html")
+        upload(run, config, files)
+
+
+def upload(run: Run, config: Config, files: ReportFiles) -> None:
+    """Record the report's files; images of the data only if they are synthetic or a parameter asks for it."""
+    from metabin.data import store
+
+    for path in files.charts:
+        run.file(path, "figures")
+    run.file(layout.REPORTS / "report.md")
+    if not (config.tracking.upload_images or is_synthetic(store.load_image_roots(layout.PARTITION))):
+        run.tags({"images": "not uploaded: tracking.upload_images is false"})
+        return
+    for path in files.pictures:
+        run.file(path, "figures" if path.suffix == ".png" else None)
 
 
 if __name__ == "__main__":

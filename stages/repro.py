@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from stages import clean, cli
 
 DVC = (sys.executable, "-m", "dvc")
-OPTIONS = ("--wait-for-lock", "repro", "--quiet", "--single-item")
+OPTIONS = ("--wait-for-lock", "repro", "--single-item")
 
 
 def main() -> None:
@@ -38,11 +38,13 @@ def main() -> None:
 
 
 def reproduce(name: str) -> str:
-    """Run one stage alone; its own output is shown only when it fails."""
+    """Run one stage alone and return what to print: its output if it fails, otherwise its stderr."""
     start = time.monotonic()
-    done = subprocess.run([*DVC, *OPTIONS, name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run([*DVC, *OPTIONS, name], capture_output=True, text=True)
     seconds = f"{time.monotonic() - start:.0f} s"
-    return f"{name} failed after {seconds}:\n{done.stdout}" if done.returncode else f"{name} done in {seconds}"
+    if done.returncode:
+        return f"{name} failed after {seconds}:\n{done.stdout}{done.stderr}"
+    return f"{name} done in {seconds}\n{done.stderr}".rstrip()
 
 
 if __name__ == "__main__":

@@ -12,12 +12,14 @@ ROOT = Path(__file__).parents[1]
 NEEDED = ("metabin", "stages", "protocols", "dvc.yaml", "params.yaml", ".dvc", ".dvcignore", ".gitignore")
 
 
-def run(clone, *command, tracking="off", check=True):
+def run(clone, *command, tracking="off", server="", check=True):
     date = "2026-01-01T00:00:00Z"  # equal dates give the clones equal commits
     environment = {**os.environ, "METABIN_TRACKING": tracking, "DVC_NO_ANALYTICS": "1"}
     environment |= {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     environment.pop("MLFLOW_TRACKING_URI", None)
+    if server:
+        environment |= {"METABIN_TRACKING": "on", "MLFLOW_TRACKING_URI": server}
     done = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True)
     assert not check or done.returncode == 0, done.stdout + done.stderr
     return done

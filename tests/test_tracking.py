@@ -289,7 +289,9 @@ def test_the_status_tells_how_the_block_ended(root, error, status):
     child = runs(root, "train")[0]
     assert child.info.status == runs(root, "parent")[0].info.status == status
     assert child.data.metrics["loss"] == 1.0
-    assert child.data.tags.get("error") == (None if status == "FINISHED" else f"{type(error).__name__}: {error}")
+    assert child.data.tags.get("error") == (
+        None if status == "FINISHED" else f"{type(error).__name__}: {error}".rstrip(": ")
+    )
 
 
 def use_everything(run: Run) -> None:

@@ -27,6 +27,7 @@ from metabin.config.sections import (
     Partition,
     Record,
     Section,
+    Tracking,
 )
 from metabin.errors import ConfigError
 
@@ -43,6 +44,7 @@ __all__ = [
     "Partition",
     "Protocol",
     "Record",
+    "Tracking",
     "load_config",
     "parse_config",
     "read_values",
@@ -67,6 +69,7 @@ class Config(Section):
     meta: Meta
     record: Record
     compute: Compute
+    tracking: Tracking
     variants: dict[Name, dict[str, Any]]
 
     @model_validator(mode="after")

@@ -231,3 +231,7 @@ class Compute(Section):
     device: Literal["auto", "cpu", "cuda"]
     num_threads: Count
     precision: Literal["float32", "bfloat16"]
+
+
+class Tracking(Section):
+    upload_images: bool

@@ -84,11 +84,20 @@ class SharedBlock:
     examples: Mapping[str, Sequence[Mapping[str, Any]]]
 
 
-def write_report(inputs: ReportInputs, directory: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class ReportFiles:
+    """The figures and the page of a report: `charts` show numbers, `pictures` show images of the data sets."""
+
+    charts: tuple[Path, ...]
+    pictures: tuple[Path, ...]
+
+
+def write_report(inputs: ReportInputs, directory: Path) -> ReportFiles:
     """Write index.html, report.md, metrics.json, summary.json, matrix.csv, unseen.csv, rho_*.csv and figures/*.png.
 
     Each file is replaced in one step; the same inputs give the same bytes.
 
+    Returns: the figures and the page.
     Raises:
         DatasetError: an image of `ranked`, `leaks` or `samples` is missing.
     """
@@ -96,8 +105,10 @@ def write_report(inputs: ReportInputs, directory: Path) -> None:
     strips = _sample_strips(inputs, thumbnails)
     drawn = figures.draw_figures(inputs)
     page = render_page(inputs, drawn, thumbnails)
-    for name, content in {**drawn, **strips}.items():
-        write_bytes(directory / "figures" / f"{name}.png", content)
+    charts = {directory / "figures" / f"{name}.png": content for name, content in drawn.items()}
+    samples = {directory / "figures" / f"{name}.png": content for name, content in strips.items()}
+    for path, content in (charts | samples).items():
+        write_bytes(path, content)
     summary = dict(tables.summary(inputs.scores, inputs.trained))
     if inputs.evidence:
         summary["differences"] = evidence.summary(inputs.evidence)
@@ -114,6 +125,7 @@ def write_report(inputs: ReportInputs, directory: Path) -> None:
     }
     for name, text in texts.items():
         write_text(directory / name, text)
+    return ReportFiles(tuple(charts), (*samples, directory / "index.html"))
 
 
 def _json(values: Mapping[str, Any]) -> str:

@@ -8,7 +8,6 @@ import logging
 import math
 import os
 import posixpath
-import re
 import tempfile
 import time
 import warnings
@@ -22,6 +21,7 @@ from metabin.tracking.machine import last_look, watch_machine
 from metabin.tracking.provenance import read_provenance
 from metabin.tracking.rho import ALL_LAYERS, rho_metrics, rho_pictures
 from metabin.tracking.store import Opened, close_in_store, open_beneath, open_in_store, set_tags
+from metabin.tracking.text import clean_key, describe, flatten, shorten
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +32,6 @@ logger = logging.getLogger("metabin.tracking")
 
 FLUSH_POINTS = 500  # a commit costs much the same for 1 point as for 500; MLflow takes at most 1000
 FLUSH_SECONDS = 10.0
-MAX_PARAM_LENGTH = 6000  # MLflow's own limit
 LOGGED_TABLES = "mlflow.loggedArtifacts"  # the tag by which the MLflow page and mlflow.load_table find tables
 
 
@@ -49,7 +48,7 @@ def _quiet(method: Callable[Concatenate[Run, P], None]) -> Callable[Concatenate[
                 method(self, *args, **kwargs)
         except Exception as error:  # whatever it is, training goes on
             self._failed = True
-            _warn(error)
+            _warn(f"the rest of {self._at.entity.info.run_name}", error)
 
     return guarded
 
@@ -79,8 +78,8 @@ class Run:
         from mlflow.entities import Param
 
         new = {}
-        for key, value in _flatten(values):
-            text = _shorten(str(value))
+        for key, value in flatten(values):
+            text = shorten(str(value))
             if self._params.setdefault(key, text) == text:
                 new[key] = text
             else:
@@ -100,10 +99,10 @@ class Run:
         for key, value in values.items():
             number = float(value)
             if math.isfinite(number):
-                self._points.append((_clean_key(key), number, now, step))
+                self._points.append((clean_key(key), number, now, step))
             elif key not in self._not_finite:
                 self._not_finite.add(key)
-                self._at.client.set_tag(self._at.run_id, f"not_finite.{_clean_key(key)}", f"step {step}")
+                self._at.client.set_tag(self._at.run_id, f"not_finite.{clean_key(key)}", f"step {step}")
         if len(self._points) >= FLUSH_POINTS or time.monotonic() - self._flushed > FLUSH_SECONDS:
             self._flush()
 
@@ -123,7 +122,7 @@ class Run:
         if self._pictures is None:
             self._pictures = open_beneath(self._at, "rho")
         for key, picture in rho_pictures(values, step).items():
-            self._at.client.log_image(self._pictures.run_id, picture, key=_clean_key(key), step=step)
+            self._at.client.log_image(self._pictures.run_id, picture, key=clean_key(key), step=step)
             if key == ALL_LAYERS:
                 self._last_picture = picture
 
@@ -191,7 +190,7 @@ class Run:
             close_in_store(self._opened, status)
         except Exception as error:
             if not self._failed:
-                _warn(error)
+                _warn(f"the end of {self._opened.entity.info.run_name}", error)
         self._opened = None
 
     @property
@@ -238,7 +237,7 @@ def open_run(
         asked = isinstance(error, KeyboardInterrupt)
         clean = isinstance(error, SystemExit) and not error.code
         if not clean:
-            run.tags({"error": f"{type(error).__name__}: {error}"[:500]})
+            run.tags({"error": describe(error)})
         run.close("FINISHED" if clean else "KILLED" if asked else "FAILED")
         raise
     run.close("FINISHED")
@@ -261,32 +260,15 @@ def _open(kind: str, name: str, tags: Mapping[str, str]) -> Run:
             warnings.simplefilter("ignore")
             return Run(open_in_store(kind, name, dict(tags), read_provenance()))
     except Exception as error:  # whatever it is, training goes on
-        _warn(error)
+        _warn(f"{kind}/{name}".rstrip("/"), error)
         return Run()
 
 
-def _warn(error: Exception) -> None:
-    first_line = str(error).strip().partition("\n")[0][:300]
+def _warn(lost: str, error: Exception) -> None:
     logger.warning(
-        "no longer recorded in MLflow: %s: %s. The stage goes on; METABIN_TRACKING=off silences this.",
-        type(error).__name__,
-        first_line,
+        "%s is not recorded in MLflow: %s. The stage goes on; run it again after the repair to record it "
+        "(`dvc repro --force --single-item %s`), or set METABIN_TRACKING=off.",
+        lost,
+        describe(error).rstrip("."),
+        os.environ.get("DVC_STAGE", "STAGE"),
     )
-
-
-def _flatten(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            yield _clean_key(f"{prefix}{key}"), value
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= MAX_PARAM_LENGTH else text[: MAX_PARAM_LENGTH - 3] + "..."
-
-
-def _clean_key(key: str) -> str:
-    """Return the key without what MLflow refuses: odd characters, and parts like the '..' of a path."""
-    parts = re.sub(r"[^0-9A-Za-z_\-. :/]", "_", str(key)).split("/")
-    return "/".join(part for part in parts if part.strip("."))[:250] or "_"

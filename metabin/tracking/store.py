@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from metabin.tracking.location import HOME, follow_project, is_foreign, local_path, locate
 from metabin.tracking.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -46,20 +47,9 @@ class Opened:
         return self.entity.info.run_id
 
 
-def locate(root: Path) -> tuple[str, str | None]:
-    """Return the tracking URI and the artifact location for new experiments (None: the server decides).
-
-    The location is absolute: MLflow's own default is relative to the working directory, which for a DVC
-    temporary workspace is a folder that is deleted afterwards.
-    """
-    home = root / ".mlflow"
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home / 'mlflow.db'}"
-    remote = uri.startswith(("http://", "https://", "databricks"))
-    return uri, None if remote else (home / "artifacts").as_uri()
-
-
-def open_in_store(kind: str, name: str, tags: dict[str, str], source: Provenance) -> Opened:
-    """Open the parent run, or a new child under it, of the experiment that `source` describes.
+@contextmanager
+def contact(root: Path) -> Iterator[tuple[MlflowClient, str, str]]:
+    """Lock the store and yield a client, the tracking URI and the experiment's id; create them if necessary.
 
     The lock covers the client's constructor as well, because that migrates a fresh database, and two
     processes that migrate together both fail.
@@ -69,12 +59,21 @@ def open_in_store(kind: str, name: str, tags: dict[str, str], source: Provenance
     from filelock import FileLock
 
     client_class = _import_client()
-    uri, artifacts = locate(source.root)
-    home = source.root / ".mlflow"
+    place = locate(root)
+    home = root / HOME
     home.mkdir(parents=True, exist_ok=True)
     with FileLock(home / "contact.lock", timeout=LOCK_SECONDS):
-        client = client_class(tracking_uri=uri)
-        experiment_id = _experiment(client, artifacts)
+        follow_project(place, root, EXPERIMENT)
+        client = client_class(tracking_uri=place.uri)
+        yield client, place.uri, _experiment(client, place.artifacts)
+
+
+def open_in_store(kind: str, name: str, tags: dict[str, str], source: Provenance) -> Opened:
+    """Open the parent run, or a new child under it, of the experiment that `source` describes.
+
+    Raises: whatever MLflow, the file system or the lock raise.
+    """
+    with contact(source.root) as (client, uri, experiment_id):
         parent = _parent(client, experiment_id, source)
         client.update_run(parent.info.run_id, status="RUNNING")
         if kind == "parent":
@@ -121,18 +120,30 @@ def _import_client() -> type[MlflowClient]:
     return MlflowClient
 
 
-def _experiment(client: MlflowClient, artifacts: str | None) -> str:
-    found = client.get_experiment_by_name(EXPERIMENT)
-    if found is None:
+def _experiment(client: MlflowClient, artifacts: Path | None) -> str:
+    """Return the id of the experiment, which is created or restored if necessary.
+
+    Raises: FileNotFoundError if its files belong in the folder of another project that does not exist here.
+    """
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
+        location = artifacts.as_uri() if artifacts else None
         try:
-            return client.create_experiment(EXPERIMENT, artifact_location=artifacts)
+            return client.create_experiment(EXPERIMENT, artifact_location=location)
         except Exception:  # another machine may have created it on the same server just now
-            found = client.get_experiment_by_name(EXPERIMENT)
-            if found is None:
+            experiment = client.get_experiment_by_name(EXPERIMENT)
+            if experiment is None:
                 raise
-    if found.lifecycle_stage == "deleted":
-        client.restore_experiment(found.experiment_id)
-    return found.experiment_id
+    location = experiment.artifact_location
+    folder = local_path(location)
+    if folder and is_foreign(location, artifacts) and not folder.exists():  # MLflow would create it
+        raise FileNotFoundError(
+            f"the experiment {EXPERIMENT!r} keeps its files in {folder}, which does not exist on this machine; "
+            "start `mlflow server` for this store and set MLFLOW_TRACKING_URI to its address"
+        )
+    if experiment.lifecycle_stage == "deleted":
+        client.restore_experiment(experiment.experiment_id)
+    return experiment.experiment_id
 
 
 def _parent(client: MlflowClient, experiment_id: str, source: Provenance) -> MlflowRun:

@@ -1,3 +1,9 @@
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from metabin.errors import ConfigError
@@ -19,6 +25,9 @@ def fail_with(error):
             FileNotFoundError(2, "No such file", "results/night/scores.csv"),
             "error: results/night/scores.csv is missing;",
         ),
+        (FileNotFoundError("no device cuda:1"), "error: no device cuda:1\n"),
+        (OSError(28, "No space left on device", "models/a"), "error: [Errno 28] No space left on device: 'models/a'"),
+        (PermissionError(13, "Permission denied", "reports"), "error: [Errno 13] Permission denied: 'reports'\n"),
         (FloatingPointError("at step 3: base/ce = nan"), "error: at step 3: base/ce = nan\n"),
     ],
 )
@@ -46,3 +55,53 @@ def test_progress_towards_an_unknown_total_writes_no_lines(capsys):
         for _ in range(8):
             advance(1 << 20)
     assert capsys.readouterr().out == ""
+
+
+ROOT = Path(__file__).parents[2]
+PRINT = "import sys; from stages import cli; cli.run(lambda: [print(line) for line in range({})] and sys.exit({}))"
+
+
+def with_closed_output(*command):
+    """Run a command whose output nobody reads, as after `| head`."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    message = process.stderr.read()
+    process.stderr.close()
+    return process.wait(), message
+
+
+@pytest.mark.parametrize(("lines", "code", "expected"), [(3, 0, 141), (100_000, 0, 141), (100_000, 1, 141), (3, 1, 1)])
+@pytest.mark.parametrize("options", [(), ("-u",)], ids=["buffered", "unbuffered"])
+def test_a_reader_that_closes_the_output_ends_a_command_without_a_message(options, lines, code, expected):
+    found, message = with_closed_output(sys.executable, *options, "-c", PRINT.format(lines, code))
+    assert message == ""
+    assert found == (141 if options else expected)  # unbuffered, the first line fails already
+
+
+def test_another_broken_pipe_keeps_its_traceback():
+    code = "import os; from stages import cli; r, w = os.pipe(); os.close(r); cli.run(lambda: os.write(w, b'x'))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "BrokenPipeError" in done.stderr
+
+
+def test_a_command_of_the_project_ends_without_a_message_when_its_output_is_closed():
+    assert with_closed_output(sys.executable, "-m", "stages.protocol") == (141, "")
+
+
+def commands():
+    """The files of stages and benchmarks that can be run, and their last statement."""
+    for path in sorted((*(ROOT / "stages").glob("*.py"), *(ROOT / "benchmarks").glob("*.py"))):
+        last = ast.parse(path.read_text()).body[-1]
+        if isinstance(last, ast.If) and "__name__" in ast.unparse(last.test):
+            yield pytest.param(path, ast.unparse(last.body[-1]), id=path.stem)
+
+
+@pytest.mark.parametrize(("path", "call"), list(commands()))
+def test_every_command_runs_through_cli(path, call):
+    if path == ROOT / "benchmarks/pairs.py":
+        return  # the process of one side, started by the others
+    assert call in ("cli.run(main)", "pairs.main(rows)")

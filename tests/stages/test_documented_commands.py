@@ -41,6 +41,7 @@ SUBSTITUTES = {
     "make test": "make --dry-run test",  # this test is a part of it
     "make bench": "make --dry-run bench",  # a quarter of an hour: test_benchmarks.py
     "make ui": "make --dry-run ui",  # runs until it is killed: test_ui.py
+    "make ui PORT=5001": "make --dry-run ui PORT=5001",
     "dvc exp run -S 'protocol.domains=[campus,night,plaza]'": (
         "dvc exp run -S 'protocol.domains=[campus,night]' -S 'protocol.sources=[plaza]'"
     ),

@@ -88,9 +88,13 @@ kinds = sorted(run.data.tags["kind"] for run in runs if run.data.tags["kind"] !=
 parent = next(run for run in runs if run.data.tags["kind"] == "parent")
 wanted = ("metabin.unseen/mAP", "metabin_less_bn/low")
 print(*kinds, parent.info.status, all(name in parent.data.metrics for name in wanted))
+print(*[item.path for path in (None, "figures") for item in client.list_artifacts(parent.info.run_id, path)])
 """
-    found = run(clone, sys.executable, "-c", code).stdout.split()
-    assert found == ["evaluate"] * 3 + ["explain"] * 3 + ["parent"] + ["train"] * 6 + ["FINISHED", "True"]
+    found, files = run(clone, sys.executable, "-c", code).stdout.splitlines()
+    expected = ["evaluate"] * 3 + ["explain"] * 3 + ["parent"] + ["train"] * 6 + ["FINISHED", "True"]
+    assert found.split() == expected
+    shown = {"index.html", "report.md", *(f"figures/samples_{name}.png" for name in TINY["protocol"]["domains"])}
+    assert shown < set(files.split())  # the people are synthetic, so their images may be uploaded
 
 
 def test_another_clone_without_tracking_and_with_stages_side_by_side_gets_the_same_lock(clone, tmp_path):

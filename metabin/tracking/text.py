@@ -1,0 +1,42 @@
+"""Names and texts in the form that MLflow accepts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+MAX_PARAM_LENGTH = 6000  # MLflow's own limit
+MAX_MESSAGE_LENGTH = 4000  # below MLflow's limit for a tag; some errors hold a whole web page
+
+
+def flatten(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Yield the leaves of nested mappings with their dotted keys."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield clean_key(f"{prefix}{key}"), value
+
+
+def shorten(text: str) -> str:
+    """Return the value of a parameter, cut at MLflow's limit."""
+    return text if len(text) <= MAX_PARAM_LENGTH else text[: MAX_PARAM_LENGTH - 3] + "..."
+
+
+def clean_key(key: str) -> str:
+    """Return the key without what MLflow refuses: odd characters, and parts like the '..' of a path."""
+    parts = re.sub(r"[^0-9A-Za-z_\-. :/]", "_", str(key)).split("/")
+    return "/".join(part for part in parts if part.strip("."))[:250] or "_"
+
+
+def describe(error: BaseException) -> str:
+    """Return the type and the message of an error on one line.
+
+    Messages often end with the remedy, so a long one is cut in its middle.
+    """
+    name, message = type(error).__name__, " ".join(str(error).split())
+    text = f"{name}: {message}" if message else name
+    if len(text) <= MAX_MESSAGE_LENGTH:
+        return text
+    half = MAX_MESSAGE_LENGTH // 2
+    return f"{text[:half]} [...] {text[-half:]}"
