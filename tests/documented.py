@@ -26,7 +26,8 @@ def pages():
 def commands(path):
     """The commands of a page, in order, without the comments behind them."""
     fenced, found = False, []
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    lines = re.sub(r" \\\n +", " ", path.read_text()).splitlines()  # a command may go on in the next line
+    for number, line in enumerate(lines, start=1):
         if line.startswith("```"):
             fenced = not fenced
         in_block = fenced or line.startswith("    ")
