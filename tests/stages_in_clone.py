@@ -35,7 +35,11 @@ def make_clone(folder, settings, *, needed=NEEDED):
         if needed is None or name.split("/")[0] in needed:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             if (ROOT / name).is_file():
-                shutil.copy(ROOT / name, folder / name)
+                shutil.copy2(ROOT / name, folder / name)
+    for compiled in (ROOT / "metabin").rglob("*.nb[ic]"):  # numba's, valid as long as a file's date is the same
+        target = folder / compiled.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(compiled, target)
     for path in [folder / "params.yaml", *(folder / "presets").glob("*.yaml")]:
         params = YAML(typ="safe").load(path)
         for section, values in settings.items():
