@@ -266,4 +266,4 @@ class Record(Section):
 class Compute(Section):
     device: Literal["auto", "cpu", "cuda"]
     num_threads: Count
-    precision: Literal["float32", "bfloat16"]
+    precision: Literal["float32", "tf32", "bfloat16"]
