@@ -1,9 +1,13 @@
-"""Writing files whole or not at all."""
+"""Writing files whole or not at all, and telling a web page from the file that was meant."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+
+PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml|<!--|<!doctype html|<html|<head)", re.IGNORECASE)
+TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -20,3 +24,11 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """`write_bytes` of UTF-8 text."""
     write_bytes(path, content.encode())
+
+
+def web_page_title(start: bytes) -> str | None:
+    """Return the title of a web page from its first bytes, "" for one without, None for what is no web page."""
+    if not PAGE.match(start):
+        return None
+    title = TITLE.search(start)
+    return " ".join(title[1].decode(errors="replace").split()) if title else ""
