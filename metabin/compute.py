@@ -19,7 +19,7 @@ def prepare(compute: Compute) -> torch.device:
     """Set the number of threads of tensor operations and choose the device; "auto" is CUDA where there is one.
 
     With one thread on a CPU, equal seeds give equal bits. On CUDA, cuDNN is limited to algorithms that repeat
-    their bits, and float32 is that: TF32, which torch allows in convolutions by default, is a precision of its own.
+    their bits, and "float32" is IEEE float32: TF32, torch's default in convolutions, is a precision of its own.
 
     Raises:
         ConfigError: "cuda" where torch finds none, or a precision that the CUDA device lacks.

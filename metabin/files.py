@@ -27,7 +27,7 @@ def write_text(path: Path, content: str) -> None:
 
 
 def web_page_title(start: bytes) -> str | None:
-    """Return the title of a web page from its first bytes, "" for one without, None for what is no web page."""
+    """Return the title of a web page from its first bytes: "" if it has none, None if it is no web page."""
     if not PAGE.match(start):
         return None
     title = TITLE.search(start)

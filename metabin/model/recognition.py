@@ -26,7 +26,7 @@ OTHERS = {
 
 
 def recognise(tensors: Mapping[str, Tensor]) -> str | None:
-    """Say whose the tensors are, as "model.backbone: resnet34" or in words; None where nothing is known of them."""
+    """Return whose the tensors are, as "model.backbone: resnet34" or in words; None where that is not known."""
     shapes = {name: tuple(value.shape) for name, value in tensors.items()}
     if backbone := next((name for name in BACKBONES if _shapes(name) == shapes), None):
         return f"model.backbone: {backbone}"

@@ -1,8 +1,8 @@
 """The content of a weights file that others made, read without running code of the file.
 
-Numpy values lie beside the tensors in many training checkpoints (deep-person-reid writes its rank-1 score as one).
-Nothing here needs them, so a placeholder takes their place: no function of numpy is called for them. Any other object
-than tensors, plain values and these is refused.
+Numpy values lie beside the tensors in many training checkpoints (deep-person-reid writes its rank-1 score as
+one). Nothing here needs them, so a placeholder takes their place: no function of numpy is called for them. Any
+other object than tensors, plain values and these is refused.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ FORMATS = {
     b"\xff\xd8\xff": "an image",
 }
 TAR = slice(257, 262), b"ustar"
-MAGIC_NUMBER = b"l\xfc\x9cF\xf9 j\xa8P\x19."  # at the start of what torch.save wrote before its files were zip archives
+# at the start of what torch.save wrote before its files were zip archives
+MAGIC_NUMBER = b"l\xfc\x9cF\xf9 j\xa8P\x19."
 REFUSED = re.compile(r"GLOBAL (\S+) was not an allowed global|load unsupported GLOBAL (\S+)")
 
 
@@ -56,13 +57,17 @@ class NumpyValue:
 
 
 def read_weights(path: Path) -> Any:
-    """Return what a .safetensors file or one of torch.save holds, on the CPU. The file's name does not matter.
+    """Return what a file of safetensors or of torch.save holds, on the CPU. Its name does not matter.
 
     Raises:
-        CheckpointError: the file is of another kind, is damaged, or holds an object that could run code.
+        CheckpointError: the file cannot be read, is of another kind, is damaged, or holds an object that could run
+            code.
     """
-    with path.open("rb") as file:
-        head = file.read(4096)
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
     is_safetensors = _is_safetensors(path, head)
     if not is_safetensors and (kind := _other_kind(path, head)):
         raise CheckpointError(f"{path} {kind}; {EXPECTED}")
@@ -87,7 +92,7 @@ def read_weights(path: Path) -> Any:
 
 
 def _other_kind(path: Path, head: bytes) -> str | None:
-    """What a file is that is no weights file, and what to do, as the predicate of a sentence; None if it may be one."""
+    """Return what a file is in place of weights, as the predicate of a sentence; None if it may hold weights."""
     if not head:
         return "is empty; download it again"
     if head.startswith(LFS_POINTER):

@@ -177,6 +177,11 @@ def test_a_file_of_another_kind_is_called_what_it_is(kind, name, tmp_path):
         read_weights(tmp_path / name)
 
 
+def test_a_file_that_cannot_be_opened_is_named_with_the_reason(tmp_path):
+    with pytest.raises(CheckpointError, match=r"start.pth cannot be read: No such file or directory$"):
+        read_weights(tmp_path / "start.pth")
+
+
 def test_a_safetensors_file_that_is_cut_off_is_called_incomplete(tmp_path):
     (tmp_path / "start.safetensors").write_bytes(safetensors(tmp_path)[:-4])
     with pytest.raises(CheckpointError, match=r"is damaged or incomplete \(SafetensorError\); download it again"):
