@@ -24,7 +24,7 @@ repro: setup
 
 test: setup-dev
 	@echo "== tests"
-	python -m pytest
+	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 bench: setup
 	@echo "== benchmarks on one thread: about a quarter of an hour"

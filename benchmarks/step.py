@@ -62,14 +62,13 @@ def ours(backbone: str, *, batch: int = 32, num_domains: int = 4, num_classes: i
 
 
 def textbooks(backbone: str, *, batch: int = 32, num_domains: int = 4, num_classes: int = 1000) -> Callable[[], None]:
-    """The iteration as it is commonly written."""
+    """The iteration as it is commonly written, on a machine that is prepared as for ours."""
     import torch
 
     from benchmarks import textbook
     from metabin.model.embedder import build_embedder
 
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
+    machine()
     model = textbook.with_textbook_norms(build_embedder(backbone, num_classes, norm="bn")).train()
     steps = partial(textbook.base_step, model), partial(textbook.meta_step, model)
     return iteration(model, *steps, batch, num_domains, memory_format=torch.contiguous_format, fused=False)

@@ -1,9 +1,13 @@
-"""Where the user's files are, and writing files whole or not at all."""
+"""Where the user's files are, writing files whole or not at all, and web pages in place of the file that was meant."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+
+PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml|<!--|<!doctype html|<html|<head)", re.IGNORECASE)
+TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
 def resolve_local(path: Path) -> Path:
@@ -32,3 +36,11 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """`write_bytes` of UTF-8 text."""
     write_bytes(path, content.encode())
+
+
+def web_page_title(start: bytes) -> str | None:
+    """Return the title of a web page from its first bytes: "" if it has none, None if it is no web page."""
+    if not PAGE.match(start):
+        return None
+    title = TITLE.search(start)
+    return " ".join(title[1].decode(errors="replace").split()) if title else ""

@@ -19,6 +19,11 @@ from metabin.data.loading import ImageSet
 ROOT = Path(__file__).parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the tests of whole pipelines: they are the longest, and other workers take the short ones meanwhile."""
+    items.sort(key=lambda item: "stages" not in item.path.parts)
+
+
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.optim import SGD
 
-from benchmarks import pairs, ranking, textbook
+from benchmarks import pairs, ranking, step, textbook
 from benchmarks.__main__ import table
 from metabin import metrics
 from metabin.engine.learner import base_step, meta_step, rho_of
@@ -64,6 +64,14 @@ def test_the_textbooks_steps_are_ours(models):
     textbook.meta_step(its, batch([0, 1, 2]), batch([3]), rho[1], 0.5)
     assert_equal(mine, its)
     assert any((value != start[name]).any() for name, value in rho_of(mine).items())
+
+
+@pytest.mark.parametrize("side", [step.ours, step.textbooks])
+def test_both_sides_of_the_step_run_on_a_machine_that_is_prepared_in_the_same_way(side, monkeypatch):
+    prepared = []
+    monkeypatch.setattr(step, "machine", lambda: prepared.append(side))
+    side("resnet_small", batch=16, num_domains=2)
+    assert prepared == [side]
 
 
 def burn(seconds):

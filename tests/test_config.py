@@ -102,6 +102,8 @@ def test_a_missing_key_is_named(tmp_path, params):
         ("data__accept_unfit", ["vipper"], "data.accept_unfit names vipper, which is no data set of the protocol"),
         ("protocol__sources_of", {"night": ["mall"]}, "there are 1 source domains and one must stay for meta-test"),
         ("optim__num_sources", 0, "optim.num_sources is 0"),
+        ("optim__warmup", 10, "optim.warmup is 10 and optim.milestones is [], which have no effect on optim.schedule"),
+        ("optim__milestones", [4, 7], "optim.warmup is 0 and optim.milestones is [4, 7], which have no effect"),
         ("meta__statistics", "test", "meta.statistics is 'test'"),
         ("protocol__baselines", ["metabin"], "metabin is no baseline; known are bn, in, half"),
         ("protocol__meta_learned", ["bn"], "bn has no rho to meta-learn; known are metabin"),
@@ -196,6 +198,16 @@ def changes_of(config, **data):
 def test_no_image_is_uploaded_by_default_in_any_parameter_file(root):
     for path in (root / "params.yaml", *(root / "presets").iterdir()):
         assert load_config(path).tracking.upload_images is False, path
+
+
+@pytest.mark.parametrize("meta_learned", [["metabin", "mldg"], ["metabin", "slow-mldg"]])
+def test_mldg_with_other_statistics_than_the_batch_s_is_refused(meta_learned, make_config):
+    variants = {"slow-mldg": {"method": "mldg", "meta.outer_lr": 0.1}}
+    message = f"meta.statistics is running, but {meta_learned[1]} of protocol.meta_learned always normalises with the"
+    with pytest.raises(ConfigError, match=message):
+        make_config(protocol__meta_learned=meta_learned, variants=variants, meta__statistics="running")
+    make_config(protocol__meta_learned=meta_learned, variants=variants)
+    make_config(protocol__meta_learned=["metabin"], variants=variants, meta__statistics="running")
 
 
 def test_every_problem_is_listed_at_once(tmp_path, params):

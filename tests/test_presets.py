@@ -49,7 +49,9 @@ def few_steps(preset, num_sources):
     values = YAML(typ="safe").load(preset)
     values["model"]["pretrained"] = "none"
     values["optim"] |= {"unit": "steps", "duration": 3, "ids_per_batch": 4, "images_per_id": 2}
-    values["optim"] |= {"first_base_steps": min(values["optim"]["first_base_steps"], 2), "milestones": [2], "warmup": 1}
+    values["optim"] |= {"first_base_steps": min(values["optim"]["first_base_steps"], 2)}
+    if values["optim"]["schedule"] == "warmup_milestones":
+        values["optim"] |= {"milestones": [2], "warmup": 1}
     values["meta"] |= {"inner_period": 2, "ids_per_domain": 2}
     values["record"]["loss_every"] = 1
     config = parse_config(values)

@@ -27,8 +27,8 @@ HEAVY = ("torch", "torchvision", "mlflow", "matplotlib", "pandas", "dvc", "numba
 # They carry values, and values are tracked as params; what happens to a value shows in the layer that uses it.
 NOT_DEPENDENCIES = {
     "metabin/__init__.py",
-    "metabin/compute.py",
     "metabin/config/__init__.py",
+    "metabin/config/effects.py",
     "metabin/config/protocol.py",
     "metabin/config/sections.py",
     "metabin/types.py",

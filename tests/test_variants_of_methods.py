@@ -45,6 +45,13 @@ def test_a_run_may_train_its_variants(make_config):
         ({"a": {"method": "bn", "optim.rate": 0.1}}, "variants.a: unknown key optim.rate"),
         ({"a": {"method": "bn", "optim.lr.base": 0.1}}, "but there is no section lr"),
         ({"a": {"method": "bn", "optim.lr": -1.0}}, "variants.a: optim.lr is -1.0"),
+        (
+            {"a": {"method": "bin_joint", "meta.outer_lr": 4.0, "optim.rho_lr": 4.0}},
+            "variants.a changes meta.outer_lr, without effect on the method bin_joint; leave it out",
+        ),
+        ({"a": {"method": "mldg", "meta.combined": True}}, "changes meta.combined, without effect on the method mldg"),
+        ({"a": {"method": "bn", "meta.train_losses.ce": 1.0}}, "changes meta.train_losses.ce, without effect on"),
+        ({"a": {"method": "metabin", "optim.warmup": 2}}, "which have no effect on optim.schedule = one_cycle"),
         ({"a": {"method": "metabin", "meta.num_meta_train": 5}}, "num_meta_train is 5, but there are 5 source domains"),
     ],
 )

@@ -10,6 +10,7 @@ from pydantic import ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from metabin.config.effects import without_effect
 from metabin.config.protocol import Protocol
 from metabin.config.sections import (
     BACKBONES,
@@ -109,6 +110,17 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _mldg_fits(self) -> Config:
+        for name in self.protocol.methods:
+            method, config = self.of(name)
+            if method == "mldg" and config.meta.statistics != "batch":
+                raise ValueError(
+                    f"meta.statistics is {config.meta.statistics}, but {name} of protocol.meta_learned always "
+                    "normalises with the batch's; set it to batch, or in a variant of metabin alone"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _sections_fit(self) -> Config:
         if self.meta.domains == "datasets":
             try:
@@ -117,6 +129,11 @@ class Config(Section):
                 raise ValueError(str(error)) from None
         if self.meta.inner_schedule == "cyclic" and self.optim.unit == "steps" and self.meta.inner_period < 2:
             raise ValueError("meta.inner_period is 1 step; a cycle needs at least 2, or meta.inner_schedule = fixed")
+        if self.optim.schedule == "one_cycle" and (self.optim.warmup or self.optim.milestones):
+            raise ValueError(
+                f"optim.warmup is {self.optim.warmup} and optim.milestones is {self.optim.milestones}, which have no "
+                "effect on optim.schedule = one_cycle; set them to 0 and [], or the schedule to warmup_milestones"
+            )
         if "dualnorm" in self.protocol.baselines and not self.model.backbone.startswith("mobilenetv2"):
             raise ValueError(
                 f"protocol.baselines has dualnorm, which is defined for MobileNetV2; backbone is {self.model.backbone}"
@@ -141,7 +158,8 @@ class Config(Section):
         A variant is a method with some parameters of its own: {"method": "metabin", "meta.inner_schedule": "fixed"}.
 
         Raises:
-            ConfigError: the variant names no method, or changes what is not a parameter of a training.
+            ConfigError: the variant names no method, or changes what is no parameter of a training or has no
+                effect on the method.
         """
         if name not in self.variants:
             return name, self
@@ -150,6 +168,11 @@ class Config(Section):
         if method not in (*BASELINES, *META_LEARNED):
             wanted = ", ".join((*BASELINES, *META_LEARNED))
             raise ConfigError(f"variants.{name}.method is {method!r}; wanted is one of {wanted}")
+        if unread := without_effect(method, changes):
+            raise ConfigError(
+                f"variants.{name} changes {', '.join(unread)}, without effect on the method {method}; "
+                "leave it out, or name another method"
+            )
         values = self.model_dump() | {"variants": {}}
         values["protocol"]["meta_learned"] = [METABIN]  # the variants' names are not known any more
         for key, value in changes.items():

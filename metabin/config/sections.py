@@ -230,7 +230,7 @@ class Record(Section):
 class Compute(Section):
     device: Literal["auto", "cpu", "cuda"]
     num_threads: Count
-    precision: Literal["float32", "bfloat16"]
+    precision: Literal["float32", "tf32", "bfloat16"]
 
 
 class Tracking(Section):

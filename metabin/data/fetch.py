@@ -8,7 +8,6 @@ server cannot resume, to refuse web pages and files that are too large, to remem
 from __future__ import annotations
 
 import hashlib
-import re
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,13 +15,11 @@ from typing import NoReturn
 
 from metabin.data.datasets.archive import RECORD, Archive
 from metabin.errors import DatasetError
-from metabin.files import write_text
+from metabin.files import web_page_title, write_text
 
 PAUSES = (1.0, 2.0, 5.0, 10.0)  # seconds before another attempt; it ends after as many that brought nothing new
 TIMEOUT = 30.0  # seconds without an answer
 BUSY = (408, 429, 500, 502, 503, 504)
-PAGE = re.compile(rb"\s*(?:<\?xml|<!--|<!doctype html|<html|<head)", re.IGNORECASE)
-TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
 def fetch(
@@ -150,10 +147,9 @@ def _check(archive: Archive, file: Path) -> None:
     record = file.with_name(archive.file + RECORD)
     if not wanted and record.is_file():
         wanted = record.read_text().partition(" ")[0]
-    if PAGE.match(start):
-        title = TITLE.search(start)
-        name = f", {' '.join(title[1].decode(errors='replace').split())!r}" if title else ""
-        reason = f"what came is a web page{name}"
+    title = web_page_title(start)
+    if title is not None:
+        reason = "what came is a web page" + (f", {title!r}" if title else "")
     elif wanted and found != wanted:
         source = (
             "" if archive.checksum else f", which {record} has of an earlier download; remove that to take the new one"

@@ -1,7 +1,8 @@
 """Which images make a batch: P identities with K images each.
 
-Both samplers cut the images of an identity into groups of K once per epoch: shuffled, and padded to a multiple of K
-with repeated images, so that an identity with fewer than K images repeats some. Both run for ever.
+Both samplers cut the images of an identity into groups of K once per epoch: shuffled, and padded to a multiple
+of K with repeated images. An identity with fewer than K images gets one group of K draws with replacement, as in
+the reference, so that such a group need not show each of its images. Both run for ever.
 """
 
 from __future__ import annotations
@@ -117,12 +118,18 @@ def epoch_steps(label: np.ndarray, num_ids: int, num_images: int) -> int:
 def _groups(
     label: np.ndarray, num_images: int, random: np.random.Generator, rows: np.ndarray | None = None
 ) -> dict[int, list[np.ndarray]]:
-    """Per label its images in shuffled groups of `num_images`, repeating images to fill the last group."""
+    """Per label its images in shuffled groups of `num_images`, repeating images to fill the last group.
+
+    Args:
+        label: (n,) of the images. rows: (n,) what stands for them in the groups; by default 0 to n - 1.
+    """
     groups = {}
     for value in np.unique(label):
         images = np.flatnonzero(label == value)
-        missing = -len(images) % num_images
-        padded = np.concatenate([images, random.choice(images, missing, replace=missing > len(images))])
+        if len(images) < num_images:
+            padded = random.choice(images, num_images, replace=True)
+        else:
+            padded = np.concatenate([images, random.choice(images, -len(images) % num_images, replace=False)])
         padded = random.permutation(padded)
         padded = padded if rows is None else rows[padded]
         groups[int(value)] = list(padded.reshape(-1, num_images))

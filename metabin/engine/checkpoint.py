@@ -15,6 +15,7 @@ from metabin.files import write_bytes
 
 PACKAGE = Path(__file__).parents[1]
 TRAINING_CODE = (
+    "compute.py",
     "data/augmentation.py",
     "data/loading.py",
     "data/sampling.py",

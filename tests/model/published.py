@@ -100,6 +100,59 @@ def deep_person_reid():
     return file | classifier("classifier", 1280)
 
 
+def authors_norm(name, size, kind):
+    """A norm layer in the code of MetaBIN's authors: "BN", "BIN_gate1" (one affine) or "BIN_gate2" (MetaBIN)."""
+    if kind == "BIN_gate2":
+        instance = {f"{name}.ins_n.{part}": torch.randn(size) for part in ("weight", "bias")}
+        return {f"{name}.gate": torch.rand(size)} | norm(f"{name}.bat_n", size) | instance
+    return norm(name, size) | ({f"{name}.gate": torch.rand(size)} if kind == "BIN_gate1" else {})
+
+
+def authors_layer(names, shape, kind):
+    conv, bn = names
+    return {f"{conv}.weight": torch.randn(shape), **authors_norm(bn, shape[0], kind)}
+
+
+def authors_mobilenet(kind):
+    file, num_in = authors_layer(("layer1.conv", "layer1.bn"), (32, 3, 3, 3), kind), 32
+    for stage, (expansion, num_out, num_blocks) in enumerate(((1, 16, 1), *MOBILENET), start=2):
+        for block in (f"layer{stage}.{index}" for index in range(num_blocks)):
+            inside = num_in * expansion
+            file |= authors_layer((f"{block}.conv1.conv", f"{block}.conv1.bn"), (inside, num_in, 1, 1), kind)
+            file |= authors_layer((f"{block}.dwconv2.conv", f"{block}.dwconv2.bn"), (inside, 1, 3, 3), kind)
+            file |= authors_layer((f"{block}.conv3", f"{block}.bn"), (num_out, inside, 1, 1), kind)
+            num_in = num_out
+    return file | authors_layer(("layer9.conv", "layer9.bn"), (1280, 320, 1, 1), kind)
+
+
+def authors_resnet18(kind):
+    file, num_in = authors_layer(("conv1", "bn1"), (64, 3, 7, 7), kind), 64
+    for stage, width in enumerate((64, 128, 256, 512), start=1):
+        for block in (f"layer{stage}.0", f"layer{stage}.1"):
+            file |= authors_layer((f"{block}.conv1", f"{block}.bn1"), (width, num_in, 3, 3), kind)
+            file |= authors_layer((f"{block}.conv2", f"{block}.bn2"), (width, width, 3, 3), kind)
+            if num_in != width:
+                names = f"{block}.downsample.conv", f"{block}.downsample.bn"
+                file |= authors_layer(names, (width, num_in, 1, 1), kind)
+            num_in = width
+    return file
+
+
+def authors_checkpoint(backbone, num_features):
+    """What their code writes around a backbone, as fast-reid does."""
+    heads = norm("heads.classifier_norm", num_features)
+    heads |= {"heads.classifier_fc.weight": torch.randn(20, num_features)}
+    pixels = {"pixel_mean": torch.zeros(1, 3, 1, 1), "pixel_std": torch.ones(1, 3, 1, 1)}
+    model = {f"backbone.{name}": value for name, value in backbone.items()} | heads | pixels
+    return {"model": model, "optimizer_main": {"state": {}, "param_groups": [{"lr": 0.01}]}, "iteration": 99999}
+
+
+def in_order_of(names, file):
+    """The batch norms and convolutions of a file under other names; both list the same layers in the same order."""
+    values = [value for name, value in file.items() if ".ins_n." not in name and not name.endswith(".gate")]
+    return dict(zip([name for name in names if not name.startswith(("classifier", "fc"))], values, strict=True))
+
+
 class Tiny(nn.Module):
     """A network of two tensors and a batch counter, for what does not depend on a layout."""
 
@@ -125,8 +178,7 @@ def part(network, name):
 
 def renamed(file):
     """The flat layout under torchvision's names; both list the same layers in the same order."""
-    names = [name for name in torchvision_mobilenet() if not name.startswith("classifier")]
-    return dict(zip(names, file.values(), strict=True))
+    return in_order_of(torchvision_mobilenet(), file)
 
 
 def assert_started(model, file, *, rho=1.0):

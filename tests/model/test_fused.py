@@ -1,15 +1,18 @@
 """The fused normalisation is the plain equation: values, gradients, running statistics, and gradients of gradients."""
 
+import gc
 import math
+import weakref
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.autograd.graph import saved_tensors_hooks
 from torch.func import functional_call
 
 from metabin.model import kernels
-from metabin.model.fused import FusedBatchInstanceNorm2d, FusedInstanceNorm2d, norm_relu, outputs_made_again
+from metabin.model.fused import FusedBatchInstanceNorm2d, FusedInstanceNorm2d, clip, norm_relu, outputs_made_again
 from metabin.model.norm import BatchInstanceNorm2d
 
 TOLERANCE = {torch.float64: 1e-11, torch.float32: 2e-5}
@@ -116,6 +119,57 @@ def test_norm_relu_is_the_norm_and_then_the_activation(norm, ceiling, activation
     x = maps((3, 5, 6, 4), torch.float32) * 5
     wanted = activation(norm(x)) if activation else norm(x).clamp(0, ceiling)
     torch.testing.assert_close(norm_relu(norm, x, ceiling=ceiling), wanted)
+
+
+# what `clip` computes, in torch's own operations out of place
+ACTIVATIONS = [((0.0, math.inf), F.relu), ((0.0, 6.0), F.relu6), ((-0.25, 1.5), lambda y: F.hardtanh(y, -0.25, 1.5))]
+
+
+@pytest.mark.parametrize("dtype", [*TOLERANCE, torch.bfloat16], ids=str)
+@pytest.mark.parametrize(("bounds", "activation"), ACTIVATIONS, ids=str)
+def test_a_clip_has_the_bits_of_the_activation_in_value_and_gradient(bounds, activation, dtype):
+    low, high = bounds
+    values = torch.tensor([low, min(high, 9.0), -math.inf, math.inf, math.nan, -1.0, 0.5, 8.0], dtype=dtype)
+    x = torch.cat([values, (torch.randn(1000, generator=torch.Generator().manual_seed(0)) * 4).to(dtype)])
+    upstream = torch.randn(len(x), generator=torch.Generator().manual_seed(1)).to(dtype)
+    first, second = (x.clone().requires_grad_() for _ in range(2))
+    wanted, found = activation(first + 0), clip(second + 0, low, high)
+    wanted.backward(upstream), found.backward(upstream)
+    assert torch.equal(found.isnan(), x.isnan())
+    assert torch.equal(found.nan_to_num(), wanted.nan_to_num())
+    assert torch.equal(second.grad, first.grad)
+
+
+@pytest.mark.parametrize(("bounds", "activation"), ACTIVATIONS, ids=str)
+def test_a_clip_behind_a_norm_passes_gradcheck_twice(bounds, activation):
+    norm, x = nn.BatchNorm2d(2).double(), maps((3, 2, 2, 3))
+
+    def forward(x, weight):
+        scratch = {name: buffer.clone() for name, buffer in norm.named_buffers()}
+        return clip(functional_call(norm, {"weight": weight, **scratch}, (x,)), *bounds)
+
+    inputs = x, norm.weight.detach().requires_grad_()
+    assert torch.autograd.gradcheck(forward, inputs)
+    assert torch.autograd.gradgradcheck(forward, inputs)
+
+
+@pytest.mark.parametrize(("bounds", "activation"), ACTIVATIONS, ids=str)
+def test_a_clip_works_in_place_and_keeps_its_output_alone(bounds, activation):
+    y, kept = nn.BatchNorm2d(5)(maps((3, 5, 6, 4), torch.float32)), []
+    place = y.data_ptr()
+    with saved_tensors_hooks(lambda tensor: kept.append(tensor.data_ptr()) or tensor.detach(), lambda tensor: tensor):
+        assert clip(y, *bounds).data_ptr() == place
+    assert kept == [place]
+
+
+def test_a_forward_pass_without_a_backward_pass_leaves_nothing_in_memory():
+    x, norm = maps((3, 5, 6, 4), torch.float32), nn.BatchNorm2d(5)
+    with outputs_made_again():
+        y = norm_relu(norm, x)
+        alive, total = weakref.ref(y), y.sum()
+    del y, total
+    gc.collect()
+    assert alive() is None
 
 
 @pytest.mark.parametrize("norm", [FusedBatchInstanceNorm2d(5), FusedInstanceNorm2d(5)])

@@ -1,0 +1,51 @@
+"""A file that does not fit says what it is where that is known."""
+
+import published
+import pytest
+import torch
+from published import Tiny, write
+
+from metabin.errors import CheckpointError
+from metabin.model.embedder import build_embedder
+from metabin.model.pretrained import load_pretrained
+
+
+@pytest.mark.parametrize(
+    ("backbone", "make", "wanted"),
+    [
+        ("resnet34", published.resnet18, "resnet18"),
+        ("resnet50", published.resnet50_ibn, "resnet50_ibn"),
+        ("mobilenetv2_1.0", published.torchvision_mobilenet, "mobilenetv2_torchvision_1.0"),
+        ("mobilenetv2_1.4", published.deep_person_reid, "mobilenetv2_1.0"),
+    ],
+)
+def test_weights_of_another_backbone_of_ours_are_called_that(backbone, make, wanted, tmp_path):
+    path = write(tmp_path / "other.pth", make())
+    with pytest.raises(CheckpointError, match=rf"does not fit the network: .* those of model.backbone: {wanted}$"):
+        build_embedder(backbone, 4, pretrained=path)
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted"),
+    [
+        (["conv1.conv.weight", "conv2.0.conv1.conv.weight", "conv2.0.conv2a.conv1.weight"], "OSNet"),
+        (["conv1.conv.weight", "conv2.0.conv2.0.layers.0.conv1.weight", "conv2.0.gate.fc1.weight"], "OSNet"),
+        (["conv_stem.weight", "bn1.weight", "blocks.0.0.conv_dw.weight"], "MobileNetV2 or EfficientNet with timm's"),
+        (["cls_token", "patch_embed.proj.weight", "blocks.0.attn.qkv.weight"], "a vision transformer"),
+        (["conv1.weight", "layer1.0.se.fc.0.weight"], "a ResNet with squeeze-and-excitation"),
+        (["conv1.weight", "NL_2.0.g.weight"], "a ResNet with non-local layers"),
+    ],
+)
+def test_a_network_that_is_no_backbone_here_is_called_by_its_name_with_those_that_are(names, wanted, tmp_path):
+    path = write(tmp_path / "other.pth", {"state_dict": {name: torch.zeros(1) for name in names}})
+    message = (
+        rf"does not fit the network: .*\. Its tensors are those of {wanted}.*, which is no backbone here; known are"
+    )
+    with pytest.raises(CheckpointError, match=message):
+        load_pretrained(Tiny(), path)
+
+
+def test_of_an_unknown_network_nothing_is_said(tmp_path):
+    path = write(tmp_path / "other.pth", {"stem.weight": torch.zeros(1)})
+    with pytest.raises(CheckpointError, match=r"conv.weight is not in the file; .* and \d+ more$"):
+        load_pretrained(Tiny(), path)
