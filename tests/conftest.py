@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with the tests of whole pipelines: they are the longest, and other workers take the short ones meanwhile."""
+    """Start with the tests of whole pipelines: they are the longest, and other workers take the short ones."""
     items.sort(key=lambda item: "stages" not in item.path.parts)
 
 

@@ -126,7 +126,7 @@ ACTIVATIONS = [((0.0, math.inf), F.relu), ((0.0, 6.0), F.relu6), ((-0.25, 1.5), 
 
 
 @pytest.mark.parametrize("dtype", [*TOLERANCE, torch.bfloat16], ids=str)
-@pytest.mark.parametrize(("bounds", "activation"), ACTIVATIONS, ids=str)
+@pytest.mark.parametrize(("bounds", "activation"), ACTIVATIONS, ids=["relu", "relu6", "hardtanh"])
 def test_a_clip_has_the_bits_of_the_activation_in_value_and_gradient(bounds, activation, dtype):
     low, high = bounds
     values = torch.tensor([low, min(high, 9.0), -math.inf, math.inf, math.nan, -1.0, 0.5, 8.0], dtype=dtype)
@@ -140,7 +140,7 @@ def test_a_clip_has_the_bits_of_the_activation_in_value_and_gradient(bounds, act
     assert torch.equal(second.grad, first.grad)
 
 
-@pytest.mark.parametrize(("bounds", "activation"), ACTIVATIONS, ids=str)
+@pytest.mark.parametrize(("bounds", "activation"), ACTIVATIONS, ids=["relu", "relu6", "hardtanh"])
 def test_a_clip_behind_a_norm_passes_gradcheck_twice(bounds, activation):
     norm, x = nn.BatchNorm2d(2).double(), maps((3, 2, 2, 3))
 
@@ -153,7 +153,7 @@ def test_a_clip_behind_a_norm_passes_gradcheck_twice(bounds, activation):
     assert torch.autograd.gradgradcheck(forward, inputs)
 
 
-@pytest.mark.parametrize(("bounds", "activation"), ACTIVATIONS, ids=str)
+@pytest.mark.parametrize(("bounds", "activation"), ACTIVATIONS, ids=["relu", "relu6", "hardtanh"])
 def test_a_clip_works_in_place_and_keeps_its_output_alone(bounds, activation):
     y, kept = nn.BatchNorm2d(5)(maps((3, 5, 6, 4), torch.float32)), []
     place = y.data_ptr()
