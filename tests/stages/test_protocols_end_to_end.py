@@ -3,6 +3,7 @@
 import json
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import large_sets
 import pandas as pd
@@ -11,6 +12,7 @@ import small_sets
 from ruamel.yaml import YAML
 from stages_in_clone import ROOT
 
+from metabin.config import parse_config
 from metabin.protocol.named import load_protocols
 
 PROTOCOLS = load_protocols(ROOT / "protocols")
@@ -84,27 +86,35 @@ def call(tmp_path, monkeypatch):
     return run
 
 
-def small_params(data):
+def write_small_params(data):
+    """params.yaml with a tiny training; what names data sets follows in `accept_imitations`."""
     params = YAML(typ="safe").load(ROOT / "params.yaml")
     params["protocol"] |= {"baselines": ["bn"]}
-    params["data"] |= {"folder": str(data), "acknowledge_withdrawn": True, "accept_unfit": [*READ]}
-    params["data"]["splits"] = {name: str(data / "splits" / f"{name}.json") for name in SPLITS}
-    params["data"]["splits"]["viper"] = str(data / "splits" / "viper")
+    params["data"] |= {"folder": str(data), "acknowledge_withdrawn": True}
     params["optim"] |= {"duration": 2, "ids_per_batch": 2, "images_per_id": 2}
     params["meta"] |= {"ids_per_domain": 2}
-    return params
+    YAML().dump(params, Path("params.yaml"))
 
 
-READ = sorted({name for own in REAL for fold in PROTOCOLS[own].folds for name in (*fold.sources, *fold.targets)})
+def accept_imitations(data, splits):
+    """The imitations have other counts and splits than the real data sets; return the configuration."""
+    params = YAML(typ="safe").load(Path("params.yaml"))
+    config = parse_config(params)
+    own = {name: str(data / "splits" / path) for name, path in splits.items() if name in config.protocol.targets}
+    params["data"] |= {"accept_unfit": [*config.data.local], "splits": own}
+    YAML().dump(params, Path("params.yaml"))
+    return parse_config(params)
 
 
 @pytest.mark.parametrize("name", REAL)
 def test_a_protocol_runs_from_files_to_scores(name, data, call, tmp_path):
-    YAML().dump(small_params(data), tmp_path / "params.yaml")
+    write_small_params(data)
     call("protocol", name)
-    params = YAML(typ="safe").load(tmp_path / "params.yaml")["protocol"]
-    for domain in (*params["domains"], *params["sources"]):
+    config = accept_imitations(data, {**{own: f"{own}.json" for own in SPLITS}, "viper": "viper"})
+    for domain in (*config.protocol.domains, *config.protocol.sources):
         call("download", "--domain", domain)
+    for own in config.data.local:
+        call("record", "--name", own)
     call("partition")
     fold = PROTOCOLS[name].folds[0]
     manifest = json.loads((tmp_path / f"data/partition/folds/{fold.name}.json").read_text())

@@ -34,7 +34,7 @@ def busy_port():
 
 def make_ui(*arguments):
     """`make ui` without the installation."""
-    return (shutil.which("make"), "--old-file=setup", "ui", *arguments)
+    return (shutil.which("make"), "--no-print-directory", "--old-file=setup", "ui", *arguments)
 
 
 def ui(*arguments):
