@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from stages import clean, cli
@@ -29,12 +30,20 @@ def main() -> None:
     cli.dvc("repro", "partition")
     stale = json.loads(cli.dvc("status", "--json", capture=True))
     for groups in (("train@", "baseline@"), ("evaluate@", "explain@")):  # MetaBIN takes twice as long: it starts first
-        names = [name for group in groups for name in stale if name.startswith(group)]
-        with ThreadPoolExecutor(jobs) as pool, cli.progress("side by side", len(names), "stage") as done:
+        reproduce_all([name for group in groups for name in stale if name.startswith(group)], jobs)
+    cli.dvc("repro")
+
+
+def reproduce_all(names: Sequence[str], jobs: int) -> None:
+    """Run stages, `jobs` at a time, and print what `reproduce` returns. After Ctrl-C no further stage starts."""
+    with ThreadPoolExecutor(jobs) as pool, cli.progress("side by side", len(names), "stage") as done:
+        try:
             for stage in as_completed([pool.submit(reproduce, name) for name in names]):
                 print(stage.result(), flush=True)
                 done(1)
-    cli.dvc("repro")
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def reproduce(name: str) -> str:

@@ -20,7 +20,7 @@ from test_real_data import write_csv
 from metabin.config import parse_config
 
 TINY = {
-    "protocol": {"domains": ["campus"], "sources": ["night", "plaza"], "baselines": ["bn"]},
+    "protocol": {"domains": ["campus"], "sources": ["night", "plaza"], "baselines": []},
     "benchmark": {"num_ids": 6},
     "partition": {"height": 64, "width": 32, "num_train_ids": 4},
     "model": {"backbone": "resnet_small", "pretrained": "none"},

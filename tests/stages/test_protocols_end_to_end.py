@@ -1,8 +1,6 @@
 """Every protocol, from the files of format-true imitations of its data sets to the scores, by the stages' own code."""
 
 import json
-import sys
-from importlib import import_module
 from pathlib import Path
 
 import large_sets
@@ -70,20 +68,6 @@ def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("datasets")
     write_sets(folder)
     return folder
-
-
-@pytest.fixture
-def call(tmp_path, monkeypatch):
-    """A function that runs a stage in this process, in a folder of its own."""
-    (tmp_path / "protocols").symlink_to(ROOT / "protocols")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("METABIN_TRACKING", "off")
-
-    def run(stage, *arguments):
-        monkeypatch.setattr(sys, "argv", [stage, *arguments])
-        import_module(f"stages.{stage}").main()
-
-    return run
 
 
 def write_small_params(data):

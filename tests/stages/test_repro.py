@@ -43,3 +43,16 @@ def test_all_output_of_a_stage_that_fails_is_shown(project):
 
 def test_the_reason_of_dvc_is_shown_where_no_stage_ran(project):
     assert "ERROR: " in repro.reproduce("absent")
+
+
+def test_after_an_interruption_no_further_stage_starts(monkeypatch):
+    started = []
+
+    def interrupted(name):
+        started.append(name)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(repro, "reproduce", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        repro.reproduce_all([str(number) for number in range(200)], 1)
+    assert len(started) < 200

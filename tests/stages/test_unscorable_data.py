@@ -1,8 +1,7 @@
 """Data that cannot be scored, from a CSV file to the refusal; and data of which some can, to the scores."""
 
 import shutil
-import sys
-from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -50,11 +49,8 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture
-def stage(tmp_path, monkeypatch, data):
+def stage(call, data):
     """A function that runs a stage in this process, with protocol and other changes to params.yaml."""
-    (tmp_path / "protocols").symlink_to(ROOT / "protocols")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("METABIN_TRACKING", "off")
 
     def run(name, *arguments, target="", sources=("shop", "office"), **changes):
         params = YAML(typ="safe").load(ROOT / "params.yaml")
@@ -68,9 +64,8 @@ def stage(tmp_path, monkeypatch, data):
         for key, value in changes.items():
             section, _, last = key.partition("__")
             params[section][last] = value
-        YAML().dump(params, tmp_path / "params.yaml")
-        monkeypatch.setattr(sys, "argv", [name, *arguments])
-        import_module(f"stages.{name}").main()
+        YAML().dump(params, Path("params.yaml"))
+        call(name, *arguments)
 
     return run
 

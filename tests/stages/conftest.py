@@ -1,0 +1,21 @@
+"""Stages in this process, where no test needs DVC: importing PyTorch takes longer than a tiny stage."""
+
+import sys
+from importlib import import_module
+
+import pytest
+from stages_in_clone import ROOT
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch):
+    """A function that runs a stage in a folder of its own, on the params.yaml there."""
+    (tmp_path / "protocols").symlink_to(ROOT / "protocols")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("METABIN_TRACKING", "off")
+
+    def run(stage, *arguments):
+        monkeypatch.setattr(sys, "argv", [stage, *arguments])
+        import_module(f"stages.{stage}").main()
+
+    return run
