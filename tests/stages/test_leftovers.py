@@ -10,9 +10,9 @@ from metabin.files import write_text
 from stages import clean, cli, leftovers
 
 SETTINGS = {
-    "protocol": {"domains": ["night"], "sources": ["campus", "plaza"], "baselines": ["bn"], "meta_learned": []},
+    "protocol": {"domains": ["night"], "sources": ["campus", "plaza"], "baselines": [], "meta_learned": ["metabin"]},
     "benchmark": {"num_ids": 6},
-    "partition": {"num_train_ids": 4},
+    "partition": {"height": 32, "width": 16, "num_train_ids": 4},
     "optim": {"duration": 1, "ids_per_batch": 4, "images_per_id": 2},
     "meta": {"ids_per_domain": 2},
     "record": {"loss_every": 1, "candidates": 1},
