@@ -1,4 +1,4 @@
-"""The commands that README.md and docs/*.md show."""
+"""The commands that README.md, CONTRIBUTING.md and docs/*.md show."""
 
 import re
 from dataclasses import dataclass
@@ -20,7 +20,8 @@ class Command:
 
 
 def pages():
-    return [ROOT / "README.md", *sorted(path for path in (ROOT / "docs").glob("*.md") if path.name != LOG)]
+    tops = (ROOT / "README.md", ROOT / "CONTRIBUTING.md")
+    return [*tops, *sorted(path for path in (ROOT / "docs").glob("*.md") if path.name != LOG)]
 
 
 def commands(path):

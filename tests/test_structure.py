@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -155,3 +156,10 @@ def test_cheap_stages_never_import_torch(module):
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_files_stay_small(path):
     assert len((ROOT / path).read_text().splitlines()) <= (90 if path.parts[0] == "stages" else 300)
+
+
+def test_the_citation_names_the_version_and_licence_of_the_package():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"]["text"])
+    assert citation["title"] == project["description"]

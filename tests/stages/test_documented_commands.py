@@ -1,4 +1,4 @@
-"""Every command of README.md and docs/ runs, in a fresh clone without a remote or a cache, on a tiny configuration."""
+"""Every documented command runs, in a fresh clone without a remote or a cache, on a tiny configuration."""
 
 import os
 import re
@@ -39,6 +39,7 @@ TINY = {
 # What a command becomes in the tiny clone. Where it is only looked at, the test that runs it is named.
 SUBSTITUTES = {
     "make test": "make --dry-run test",  # this test is a part of it
+    "make lint": "make --dry-run lint",  # a check of the code, not of the clone
     "make bench": "make --dry-run bench",  # a quarter of an hour: test_benchmarks.py
     "make ui": "make --dry-run ui",  # runs until it is killed: test_ui.py
     "make ui PORT=5001": "make --dry-run ui PORT=5001",
@@ -153,6 +154,10 @@ def test_the_readme(clone):
     clone.follow("README.md")
 
 
+def test_contributing(clone):
+    clone.follow("CONTRIBUTING.md")
+
+
 def test_experiments(clone):
     def push_is_refused():
         if not (clone.folder / ".dvc/config.local").exists():
@@ -218,7 +223,7 @@ INLINE = {
 
 
 def test_the_pages_with_command_blocks_are_those_that_are_followed():
-    followed = {"README.md", "experiments.md", "data.md", "protocols.md", "tracking.md"}
+    followed = {"README.md", "CONTRIBUTING.md", "experiments.md", "data.md", "protocols.md", "tracking.md"}
     found = {command.page for page in documented.pages() for command in documented.commands(page) if command.in_block}
     assert found == followed
 
