@@ -1,7 +1,7 @@
 # make repro   set up, run the whole pipeline on the embedded benchmark, write reports/
 # make test    set up, run the tests
 # make ui      browse the MLflow experiment in a web browser; PORT=5001 if another program uses port 5000
-# make bench   measure against what one would run instead, write docs/performance.json and its picture
+# make bench   measure speed against common alternatives, write docs/performance.json and its picture
 # make lint    ruff and pyright
 # Everything lives in .venv; nothing is installed twice.
 
