@@ -1,4 +1,4 @@
-"""Which parameters of a training have no effect on a method."""
+"""Parameters of a training that have no effect on a method."""
 
 from __future__ import annotations
 
@@ -38,6 +38,6 @@ WITHOUT_EFFECT: dict[str, tuple[str, ...]] = {
 
 
 def without_effect(method: str, keys: Iterable[str]) -> list[str]:
-    """Those of the dotted keys that the method does not read."""
+    """Return those of the dotted keys that the method does not read."""
     unread = WITHOUT_EFFECT[method]
     return [key for key in keys if any(f"{key}.".startswith(f"{prefix}.") for prefix in unread)]

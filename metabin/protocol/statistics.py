@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import stats
 
 CONFIDENCE, POWER = 0.95, 0.8
 RESAMPLES = 2000
@@ -77,8 +78,6 @@ def compare(differences: ArrayLike) -> Comparison:
     Args:
         differences: (n,), n >= 2, one for each independent unit: average the seeds of one fold first, which share data.
     """
-    from scipy import stats  # here: it takes a second to import, and one fold alone is not compared
-
     differences = np.asarray(differences, np.float64)
     if len(differences) < 2:
         raise ValueError(f"{len(differences)} paired differences; a comparison needs two or more independent ones")
@@ -124,8 +123,6 @@ def units_needed(difference: float, std: float) -> int:
 
 def _power(effect: float, count: int) -> float:
     """Of a two-sided one-sample t test; effect in standard deviations."""
-    from scipy import stats
-
     limit = stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)
     shift = abs(effect) * np.sqrt(count)
     return float(stats.nct.sf(limit, count - 1, shift) + stats.nct.cdf(-limit, count - 1, shift))
