@@ -19,7 +19,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 
 repro: setup
 	@echo "== pipeline: download, partition, train, evaluate, report ($(JOBS) trainings at a time)"
-	python -m stages.repro --jobs $(JOBS)
+	python -m stages.tools.repro --jobs $(JOBS)
 	@echo "== open reports/index.html, or read reports/report.md; 'make ui' shows every run"
 
 test: setup-dev
@@ -34,7 +34,7 @@ lint: setup-dev
 	ruff check . && ruff format --check . && pyright
 
 ui: setup
-	@python -m stages.ui --port $(PORT)
+	@python -m stages.tools.ui --port $(PORT)
 
 setup: $(BIN)/.installed
 setup-dev: $(BIN)/.installed-dev

@@ -44,7 +44,7 @@ def work_of(series: str, size: int) -> Callable[[], object]:
 
 def ranking(num_gallery: int, *, num_query: int = 1_000, num_features: int = 2048) -> Callable[[], object]:
     """Distances and scores of random embeddings."""
-    from metabin.protocol.evaluation import retrieval_scores
+    from metabin.evaluation.scoring import retrieval_scores
     from metabin.types import Embeddings
 
     random = np.random.default_rng(0)

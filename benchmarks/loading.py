@@ -43,7 +43,7 @@ def ours(what: str) -> Callable[[], None]:
     import torch
 
     from metabin.config import Augment
-    from metabin.data.loading import ImageSet, training_batch
+    from metabin.data.batches.loading import ImageSet, training_batch
 
     torch.set_num_threads(1)
     zeros = np.zeros(NUM_IMAGES, np.int64)
@@ -64,7 +64,7 @@ def per_sample(what: str, start: str) -> Callable[[], None]:
     from torch.utils.data import default_collate
     from torchvision import transforms as T
 
-    from metabin.data.augmentation import BRIGHTNESS, CONTRAST, HUE, SATURATION
+    from metabin.data.batches.augmentation import BRIGHTNESS, CONTRAST, HUE, SATURATION
 
     torch.set_num_threads(1)
     resize = [T.Resize((HEIGHT, WIDTH), T.InterpolationMode.BICUBIC)] if start == "jpegs" else []

@@ -15,8 +15,8 @@ import numpy as np
 from numba import njit
 
 from benchmarks import pairs
-from metabin import metrics
-from metabin.protocol.evaluation import retrieval_scores
+from metabin.evaluation import metrics
+from metabin.evaluation.scoring import retrieval_scores
 from metabin.types import Embeddings
 
 SIZES = {"Market-1501": (3_368, 15_913, 750, 6), "MSMT17": (11_659, 82_161, 3_060, 15)}

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.loading import jpeg
-from metabin.data import doctor, partition
+from metabin.data.acquisition import check
+from metabin.data.partition import roles
 from metabin.types import Domain, Fold, ImageRecord
 from stages import cli
 
@@ -37,11 +38,11 @@ def manifests() -> dict[str, float]:
         domains = {name: stand_in(Path(folder), name, number, templates) for name, number in SOURCES.items()}
         start = time.process_time()
         for name, domain in domains.items():
-            doctor.examine(name, domain.images, domain.records, {})
+            check.examine(name, domain.images, domain.records, {})
         examined = time.process_time() - start
-        splits = [partition.split_source(name, domain.records, "all") for name, domain in domains.items()]
+        splits = [roles.split_source(name, domain.records, "all") for name, domain in domains.items()]
         fold = Fold("small_sets", tuple(domains), ("viper",))
-        partition.manifest(fold, splits, domains, dict.fromkeys(domains, ""))
+        roles.manifest(fold, splits, domains, dict.fromkeys(domains, ""))
         both = time.process_time() - start
     return {"images": sum(SOURCES.values()), "examined, s": examined, "manifest, s": both - examined}
 

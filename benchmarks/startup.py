@@ -23,7 +23,7 @@ def rows() -> Iterator[pairs.Row]:
     python = (sys.executable, "-c")
     for what, ours in (
         ("the help of a stage", (sys.executable, "-m", "stages.partition", "--help")),
-        ("imports of a stage without a network", (*python, "import stages.partition, metabin.data.partition")),
+        ("imports of a stage without a network", (*python, "import stages.partition, metabin.data.partition.roles")),
         ("imports of a training", (*python, "import stages.train, metabin.engine.trainer, torch.optim")),
     ):
         yield pairs.seconds(what, "importing everything", running(*ours), running(*python, EVERYTHING))

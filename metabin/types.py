@@ -30,7 +30,7 @@ class ImageRecord:
 @dataclass(frozen=True, slots=True)
 class Domain:
     """A domain on disk: its records, sorted by path, the folder that their paths are relative to, the layout of a copy
-    ("drawn" of a site of the benchmark), and the fingerprint over all images (see `metabin.data.doctor`)."""
+    ("drawn" of a site of the benchmark), and the fingerprint over all images (see `metabin.data.acquisition.check`)."""
 
     records: tuple[ImageRecord, ...]
     images: Path

@@ -29,7 +29,7 @@ def keeper(key: tuple[str, str, int], unfinished: Path, header: Mapping[str, Any
     Args:
         key: fold, method and seed. unfinished: `layout.resume` of the training.
     """
-    from metabin.engine import weights
+    from metabin.model import weights
 
     training = layout.training(*key)
     kept, output = (folder / "candidates" for folder in (unfinished, training))
@@ -46,18 +46,19 @@ def keeper(key: tuple[str, str, int], unfinished: Path, header: Mapping[str, Any
 
 def choose(training: Trainer, key: tuple[str, str, int], manifest: Mapping[str, Any]) -> pd.DataFrame:
     """Score every candidate on the sources' held-out identities and write selection.csv: step, source_mAP, chosen."""
-    from metabin.engine.weights import load_model
+    from metabin.evaluation import scoring
     from metabin.files import write_text
-    from metabin.protocol import candidates, evaluation
+    from metabin.model.weights import load_model
+    from metabin.results import best_step
 
-    tests = evaluation.load_source_tests(layout.PARTITION, manifest)
+    tests = scoring.load_source_tests(layout.PARTITION, manifest)
     last = training.candidates[-1]
     found = dict.fromkeys(training.candidates, float("nan"))
     for step in found if tests else ():
         path = layout.weights(*key, None if step == last else step)
         model = load_model(path, training.config.model, training.name, training.device)
-        found[step] = evaluation.mean_mAP(model, tests, training.device)
-    table = candidates.table(found)
+        found[step] = scoring.mean_mAP(model, tests, training.device)
+    table = best_step.table(found)
     text = table.to_csv(index=False, float_format="%.6f", lineterminator="\n")
     write_text(layout.training(*key) / "selection.csv", text)
     return table

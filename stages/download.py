@@ -51,13 +51,13 @@ def obtain_local(config: Config, name: str) -> None:
     Raises:
         DatasetError: it is absent and cannot be fetched, or it is damaged.
     """
-    from metabin.data import copies
-    from metabin.data.obtain import obtain
+    from metabin.data.acquisition import local_datasets
+    from metabin.data.acquisition.obtain import obtain
     from metabin.files import resolve_local
 
     folder = resolve_local(Path(config.data.folder))
     obtain(name, folder, cli.progress, lambda line: print(f"{name}: {line}", flush=True))
-    copies.find_copy(name, folder, acknowledged=config.data.acknowledge_withdrawn)
+    local_datasets.find_copy(name, folder, acknowledged=config.data.acknowledge_withdrawn)
 
 
 if __name__ == "__main__":

@@ -18,24 +18,24 @@ def main() -> None:
     from metabin import compute, tracking
     from metabin.config import load_config
     from metabin.data import store
-    from metabin.engine.weights import load_model
+    from metabin.evaluation import overlap, ranked_lists, scoring
+    from metabin.evaluation.untrained import UNTRAINED
     from metabin.files import write_text
-    from metabin.protocol import clean, evaluation, ranked
-    from metabin.protocol.untrained import UNTRAINED
+    from metabin.model.weights import load_model
 
     config = load_config()
     leftovers.remove(layout.MODELS / fold, leftovers.model_outputs(config))
     device = compute.prepare(config.compute)
     manifest = store.load_manifest(layout.PARTITION, fold)
-    tests = evaluation.load_tests(layout.PARTITION, manifest)
+    tests = scoring.load_tests(layout.PARTITION, manifest)
     trainings = [(method, seed) for method in config.protocol.methods for seed in config.protocol.seeds]
-    leaks = store.load_leaks(layout.PARTITION, fold)
-    parts = [(test, clean.without_leaks(test, leaks)) for test in tests]
+    leaks = store.load_overlaps(layout.PARTITION, fold)
+    parts = [(test, overlap.without_overlap(test, leaks)) for test in tests]
     rows, clean_rows = [], []
     for method, score in UNTRAINED.items():
         key = {"fold": fold, "method": method, "seed": -1}
-        rows += [key | evaluation.score_row(score(test), test) for test in tests]
-        clean_rows += [key | evaluation.score_row(score(rest.test), rest.test) for _, rest in parts if rest]
+        rows += [key | scoring.score_row(score(test), test) for test in tests]
+        clean_rows += [key | scoring.score_row(score(rest.test), rest.test) for _, rest in parts if rest]
     roots = store.load_image_roots(layout.PARTITION)
     lists, queries, shown = [], [], (config.protocol.meta_learned[0], config.protocol.seeds[0])
     with cli.progress(f"evaluate {fold}", len(trainings), "model") as done:
@@ -45,36 +45,36 @@ def main() -> None:
             path = layout.training(fold, method, seed) / "weights.safetensors"
             model = load_model(path, own.model, base, device)
             for test, rest in parts:
-                query, gallery = evaluation.embed_test(model, test)
-                found = evaluation.retrieval_scores(query, gallery, device)
-                rows.append(key | evaluation.score_row(found, test))
+                query, gallery = scoring.embed_test(model, test)
+                found = scoring.retrieval_scores(query, gallery, device)
+                rows.append(key | scoring.score_row(found, test))
                 if test.unseen:
-                    table = evaluation.query_table(found, test)
+                    table = scoring.query_table(found, test)
                     queries.append(pd.DataFrame(key, index=table.index).join(table))
                 if rest:
-                    found = evaluation.retrieval_scores(*rest.embeddings(query, gallery), device)
-                    clean_rows.append(key | evaluation.score_row(found, rest.test))
+                    found = scoring.retrieval_scores(*rest.embeddings(query, gallery), device)
+                    clean_rows.append(key | scoring.score_row(found, rest.test))
                 if test.unseen and (method, seed) == shown and not test.trial:
                     records = store.load_records(layout.PARTITION, test.domain)
                     told = key | {"test_domain": test.domain}
                     lists += [
                         told | found
-                        for found in ranked.telling_lists(query, gallery, test, records, str(roots[test.domain]))
+                        for found in ranked_lists.telling_lists(query, gallery, test, records, str(roots[test.domain]))
                     ]
             done(1)
 
     trials = pd.DataFrame(rows)
-    scores = evaluation.mean_over_trials(trials)
-    clean_scores = evaluation.mean_over_trials(pd.DataFrame(clean_rows)) if clean_rows else scores.iloc[:0]
+    scores = scoring.mean_over_trials(trials)
+    clean_scores = scoring.mean_over_trials(pd.DataFrame(clean_rows)) if clean_rows else scores.iloc[:0]
     fingerprints = {name: entry["fingerprint"][:16] for name, entry in manifest["domains"].items()}
-    for name, table in (("scores", scores), ("trials", trials), ("clean", clean_scores)):
+    for name, table in (("scores", scores), ("trials", trials), ("without_overlap", clean_scores)):
         table = table.assign(fingerprint=table["test_domain"].map(fingerprints))  # of the copy that was tested
         text = table.to_csv(index=False, float_format="%.6f", lineterminator="\n")
         write_text(layout.results(fold) / f"{name}.csv", text)
     text = pd.concat(queries).to_csv(index=False, float_format="%.6f", lineterminator="\n")
     write_text(layout.results(fold) / "queries.csv", text)
     selection.score(fold, config, tests, scores, device)
-    write_text(layout.results(fold) / "ranked.json", json.dumps(lists, indent=1) + "\n")
+    write_text(layout.results(fold) / "ranked_lists.json", json.dumps(lists, indent=1) + "\n")
     with tracking.open_run("evaluate", fold, tags={"fold": fold}) as run:
         run.tags({f"fingerprint.{name}": entry["fingerprint"] for name, entry in manifest["domains"].items()})
         run.table("scores", scores)

@@ -22,10 +22,11 @@ def gather(config: Config) -> ReportInputs:
     import pandas as pd
 
     from metabin.data import store
-    from metabin.protocol import named, published
-    from metabin.protocol.folds import datasets, describe, leave_one_out
+    from metabin.data.partition import protocols
+    from metabin.data.partition.folds import datasets, describe, leave_one_out
     from metabin.report.inputs import ReportInputs
     from metabin.report.provenance import provenance
+    from metabin.results import published
 
     protocol, methods = config.protocol, config.protocol.methods
     folds = leave_one_out(protocol.domains, protocol.sources, protocol.groups, protocol.sources_of)
@@ -34,11 +35,11 @@ def gather(config: Config) -> ReportInputs:
     roots = store.load_image_roots(layout.PARTITION)
     manifests = [store.load_manifest(layout.PARTITION, fold.name) for fold in folds]
     digests = {name: entry["sha256"] for manifest in manifests for name, entry in manifest["domains"].items()}
-    ranked = [json.loads((layout.results(fold.name) / "ranked.json").read_text()) for fold in folds]
+    ranked = [json.loads((layout.results(fold.name) / "ranked_lists.json").read_text()) for fold in folds]
     scores = pd.concat([pd.read_csv(layout.results(fold) / "scores.csv") for fold in protocol.domains])
     followed = {manifest["protocol"]["name"] for manifest in manifests if not manifest["protocol"]["deviations"]}
     whose = followed.pop() if len(followed) == 1 else ""
-    told = [named.summary(fold, manifest["protocol"]) for fold, manifest in zip(folds, manifests, strict=True)]
+    told = [protocols.summary(fold, manifest["protocol"]) for fold, manifest in zip(folds, manifests, strict=True)]
     return ReportInputs(
         title=f"MetaBIN, {'leave one domain out' if len(folds) > 1 else ''.join(map(describe, folds))}",
         note=note(config, roots, told, whose),
@@ -50,16 +51,16 @@ def gather(config: Config) -> ReportInputs:
         image_folders=tuple(roots.values()),
         scores=scores,
         queries=records.of_folds(protocol.domains, "queries"),
-        explained=records.of_explained(protocol.domains),
+        rho_probe=records.of_explained(protocol.domains),
         candidates=records.of_folds(protocol.domains, "selection"),
         published=published.compare(
             scores, published.load(layout.PROTOCOLS / "published.csv"), whose, backbone=config.model.backbone
         ),
-        leaks=[
-            {"fold": fold, **leak} for fold in protocol.domains for leak in store.load_leaks(layout.PARTITION, fold)
+        overlaps=[
+            {"fold": fold, **leak} for fold in protocol.domains for leak in store.load_overlaps(layout.PARTITION, fold)
         ],
-        clean=records.of_folds(protocol.domains, "clean"),
-        ranked=[entry for entries in ranked for entry in entries],
+        without_overlap=records.of_folds(protocol.domains, "without_overlap"),
+        ranked_lists=[entry for entries in ranked for entry in entries],
         **{name: records.of_trainings(config, methods, name) for name in ("losses", "rho", "rho_histograms")},
         samples={name: [str(roots[name] / record.path) for record in images[name][:16]] for name in domains},
         provenance=provenance(config.model_dump(), digests, layout.ROOT),
@@ -81,6 +82,6 @@ def is_synthetic(roots: Mapping[str, Path]) -> bool:
     Args:
         roots: data set -> folder of its images, as in `store.load_image_roots`.
     """
-    from metabin.data.synthetic import is_site
+    from metabin.synthetic import is_site
 
     return all(is_site(name) and root.is_relative_to(layout.RAW) for name, root in roots.items())

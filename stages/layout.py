@@ -16,13 +16,13 @@ SHEETS = Path("data/sheets")
 PARTITION = Path("data/partition")
 MODELS = Path("models")
 RESULTS = Path("results")
-EXPLAINED = Path("explained")
+RHO_PROBE = Path("rho_probe")
 REPORTS = Path("reports")
 PROTOCOLS = Path("protocols")
 
 
 def local(name: str) -> Path:
-    """The folder of what `stages.check` records of an entry of data.local."""
+    """The folder of what `stages.tools.check` records of an entry of data.local."""
     return LOCAL / name.lstrip("/")
 
 
@@ -63,8 +63,8 @@ def results(fold: str) -> Path:
     return RESULTS / fold
 
 
-def explained(fold: str) -> Path:
-    return EXPLAINED / fold
+def rho_probe(fold: str) -> Path:
+    return RHO_PROBE / fold
 
 
 def resume(digest: str) -> Path:

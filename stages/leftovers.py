@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def remove_gathered(config: Config) -> None:
     """Remove the leftovers in the folders that the report gathers from."""
     remove(layout.MODELS, model_outputs(config))
-    for folder in (layout.RESULTS, layout.EXPLAINED):
+    for folder in (layout.RESULTS, layout.RHO_PROBE):
         remove(folder, [folder / fold for fold in config.protocol.domains])
 
 

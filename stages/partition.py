@@ -18,43 +18,46 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
 
     from metabin.config import load_config
-    from metabin.data import duplicates, leaks, local_files, meta_domains, partition, scorable, store
-    from metabin.protocol import named
-    from metabin.protocol.folds import datasets, leave_one_out
+    from metabin.data import scorable, store
+    from metabin.data.acquisition import local_files
+    from metabin.data.batches import meta_domains
+    from metabin.data.partition import near_duplicates, overlap, protocols, roles
+    from metabin.data.partition.folds import datasets, leave_one_out
 
     config = load_config()
     protocol = config.protocol
     folds = leave_one_out(protocol.domains, protocol.sources, protocol.groups, protocol.sources_of)
     leftovers.remove(layout.RAW, leftovers.raw_outputs(config))
     domains = read(datasets(folds), config)
-    splits = {fold: partition.split_fold(fold, domains, config) for fold in folds}  # errors before images are decoded
+    splits = {fold: roles.split_fold(fold, domains, config) for fold in folds}  # errors before images are decoded
     meta_domains.check_folds(splits, config)  # decides no output: section meta is no parameter of this stage
     for remark in scorable.check_folds(splits):
         print(f"remark: {remark}")
-    protocols = named.load_protocols(layout.PROTOCOLS)
+    known = protocols.load_protocols(layout.PROTOCOLS)
     layouts = {name: domain.layout for name, domain in domains.items()}
     files = {name: local_files.load_file_digest(layout.local(name)) for name in config.data.local}
 
     digests = decode(domains, config)
     store.save_image_roots(layout.PARTITION, {name: domain.images for name, domain in domains.items()})
-    hashes = {name: duplicates.hash_images(store.load_pixels(layout.PARTITION, name)) for name in domains}
+    hashes = {name: near_duplicates.hash_images(store.load_pixels(layout.PARTITION, name)) for name in domains}
     for fold in folds:
-        membership = named.membership(fold, config.partition.num_train_ids, splits[fold], layouts, protocols)
-        values = partition.manifest(fold, splits[fold], domains, digests)
+        membership = protocols.membership(fold, config.partition.num_train_ids, splits[fold], layouts, known)
+        values = roles.manifest(fold, splits[fold], domains, digests)
         values |= {"protocol": membership, "files": {name: digest for name, digest in files.items() if digest}}
         store.save_manifest(layout.PARTITION, values)
-        store.save_leaks(layout.PARTITION, fold.name, leaks.find_leaks(layout.PARTITION, values, hashes))
-        print(named.summary(fold, membership))
+        store.save_overlaps(layout.PARTITION, fold.name, overlap.find_overlaps(layout.PARTITION, values, hashes))
+        print(protocols.summary(fold, membership))
 
 
 def read(names: tuple[str, ...], config: Config) -> dict[str, Domain]:
     """The records of every domain, drawn or local."""
-    from metabin.data import catalogue, copies
+    from metabin.data import catalogue
+    from metabin.data.acquisition import local_datasets
 
     catalogue.require_listed(names, config.data)
     folders = layout.raw_folders(config.protocol)
     return {
-        name: copies.load_copy(layout.local(name), name)
+        name: local_datasets.load_copy(layout.local(name), name)
         if name in config.data.local
         else catalogue.read(name, folders[name])
         for name in names
@@ -64,7 +67,7 @@ def read(names: tuple[str, ...], config: Config) -> dict[str, Domain]:
 def decode(domains: Mapping[str, Domain], config: Config) -> dict[str, str]:
     """Write the pixels of every domain and a contact sheet of it; return their digests."""
     from metabin.data import store
-    from metabin.data.sheet import identity_sheet
+    from metabin.data.partition.contact_sheet import identity_sheet
     from metabin.files import resolve_local, write_bytes
 
     size, digests = config.partition, {}

@@ -25,7 +25,7 @@ def of_explained(folds: Sequence[str]) -> pd.DataFrame:
     """The scores with another rho, of all folds; empty where no method has learned a rho."""
     import pandas as pd
 
-    return pd.concat([pd.read_csv(layout.explained(fold) / "rho.csv") for fold in folds])
+    return pd.concat([pd.read_csv(layout.rho_probe(fold) / "rho.csv") for fold in folds])
 
 
 def of_trainings(config: Config, methods: tuple[str, ...], name: str) -> pd.DataFrame:

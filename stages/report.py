@@ -32,7 +32,7 @@ def main() -> None:
 def track(config: Config, inputs: ReportInputs, files: ReportFiles) -> None:
     """Record the matrix in the experiment's own MLflow run: scalars to sort by, tables, the report's files."""
     from metabin import tracking
-    from metabin.protocol import evidence, tables
+    from metabin.results import comparisons, tables
 
     with tracking.open_run("parent") as run:
         run.params(config.model_dump())
@@ -50,7 +50,7 @@ def track(config: Config, inputs: ReportInputs, files: ReportFiles) -> None:
         run.metrics(
             {
                 f"{pair}/{name}": value
-                for pair, values in evidence.summary(inputs.evidence).items()
+                for pair, values in comparisons.summary(inputs.evidence).items()
                 for name, value in values.items()
             }
         )

@@ -1,4 +1,4 @@
-"""Every candidate of a fold's trainings on its held-out domains: what `metabin.protocol.selection` compares."""
+"""Every candidate of a fold's trainings on its held-out domains: what `metabin.results.selection` compares."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import torch
 
     from metabin.config import Config
-    from metabin.protocol.evaluation import TestSet
+    from metabin.evaluation.scoring import TestSet
 
 
 def score(
@@ -25,10 +25,10 @@ def score(
     """
     import pandas as pd
 
-    from metabin.engine.weights import load_model
+    from metabin.evaluation import scoring
     from metabin.files import write_text
-    from metabin.protocol import evaluation
-    from metabin.protocol.selection import COLUMNS
+    from metabin.model.weights import load_model
+    from metabin.results.selection import COLUMNS
 
     unseen = [test for test in tests if test.unseen]
     tables = []
@@ -43,9 +43,9 @@ def score(
                 model = load_model(path, own.model, base, device)
                 rows = []
                 for test in unseen:
-                    found = evaluation.retrieval_scores(*evaluation.embed_test(model, test), device)
-                    rows.append(key | evaluation.score_row(found, test))
-                table = evaluation.mean_over_trials(pd.DataFrame(rows))
+                    found = scoring.retrieval_scores(*scoring.embed_test(model, test), device)
+                    rows.append(key | scoring.score_row(found, test))
+                table = scoring.mean_over_trials(pd.DataFrame(rows))
                 tables.append(table.assign(step=step, source_mAP=source_mAP))
             own = (scores["method"] == method) & (scores["seed"] == seed) & (scores["role"] == "unseen")
             tables.append(scores[own].assign(step=last[0], source_mAP=last[1]))

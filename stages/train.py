@@ -17,8 +17,10 @@ def main() -> None:
 
     from metabin import tracking
     from metabin.config import load_config
-    from metabin.data import loading, store
-    from metabin.engine import checkpoint, methods, trainer, weights
+    from metabin.data import store
+    from metabin.data.batches import loading
+    from metabin.engine import methods, resume, trainer
+    from metabin.model import weights
     from metabin.model.pretrained import require_unchanged
 
     (method, config), key = load_config().of(args.method), (args.fold, args.method, args.seed)
@@ -30,8 +32,8 @@ def main() -> None:
         target = loading.load_part(layout.PARTITION, manifest, tuple(manifest["targets"]), "query")
     training = trainer.Trainer(config, sources, method, args.seed, target=target)
     identity = trainer.identity(config, method, args.seed, manifest)
-    digest, directory = checkpoint.state_digest(identity), layout.training(*key)
-    header = {"method": method, "num_classes": sources.num_classes, "sha256": checkpoint.values_digest(identity)}
+    digest, directory = resume.state_digest(identity), layout.training(*key)
+    header = {"method": method, "num_classes": sources.num_classes, "sha256": resume.values_digest(identity)}
     unfinished = layout.resume(digest)
 
     title = f"{args.fold}/{args.method}/seed-{args.seed}"

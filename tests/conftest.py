@@ -14,7 +14,7 @@ import torch
 from ruamel.yaml import YAML
 
 from metabin.config import Config, parse_config
-from metabin.data.loading import ImageSet
+from metabin.data.batches.loading import ImageSet
 
 ROOT = Path(__file__).parents[1]
 

@@ -8,8 +8,8 @@ from torch.optim import SGD
 
 from benchmarks import pairs, ranking, step, textbook
 from benchmarks.__main__ import table
-from metabin import metrics
 from metabin.engine.learner import base_step, meta_step, rho_of
+from metabin.evaluation import metrics
 from metabin.model.embedder import build_embedder
 from metabin.types import Batch
 

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from metabin.config import Protocol, load_config, parse_config, sections
+from metabin.data.partition.folds import datasets, leave_one_out
 from metabin.engine.methods import METHODS
 from metabin.errors import ConfigError
 from metabin.model.backbone import BACKBONES
-from metabin.protocol.folds import datasets, leave_one_out
 
 
 def write(tmp_path, params, **changes):

@@ -12,14 +12,14 @@ from image_forms.jpeg import exif, stored
 from PIL import Image
 
 from metabin import images
-from metabin.data.datasets import cuhk_sysu_raw
-from metabin.data.doctor import examine
-from metabin.data.sheet import identity_sheet
+from metabin.data.acquisition.check import examine
+from metabin.data.partition.contact_sheet import identity_sheet
+from metabin.data.readers import cuhk_sysu_raw
 from metabin.data.store import load_pixels, save_domain
-from metabin.data.synthetic import DrawSettings, draw_site
 from metabin.errors import DatasetError
 from metabin.images import FORMATS, SUFFIXES, UNREADABLE_SUFFIXES, decode_image, read_image
 from metabin.report.pictures import Thumbnails
+from metabin.synthetic import DrawSettings, draw_site
 from metabin.types import ImageRecord
 
 FORMS = {form.name: form for form in forms()}

@@ -1,1 +1,1 @@
-"""Data: reading domains, splitting identities, sampling and loading batches."""
+"""Data: readers, acquisition, partition and batches of person images."""

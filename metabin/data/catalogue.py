@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from metabin.config import Benchmark, Data
-from metabin.data import copies
-from metabin.data.doctor import fingerprint
-from metabin.data.synthetic import NUM_CAMS, SITES, DrawSettings, draw_site, is_site
+from metabin.data.acquisition import local_datasets
+from metabin.data.acquisition.check import fingerprint
 from metabin.errors import ConfigError, DatasetError
 from metabin.files import resolve_local
+from metabin.synthetic import NUM_CAMS, SITES, DrawSettings, draw_site, is_site
 from metabin.types import Domain, ImageRecord
 
 IMAGE_NAME = re.compile(r"^(?P<pid>\d+)_c(?P<camera>\d+)_\d+\.jpg$")
@@ -24,11 +24,11 @@ def is_drawn(name: str, data: Data) -> bool:
         ConfigError: the name is unknown, or both a site and a local data set have it.
     """
     folder = resolve_local(Path(data.folder))
-    local = name in data.local or name in copies.READERS or copies.is_own(name, folder)
+    local = name in data.local or name in local_datasets.READERS or local_datasets.is_own(name, folder)
     if not is_site(name) and not local:
         raise ConfigError(
             f"unknown domain {name}; known are {', '.join(SITES)} and place-0, place-0-far ... (drawn), "
-            f"{', '.join(copies.READERS)} (local data sets), and your own data as {folder / name}.csv or a folder "
+            f"{', '.join(local_datasets.READERS)} (local data sets), and your own data as {folder / name}.csv or a folder "
             f"{folder / name}"
         )
     if is_site(name) and local:

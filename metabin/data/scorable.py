@@ -1,7 +1,7 @@
 """Which queries can be scored, known from pids and camids before an image is decoded or a step is trained.
 
 A query is scored if it has a match: a gallery image of the same person under another camera, as in
-`metabin.metrics.score`. A test without any such query is refused. Where some have a match, the others are counted
+`metabin.evaluation.metrics.score`. A test without any such query is refused. Where some have a match, the others are counted
 and left out of the scores.
 """
 

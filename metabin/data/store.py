@@ -1,7 +1,7 @@
 """The partitioned data on disk.
 
 A domain is `<domain>.csv` (its records, in order) and `<domain>.npy` (their pixels, resized once, (N, H, W, 3) uint8,
-mapped into memory and read as needed). A fold is `folds/<fold>.json` (its manifest) and `leaks/<fold>.json` (what its
+mapped into memory and read as needed). A fold is `folds/<fold>.json` (its manifest) and `overlaps/<fold>.json` (what its
 sources and its targets share).
 """
 
@@ -123,14 +123,14 @@ def load_manifest(directory: Path, fold: str) -> dict[str, Any]:
     return json.loads(_existing(directory / "folds" / f"{fold}.json").read_text())
 
 
-def save_leaks(directory: Path, fold: str, leaks: Sequence[Mapping[str, Any]]) -> None:
-    """Write what a fold's sources and targets share (`metabin.data.leaks`)."""
-    write_text(directory / "leaks" / f"{fold}.json", json.dumps(leaks, indent=1) + "\n")
+def save_overlaps(directory: Path, fold: str, leaks: Sequence[Mapping[str, Any]]) -> None:
+    """Write what a fold's sources and targets share (`metabin.data.partition.overlap`)."""
+    write_text(directory / "overlaps" / f"{fold}.json", json.dumps(leaks, indent=1) + "\n")
 
 
-def load_leaks(directory: Path, fold: str) -> list[dict[str, Any]]:
+def load_overlaps(directory: Path, fold: str) -> list[dict[str, Any]]:
     """What a fold's sources and targets share."""
-    return json.loads(_existing(directory / "leaks" / f"{fold}.json").read_text())
+    return json.loads(_existing(directory / "overlaps" / f"{fold}.json").read_text())
 
 
 def save_image_roots(directory: Path, roots: Mapping[str, Path]) -> None:

@@ -14,13 +14,13 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from metabin import compute
 from metabin.config import Config
-from metabin.data.loading import ImageSet, cameras_as_domains, training_batch
-from metabin.data.sampling import DomainSampler, IdentitySampler, epoch_steps
+from metabin.data.batches.loading import ImageSet, cameras_as_domains, training_batch
+from metabin.data.batches.sampling import DomainSampler, IdentitySampler, epoch_steps
 from metabin.engine import methods
-from metabin.engine.checkpoint import load_state, save_state
 from metabin.engine.history import History
 from metabin.engine.learner import Scalars, base_step, meta_step, rho_of
 from metabin.engine.optimizers import rho_optimizer, weights_optimizer, weights_schedule
+from metabin.engine.resume import load_state, save_state
 from metabin.engine.rivals import mldg_step, target_step
 from metabin.engine.schedule import candidate_steps, inner_step_size, timeline
 from metabin.model.embedder import Embedder, build_embedder

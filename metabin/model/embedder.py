@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from metabin.model.backbone import BACKBONES, build_backbone
-from metabin.model.fused import outputs_made_again
+from metabin.model.cpu.fused import outputs_made_again
 from metabin.model.pretrained import NONE, load_pretrained
 from metabin.model.swapping import swap_norms
 

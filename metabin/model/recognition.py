@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from metabin.model.backbone import BACKBONES, build_backbone
-from metabin.model.layouts import is_counter
+from metabin.model.weight_layouts import is_counter
 
 # names that one network has and no other
 OTHERS = {

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.models import resnet
 
-from metabin.model.fused import norm_relu
+from metabin.model.cpu.fused import norm_relu
 
 
 class BasicBlock(resnet.BasicBlock):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from metabin.model.fused import norm_relu
+from metabin.model.cpu.fused import norm_relu
 
 
 class ResidualBlock(nn.Module):

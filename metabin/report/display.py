@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from metabin.protocol import tables
 from metabin.report.inputs import ReportInputs
 from metabin.report.style import styles_for
+from metabin.results import tables
 
 DASH = "\u2013"
 MINUS = "\u2212"

@@ -10,8 +10,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from metabin.report import curves, explained, heatmaps, summaries, worth
+from metabin.report import curves, heatmaps, summaries
 from metabin.report.inputs import ReportInputs
+from metabin.report.sections import comparisons, rho_probe
 from metabin.report.style import CHART_RC
 
 DPI = 200
@@ -65,9 +66,9 @@ def _figures(inputs: ReportInputs) -> Iterator[tuple[str, Figure]]:
     differences = summaries.paired_differences(inputs)
     if differences is not None:
         yield "paired_differences", differences
-    if not inputs.explained.empty:
-        yield "rho_shifts", explained.shift_figure(inputs)
-    if worth.block(inputs):
+    if not inputs.rho_probe.empty:
+        yield "rho_shifts", rho_probe.shift_figure(inputs)
+    if comparisons.block(inputs):
         yield "differences", summaries.differences_with_intervals(inputs)
     if inputs.has_matrix:
         top = heatmaps.shared_maximum(inputs)

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from metabin.protocol import tables
 from metabin.report.display import percent, row_word
 from metabin.report.inputs import ReportInputs
 from metabin.report.style import INK, MISSING, MUTED, SEQUENTIAL
+from metabin.results import tables
 
 LIGHT_PART = 0.6  # of the colour scale: dark figures stay readable on its darkest colour (contrast over 4.5)
 LONG_NAME = 8  # characters that fit over one cell; longer names are slanted

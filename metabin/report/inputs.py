@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from metabin.protocol import evidence, selection, tables
-from metabin.protocol.published import COMPARISON
 from metabin.report.style import BASELINES
+from metabin.results import comparisons, selection, tables
+from metabin.results.published import COMPARISON
 
 METRICS = ("mAP", "mINP", "rank1", "rank5", "rank10")
 SCORE_KEYS = ("fold", "method", "seed", "test_domain")
@@ -72,11 +72,11 @@ class ReportInputs:
     losses: pd.DataFrame = field(default_factory=pd.DataFrame)
     rho: pd.DataFrame = field(default_factory=pd.DataFrame)
     rho_histograms: pd.DataFrame = field(default_factory=pd.DataFrame)
-    explained: pd.DataFrame = field(default_factory=pd.DataFrame)
+    rho_probe: pd.DataFrame = field(default_factory=pd.DataFrame)
     published: pd.DataFrame = field(default_factory=pd.DataFrame)
-    ranked: Sequence[Mapping[str, Any]] = ()
-    leaks: Sequence[Mapping[str, Any]] = ()
-    clean: pd.DataFrame = field(default_factory=pd.DataFrame)
+    ranked_lists: Sequence[Mapping[str, Any]] = ()
+    overlaps: Sequence[Mapping[str, Any]] = ()
+    without_overlap: pd.DataFrame = field(default_factory=pd.DataFrame)
     samples: Mapping[str, Sequence[str]] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
@@ -98,13 +98,13 @@ class ReportInputs:
             _require_columns("queries", self.queries, QUERY_COLUMNS)
         if not self.candidates.empty:
             _require_columns("candidates", self.candidates, selection.COLUMNS)
-        if not self.explained.empty:
-            _require_columns("explained", self.explained, EXPLAINED)
-        if not self.clean.empty:
-            _require_columns("clean", self.clean, (*SCORE_KEYS, *METRICS))
+        if not self.rho_probe.empty:
+            _require_columns("rho_probe", self.rho_probe, EXPLAINED)
+        if not self.without_overlap.empty:
+            _require_columns("without_overlap", self.without_overlap, (*SCORE_KEYS, *METRICS))
         if not self.published.empty:
             _require_columns("published", self.published, COMPARISON)
-        _check_ranked(self.ranked, self.unseen)
+        _check_ranked(self.ranked_lists, self.unseen)
 
     @property
     def trained(self) -> tuple[str, ...]:
@@ -129,9 +129,9 @@ class ReportInputs:
         return tables.cells_of(self.scores, "unseen", self.folds, self.domains)
 
     @cached_property
-    def evidence(self) -> tuple[evidence.Evidence, ...]:
+    def evidence(self) -> tuple[comparisons.Evidence, ...]:
         """What the differences between the trained methods are worth."""
-        return evidence.weigh(self.scores, self.queries, self.trained, self.bases)
+        return comparisons.weigh(self.scores, self.queries, self.trained, self.bases)
 
     @property
     def has_seen(self) -> bool:

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from metabin.report import checkpoints, display, explained, literature, shared, worth
+from metabin.report import display
 from metabin.report.display import Cell, Table
 from metabin.report.inputs import ReportInputs
+from metabin.report.sections import comparisons, overlap, published, rho_probe, selection
 from metabin.report.style import styles_for
 
 TO_ASCII = str.maketrans({display.DASH: "-", display.MINUS: "-", "\u00b1": "+-"})
@@ -20,20 +21,20 @@ def report_text(inputs: ReportInputs) -> str:
     if paired is not None:
         parts += [f"## {paired.groups[0][0]}", markdown_table(paired)]
     parts += _worth(inputs) or ([display.noise_warning(inputs.num_seeds)] if paired is not None else [])
-    chosen = checkpoints.table(inputs)
+    chosen = selection.table(inputs)
     if chosen is not None:
         parts += [
-            f"## {checkpoints.TITLE}, unseen mAP, percent",
+            f"## {selection.TITLE}, unseen mAP, percent",
             markdown_table(chosen),
-            _plain(checkpoints.explanation(inputs)),
+            _plain(selection.explanation(inputs)),
         ]
-    against = literature.table(inputs)
+    against = published.table(inputs)
     if against is not None:
         parts += [
             "## Against published results, percent: mAP (rank-1)",
             markdown_table(against, paired=True),
-            _plain(literature.caveats(inputs)),
-            "\n".join(f"- {_plain(name)}: {_plain(text)}" for name, text in literature.methods(inputs).items()),
+            _plain(published.caveats(inputs)),
+            "\n".join(f"- {_plain(name)}: {_plain(text)}" for name, text in published.methods(inputs).items()),
         ]
     parts += _explained(inputs) + _shared(inputs)
     if inputs.has_matrix:
@@ -42,25 +43,25 @@ def report_text(inputs: ReportInputs) -> str:
 
 
 def _worth(inputs: ReportInputs) -> list[str]:
-    found = worth.block(inputs)
+    found = comparisons.block(inputs)
     if found is None:
         return []
     parts = [
-        f"## {worth.TITLE}",
+        f"## {comparisons.TITLE}",
         "\n".join(f"- {_plain(line)}" for line in found.verdicts),
         markdown_table(found.table),
         *map(_plain, (found.explanation, *found.remarks)),
     ]
     if found.spreads:
-        parts += [f"### {worth.SPREADS_TITLE}, percent", markdown_table(found.spreads)]
+        parts += [f"### {comparisons.SPREADS_TITLE}, percent", markdown_table(found.spreads)]
     return [part.translate(TO_ASCII) for part in parts]
 
 
 def _explained(inputs: ReportInputs) -> list[str]:
-    found = explained.block(inputs)
+    found = rho_probe.block(inputs)
     if found is None:
         return []
-    parts = [f"## {explained.TITLE}", _plain(found.explanation)]
+    parts = [f"## {rho_probe.TITLE}", _plain(found.explanation)]
     for label, table in found.forced:
         parts += [f"### {_plain(label)}: change of mAP with rho forced in some layers, points", markdown_table(table)]
     if found.preferences:
@@ -69,14 +70,14 @@ def _explained(inputs: ReportInputs) -> list[str]:
 
 
 def _shared(inputs: ReportInputs) -> list[str]:
-    if not shared.found(inputs):
-        return [line for line in (shared.checked(inputs), *map(_plain, shared.remarks(inputs))) if line]
-    scores = shared.scores_table(inputs)
+    if not overlap.found(inputs):
+        return [line for line in (overlap.checked(inputs), *map(_plain, overlap.remarks(inputs))) if line]
+    scores = overlap.scores_table(inputs)
     return [
-        f"## {shared.TITLE}",
-        markdown_table(shared.pairs_table(inputs)),
-        *map(_plain, shared.remarks(inputs)),
-        *([f"{shared.EXPLANATION} Percent.", markdown_table(scores)] if scores else []),
+        f"## {overlap.TITLE}",
+        markdown_table(overlap.pairs_table(inputs)),
+        *map(_plain, overlap.remarks(inputs)),
+        *([f"{overlap.EXPLANATION} Percent.", markdown_table(scores)] if scores else []),
     ]
 
 

@@ -10,24 +10,15 @@ import pandas as pd
 from jinja2 import Environment, StrictUndefined
 
 from metabin.files import write_bytes, write_text
-from metabin.protocol import evidence, tables
-from metabin.report import (
-    checkpoints,
-    curves,
-    display,
-    explained,
-    figures,
-    heatmaps,
-    literature,
-    markdown,
-    shared,
-    worth,
-)
+from metabin.report import curves, display, figures, heatmaps, markdown
 from metabin.report.display import Table
 from metabin.report.inputs import ReportInputs
 from metabin.report.pictures import Thumbnails, data_uri, png_size
 from metabin.report.provenance import flatten_sections
+from metabin.report.sections import comparisons, overlap, published, rho_probe, selection
 from metabin.report.style import BASELINES, styles_for
+from metabin.results import comparisons as compared
+from metabin.results import tables
 
 TEMPLATE = Path(__file__).with_name("template.html")
 KIND_LABELS = {"typical": "Typical query", "worst": "Worst query", "best": "Best query"}
@@ -111,7 +102,7 @@ def write_report(inputs: ReportInputs, directory: Path) -> ReportFiles:
         write_bytes(path, content)
     summary = dict(tables.summary(inputs.scores, inputs.trained))
     if inputs.evidence:
-        summary["differences"] = evidence.summary(inputs.evidence)
+        summary["differences"] = compared.summary(inputs.evidence)
     cells = tables.tidy_matrix(inputs.scores, inputs.rows, inputs.folds, inputs.tested)
     unseen = tables.unseen_means(inputs.scores, inputs.rows)
     texts = {
@@ -121,7 +112,7 @@ def write_report(inputs: ReportInputs, directory: Path) -> ReportFiles:
         "summary.json": _json(summary),
         "matrix.csv": cells.to_csv(index=False, lineterminator="\n"),
         "unseen.csv": unseen.to_csv(index=False, lineterminator="\n"),
-        **{name: _csv(table) for name, table in explained.files(inputs).items()},
+        **{name: _csv(table) for name, table in rho_probe.files(inputs).items()},
     }
     for name, text in texts.items():
         write_text(directory / name, text)
@@ -140,7 +131,7 @@ def render_page(inputs: ReportInputs, drawn: Mapping[str, bytes], thumbnails: Th
     """The page as HTML; every name and value from the inputs is escaped."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    weighed = worth.block(inputs)
+    weighed = comparisons.block(inputs)
     return template.render(
         inputs=inputs,
         styles=styles_for(inputs.rows),
@@ -149,16 +140,16 @@ def render_page(inputs: ReportInputs, drawn: Mapping[str, bytes], thumbnails: Th
         paired=display.paired(inputs),
         published=_published(inputs),
         worth=weighed,
-        explained=explained.block(inputs),
-        explained_title=explained.TITLE,
+        rho_probe=rho_probe.block(inputs),
+        rho_probe_title=rho_probe.TITLE,
         shifts_chart=_chart(
             drawn, "rho_shifts", "Change of mAP when all rho are shifted, a line for each method and role."
         ),
-        checkpoints=checkpoints.table(inputs),
-        checkpoints_title=checkpoints.TITLE,
-        checkpoints_explanation=checkpoints.explanation(inputs) if not inputs.candidates.empty else "",
-        worth_title=worth.TITLE,
-        spreads_title=worth.SPREADS_TITLE,
+        checkpoints=selection.table(inputs),
+        checkpoints_title=selection.TITLE,
+        checkpoints_explanation=selection.explanation(inputs) if not inputs.candidates.empty else "",
+        worth_title=comparisons.TITLE,
+        spreads_title=comparisons.SPREADS_TITLE,
         worth_chart=_chart(drawn, "differences", "Mean difference and intervals of every pair; numbers in the table."),
         noise_warning="" if weighed else display.noise_warning(inputs.num_seeds),
         runs="held-out domains and seeds" if inputs.named_by_target else "folds and seeds",
@@ -176,12 +167,12 @@ def render_page(inputs: ReportInputs, drawn: Mapping[str, bytes], thumbnails: Th
         loss_charts=_loss_charts(inputs, drawn),
         rho_charts=_rho_charts(inputs, drawn),
         histograms=_histogram_charts(inputs, drawn),
-        ranked=_ranked_by_cell(inputs, thumbnails),
+        ranked_lists=_ranked_by_cell(inputs, thumbnails),
         shared=_shared_block(inputs, thumbnails),
-        shared_title=shared.TITLE,
-        shared_explanation=shared.EXPLANATION,
-        checked=shared.checked(inputs),
-        remarks=shared.remarks(inputs),
+        shared_title=overlap.TITLE,
+        shared_explanation=overlap.EXPLANATION,
+        checked=overlap.checked(inputs),
+        remarks=overlap.remarks(inputs),
         samples={
             domain: [thumbnails.uri(path) for path in inputs.samples.get(domain, ())] for domain in inputs.pictured
         },
@@ -221,8 +212,8 @@ def _matrix_block(inputs: ReportInputs, drawn: Mapping[str, bytes], method: str)
 
 
 def _published(inputs: ReportInputs) -> PublishedBlock | None:
-    table = literature.table(inputs)
-    return None if table is None else PublishedBlock(table, literature.caveats(inputs), literature.methods(inputs))
+    table = published.table(inputs)
+    return None if table is None else PublishedBlock(table, published.caveats(inputs), published.methods(inputs))
 
 
 def _loss_charts(inputs: ReportInputs, drawn: Mapping[str, bytes]) -> list[Chart | None]:
@@ -258,7 +249,7 @@ def _histogram_charts(inputs: ReportInputs, drawn: Mapping[str, bytes]) -> list[
 
 
 def _shared_block(inputs: ReportInputs, thumbnails: Thumbnails) -> SharedBlock | None:
-    found = shared.found(inputs)
+    found = overlap.found(inputs)
     if not found:
         return None
     examples = {
@@ -266,15 +257,15 @@ def _shared_block(inputs: ReportInputs, thumbnails: Thumbnails) -> SharedBlock |
             {**example, **{side: thumbnails.uri(example[side]) for side in ("source", "target")}}
             for example in leak["examples"]
         ]
-        for name, leak in zip(shared.names(inputs), found, strict=True)
+        for name, leak in zip(overlap.names(inputs), found, strict=True)
     }
-    return SharedBlock(shared.pairs_table(inputs), shared.scores_table(inputs), shared.remarks(inputs), examples)
+    return SharedBlock(overlap.pairs_table(inputs), overlap.scores_table(inputs), overlap.remarks(inputs), examples)
 
 
 def _ranked_by_cell(inputs: ReportInputs, thumbnails: Thumbnails) -> dict[str, dict[str, list[RankedList]]]:
     """{name of the unseen cell: {kind: lists in the order of the methods}}, each from the lowest seed that there is."""
     chosen: dict[tuple[str, str, str, str], Mapping[str, Any]] = {}
-    for item in sorted(inputs.ranked, key=lambda item: item["seed"]):
+    for item in sorted(inputs.ranked_lists, key=lambda item: item["seed"]):
         chosen.setdefault((item["fold"], item["test_domain"], item["kind"], item["method"]), item)
     kinds = sorted({key[2] for key in chosen}, key=lambda kind: (kind not in KIND_LABELS, kind))
     found: dict[str, dict[str, list[RankedList]]] = {}

@@ -7,11 +7,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from metabin.protocol import tables
 from metabin.report.display import percent, points
 from metabin.report.inputs import ReportInputs
+from metabin.report.sections.comparisons import pair_label
 from metabin.report.style import INK, styles_for
-from metabin.report.worth import pair_label
+from metabin.results import tables
 
 
 def unseen_and_seen(inputs: ReportInputs) -> Figure:

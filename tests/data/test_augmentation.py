@@ -5,8 +5,8 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as transforms
 
 from metabin.config import Augment
-from metabin.data import augmentation
-from metabin.data.augmentation import ERASED_COLOUR, augment, erase, jitter
+from metabin.data.batches import augmentation
+from metabin.data.batches.augmentation import ERASED_COLOUR, augment, erase, jitter
 
 
 def images(count=6):

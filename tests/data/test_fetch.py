@@ -12,9 +12,9 @@ import pytest
 import requests
 from archive_server import Site, serving
 
-from metabin.data.copies import READERS
-from metabin.data.datasets.archive import Archive
-from metabin.data.fetch import fetch
+from metabin.data.acquisition.fetch import fetch
+from metabin.data.acquisition.local_datasets import READERS
+from metabin.data.readers.archive import Archive
 from metabin.errors import DatasetError
 
 CONTENT = b"PK" + random.Random(0).randbytes(3 << 20)
@@ -25,7 +25,7 @@ NO_PAUSES = (0.0, 0.0, 0.0)
 ARCHIVES = {
     name: reader.ARCHIVE
     for name in READERS
-    if hasattr(reader := import_module(f"metabin.data.datasets.{name}"), "ARCHIVE")
+    if hasattr(reader := import_module(f"metabin.data.readers.{name}"), "ARCHIVE")
 }
 
 
@@ -100,8 +100,8 @@ def test_attempts_go_on_as_long_as_each_brings_something(site, tmp_path):
 def test_a_killed_process_is_resumed_by_the_next(site, tmp_path):
     site.hangs_after = 2 * MEGABYTE
     code = (
-        "import sys; from pathlib import Path; from metabin.data.fetch import fetch\n"
-        "from metabin.data.datasets.archive import Archive\n"
+        "import sys; from pathlib import Path; from metabin.data.acquisition.fetch import fetch\n"
+        "from metabin.data.readers.archive import Archive\n"
         "fetch(Archive('set.zip', sys.argv[1], 'none', sys.argv[2]), Path(sys.argv[3]), lambda *_: print(flush=True))\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code, site.url, MD5, tmp_path], stdout=subprocess.PIPE)

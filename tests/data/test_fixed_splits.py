@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from data.datasets import small_sets
+from data.readers import small_sets
 
-from metabin.data import fixed_splits
-from metabin.data.datasets import grid, ilids, prid2011, viper
-from metabin.data.fixed_splits import Split
-from metabin.data.reference_splits import read_reference
+from metabin.data.partition import fixed_splits
+from metabin.data.partition.fixed_splits import Split
+from metabin.data.partition.reference_splits import read_reference
+from metabin.data.readers import grid, ilids, prid2011, viper
 from metabin.errors import DatasetError
 from metabin.types import ImageRecord
 

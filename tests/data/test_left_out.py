@@ -8,10 +8,10 @@ import pytest
 from image_forms.base import RGB, jpeg, saved
 from PIL import Image
 
-from metabin.data import copies
-from metabin.data.copies import report, verdict
-from metabin.data.datasets.left_out import describe, left_out
-from metabin.data.doctor import examine
+from metabin.data.acquisition import local_datasets
+from metabin.data.acquisition.check import examine
+from metabin.data.acquisition.local_datasets import report, verdict
+from metabin.data.readers.unused_files import describe, left_out
 from metabin.errors import DatasetError
 from metabin.images import SUFFIXES
 
@@ -43,7 +43,7 @@ def own(tmp_path):
 
 
 def check(folder, name):
-    copy = copies.find_copy(name, folder, acknowledged=False)
+    copy = local_datasets.find_copy(name, folder, acknowledged=False)
     return copy, examine(name, copy.images, copy.records, copy.wanted)
 
 
@@ -79,7 +79,7 @@ def test_what_cannot_be_read_is_left_out_and_counted_with_the_reason(own):
 
 def test_the_findings_keep_what_was_left_out(own):
     write(own / "mine", **{"query/0002_c1_2.heic": b"\0"})
-    copies.save_copy(own / "raw", *check(own, "mine"), images=own, trials="")
+    local_datasets.save_copy(own / "raw", *check(own, "mine"), images=own, trials="")
     assert json.loads((own / "raw/findings.json").read_text())["left_out"] == {HEIC: 1}
 
 
@@ -133,7 +133,7 @@ def test_names_with_a_time_in_them_share_one_kind(tmp_path):
 )
 def test_only_what_was_compared_with_published_counts_is_called_good(tmp_path, name, wanted, problem, words):
     Image.fromarray(RGB).save(tmp_path / "a.jpg")
-    copy = copies.Copy((), tmp_path, "official", wanted)
+    copy = local_datasets.Copy((), tmp_path, "official", wanted)
     found = examine(name, tmp_path, (), {})
     assert verdict(copy, type(found)(name, {}, problem, (), "")) == words
     assert report(copy, found).startswith(f"{name} in {Path(tmp_path)}: ")

@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from metabin.config import Augment
-from metabin.data.loading import cameras_as_domains, normalise, training_batch
+from metabin.data.batches.loading import cameras_as_domains, normalise, training_batch
 
 AS_IT_IS = Augment(flip=0.0, pad=0, colour_jitter=False, erasing=0.0)
 

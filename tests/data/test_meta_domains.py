@@ -3,8 +3,8 @@
 import pytest
 
 from metabin.config.sections import EPISODIC
-from metabin.data import meta_domains
-from metabin.data.loading import cameras_as_domains
+from metabin.data.batches import meta_domains
+from metabin.data.batches.loading import cameras_as_domains
 from metabin.engine.methods import METHODS
 from metabin.engine.trainer import Trainer
 from metabin.errors import ConfigError, DatasetError

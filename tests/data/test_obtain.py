@@ -13,11 +13,12 @@ import pytest
 import small_sets
 from archive_server import Site, serving
 
-from metabin.data.copies import READERS, WITHDRAWN
-from metabin.data.datasets import grid, viper
-from metabin.data.obtain import obtain
+from metabin.data.acquisition.local_datasets import READERS, WITHDRAWN
+from metabin.data.acquisition.obtain import obtain
+from metabin.data.readers import grid, viper
 from metabin.errors import DatasetError
-from stages import check, download
+from stages import download
+from stages.tools import check
 
 PEOPLE = [("p1", [("s1.jpg", [8, 8, 1, 1], 0)])]
 TREES = {  # what each data set is called in its owners' archive, and its content
@@ -67,7 +68,7 @@ def site(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with serving(Site(b"")) as found:
         for name in READERS:
-            reader = import_module(f"metabin.data.datasets.{name}")
+            reader = import_module(f"metabin.data.readers.{name}")
             if hasattr(reader, "ARCHIVE"):
                 monkeypatch.setattr(reader, "ARCHIVE", replace(reader.ARCHIVE, url=found.url, checksum=""))
         yield found
@@ -98,7 +99,7 @@ def packed(folder, name, archive, around=""):
 
 
 def read(name, folder):
-    return import_module(f"metabin.data.datasets.{name}").read(folder / name)
+    return import_module(f"metabin.data.readers.{name}").read(folder / name)
 
 
 def people(records):
@@ -129,7 +130,7 @@ def test_what_the_user_put_there_is_unpacked_and_kept(tmp_path, terminal, name, 
 @pytest.mark.parametrize("name", ["market1501", "viper", "grid", "ilids", "randperson", "clonedperson", "personx"])
 def test_a_set_without_a_form_is_fetched_once_with_its_licence(tmp_path, terminal, site, name):
     site.content = packed(tmp_path, name, tmp_path / "served.zip").read_bytes()
-    archive = import_module(f"metabin.data.datasets.{name}").ARCHIVE
+    archive = import_module(f"metabin.data.readers.{name}").ARCHIVE
     terminal.obtain(name, tmp_path / "sets")
     assert people(read(name, tmp_path / "sets")) == expected(tmp_path, name)
     fetching, checksum = terminal.lines

@@ -9,8 +9,8 @@ import pytest
 import small_sets
 from test_obtain import Terminal, expected, pack, packed, people, read, site, terminal
 
-from metabin.data import obtain
-from metabin.data.datasets import cuhk02, cuhk03, msmt17, viper
+from metabin.data.acquisition import obtain
+from metabin.data.readers import cuhk02, cuhk03, msmt17, viper
 from metabin.errors import DatasetError
 
 FETCHED = ["market1501", "viper", "grid", "ilids", "randperson", "clonedperson", "personx"]

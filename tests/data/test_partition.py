@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from metabin.data import catalogue, loading, partition, store
-from metabin.data.doctor import examine
+from metabin.data import catalogue, store
+from metabin.data.acquisition.check import examine
+from metabin.data.batches import loading
+from metabin.data.partition import roles
+from metabin.data.partition.folds import leave_one_out
 from metabin.errors import ConfigError, DatasetError
-from metabin.protocol.folds import leave_one_out
 from metabin.types import Domain, Fold, ImageRecord
 
 
@@ -46,12 +48,12 @@ def partitioned(tmp_path):
         digests[name] = save(tmp_path / "out", name, found[name].records, found[name].images)
     for fold in leave_one_out(names):
         splits = [
-            partition.split_target(name, found[name].records)
+            roles.split_target(name, found[name].records)
             if name in fold.targets
-            else partition.split_source(name, found[name].records, 2)
+            else roles.split_source(name, found[name].records, 2)
             for name in names
         ]
-        store.save_manifest(tmp_path / "out", partition.manifest(fold, splits, found, digests))
+        store.save_manifest(tmp_path / "out", roles.manifest(fold, splits, found, digests))
     return tmp_path / "out"
 
 
@@ -71,19 +73,19 @@ def test_the_fingerprint_of_a_domain_is_that_of_its_images(tmp_path):
 
 
 def test_a_source_trains_on_its_first_identities_and_tests_on_the_others():
-    split = partition.split_source("a", records("a"), 2)
+    split = roles.split_source("a", records("a"), 2)
     assert {record.pid for record in split.train} == {1, 2}
     assert {record.pid for record in split.query} == {record.pid for record in split.gallery} == {3, 4, 5}
 
 
 def test_a_target_trains_nothing_and_tests_everything():
-    split = partition.split_target("a", records("a"))
+    split = roles.split_target("a", records("a"))
     assert (split.train, split.query, split.gallery) == ((), records("a"), records("a"))
 
 
 def test_a_source_without_test_identities_is_refused():
     with pytest.raises(DatasetError, match="domain a has 5 identities; partition.num_train_ids = 4 .* at most 3"):
-        partition.split_source("a", records("a"), 4)
+        roles.split_source("a", records("a"), 4)
 
 
 def test_a_manifest_counts_every_part_and_names_its_rows(partitioned):
@@ -102,8 +104,8 @@ def test_a_manifest_counts_every_part_and_names_its_rows(partitioned):
 def test_rows_that_are_not_in_one_piece_are_kept_in_order():
     found = records("a")
     fold = Fold("a", ("b",), ("a",))
-    split = partition.DomainSplit("a", (), tuple(found[i] for i in (0, 1, 5, 2)), found)
-    manifest = partition.manifest(fold, [split], {"a": domain(found)}, {"a": "x"})
+    split = roles.DomainSplit("a", (), tuple(found[i] for i in (0, 1, 5, 2)), found)
+    manifest = roles.manifest(fold, [split], {"a": domain(found)}, {"a": "x"})
     assert manifest["domains"]["a"]["rows"]["query"] == [[0, 2], [5, 6], [2, 3]]
     assert store.part_rows(manifest, "a", "query").tolist() == [0, 1, 5, 2]
 
@@ -190,21 +192,21 @@ PARTS = (
 
 
 def test_an_official_split_trains_and_tests_as_the_data_set_says():
-    source, target = partition.split_source("a", PARTS, "official"), partition.split_target("a", PARTS)
+    source, target = roles.split_source("a", PARTS, "official"), roles.split_target("a", PARTS)
     assert (source.train, source.query, source.gallery) == (PARTS[:2], PARTS[2:3], PARTS[3:])
     assert (target.train, target.query, target.gallery) == ((), PARTS[2:3], PARTS[3:])
     with pytest.raises(DatasetError, match="domain a has no official split"):
-        partition.split_source("a", records("a"), "official")
+        roles.split_source("a", records("a"), "official")
 
 
 def test_all_images_but_distractors_train_where_all_are_asked_for():
-    split = partition.split_source("a", PARTS, "all")
+    split = roles.split_source("a", PARTS, "all")
     assert (split.train, split.query, split.gallery) == (PARTS[:4], (), ())
 
 
 def test_a_distractor_is_in_the_gallery_and_never_a_query():
     unsplit = tuple(replace(record, part="") for record in PARTS)
-    split = partition.split_target("a", unsplit)
+    split = roles.split_target("a", unsplit)
     assert split.query == unsplit[:4]
     assert split.gallery == unsplit
 
@@ -212,8 +214,8 @@ def test_a_distractor_is_in_the_gallery_and_never_a_query():
 def test_trials_are_tested_one_by_one(tmp_path):
     found = records("a", num_ids=4)
     trials = [(found[:2], found[2:4]), (found[4:5], found[5:8])]
-    split = partition.split_target("a", found, trials)
-    manifest = partition.manifest(Fold("a", ("b",), ("a",)), [split], {"a": domain(found)}, {"a": "x"})
+    split = roles.split_target("a", found, trials)
+    manifest = roles.manifest(Fold("a", ("b",), ("a",)), [split], {"a": domain(found)}, {"a": "x"})
     assert store.num_trials(manifest, "a") == 2
     assert store.part_rows(manifest, "a", "query", 1).tolist() == [4]
     assert store.part_rows(manifest, "a", "gallery", 0).tolist() == [2, 3]

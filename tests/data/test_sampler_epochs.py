@@ -6,7 +6,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from metabin.data.sampling import DomainSampler, IdentitySampler, epoch_steps
+from metabin.data.batches.sampling import DomainSampler, IdentitySampler, epoch_steps
 
 NUM_DOMAINS, NUM_IDS, NUM_IMAGES = 5, 20, 4  # of a batch
 BATCH = NUM_IDS * NUM_IMAGES

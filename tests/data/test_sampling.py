@@ -4,7 +4,7 @@ from itertools import islice, product
 import numpy as np
 import pytest
 
-from metabin.data.sampling import DomainSampler, IdentitySampler, epoch_steps
+from metabin.data.batches.sampling import DomainSampler, IdentitySampler, epoch_steps
 from metabin.errors import DatasetError
 from metabin.seeding import generator
 

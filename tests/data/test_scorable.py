@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metabin.data import fixed_splits, partition, scorable
+from metabin.data import scorable
+from metabin.data.partition import fixed_splits, roles
 from metabin.errors import DatasetError
-from metabin.metrics import score
+from metabin.evaluation.metrics import score
 from metabin.types import DomainSplit, Fold, ImageRecord
 
 IMAGES = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), max_size=8)  # (pid, camid)
@@ -87,14 +88,14 @@ def test_a_source_whose_own_test_has_no_match_is_refused_and_told_how_to_train()
 @pytest.mark.parametrize("num_train_ids", [6, "official", "all"])
 def test_a_source_with_one_camera_trains_if_it_has_no_test_of_its_own(num_train_ids):
     records = images(ONE_CAMERA[:18], "train") + official(ONE_CAMERA[18:], ONE_CAMERA[18:])
-    split = partition.split_source("s", records, num_train_ids)
+    split = roles.split_source("s", records, num_train_ids)
     folds = {Fold("f", ("s",), ("x",)): [split]}
     if num_train_ids == "all":
         assert scorable.check_folds(folds) == []
         return
     with pytest.raises(DatasetError, match="source s, own test: none of the"):
         scorable.check_folds(folds)
-    train = partition.split_source("s", images(ONE_CAMERA, "train"), "official")  # the data set has no test
+    train = roles.split_source("s", images(ONE_CAMERA, "train"), "official")  # the data set has no test
     assert scorable.check_folds({Fold("f", ("s",), ("x",)): [train]}) == []
 
 
@@ -122,7 +123,7 @@ def test_every_split_of_a_target_is_checked():
 
     def folds(*tests):
         trials = tuple((images(query), images(gallery)) for query, gallery in tests)
-        return {Fold("f", ("s",), ("x",)): [partition.split_target("x", (), trials)]}
+        return {Fold("f", ("s",), ("x",)): [roles.split_target("x", (), trials)]}
 
     assert scorable.check_folds(folds(good, good)) == []
     (remark,) = scorable.check_folds(folds(good, half))
@@ -135,10 +136,10 @@ def test_the_shipped_splits_need_two_cameras():
     pairs = [(pid, camid) for pid in range(632) for camid in (0, 1)]
     records = tuple(replace(record, domain="viper") for record in images(pairs))
     fold = Fold("f", ("s",), ("viper",))
-    split = partition.split_target("viper", records, fixed_splits.trials("viper", records, None))
+    split = roles.split_target("viper", records, fixed_splits.trials("viper", records, None))
     assert scorable.check_folds({fold: [split]}) == []
     one = tuple(replace(record, camid=0) for record in records)
-    split = partition.split_target("viper", one, fixed_splits.trials("viper", one, None))
+    split = roles.split_target("viper", one, fixed_splits.trials("viper", one, None))
     with pytest.raises(DatasetError, match="target viper, split 1 of 10: none of the 316 queries"):
         scorable.check_folds({fold: [split]})
 

@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from metabin.data.unpack import unpack
+from metabin.data.acquisition.unpack import unpack
 from metabin.errors import DatasetError
 
 FILES = {"set/a.jpg": b"a" * 3000, "set/deep/b.jpg": random.Random(0).randbytes(5000), "readme.txt": b""}

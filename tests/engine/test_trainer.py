@@ -3,12 +3,13 @@ import torch
 from trainings import Killed, assert_same_bits, killer, state
 
 from metabin import compute
-from metabin.engine import checkpoint, weights
+from metabin.engine import resume
 from metabin.engine.learner import rho_of
 from metabin.engine.methods import METHODS
 from metabin.engine.trainer import Trainer, identity
-from metabin.engine.weights import load_model
 from metabin.errors import CheckpointError, ConfigError, DatasetError
+from metabin.model import weights
+from metabin.model.weights import load_model
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 CPU = torch.device("cpu")
@@ -82,7 +83,7 @@ def test_a_state_of_another_configuration_is_not_resumed(tiny_config, tiny_image
 
 def test_the_digest_follows_what_decides_the_outcome_and_nothing_else(make_config):
     def digest(method="metabin", seed=0, **changes):
-        return checkpoint.state_digest(identity(make_config(**changes), method, seed, {"fold": "night"}))
+        return resume.state_digest(identity(make_config(**changes), method, seed, {"fold": "night"}))
 
     assert digest() == digest()
     assert len({digest(), digest(meta__inner_lr=0.5), digest(optim__lr=0.1), digest(seed=1), digest("bn")}) == 5

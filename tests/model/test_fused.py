@@ -11,8 +11,8 @@ from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.func import functional_call
 
-from metabin.model import kernels
-from metabin.model.fused import FusedBatchInstanceNorm2d, FusedInstanceNorm2d, clip, norm_relu, outputs_made_again
+from metabin.model.cpu import kernels
+from metabin.model.cpu.fused import FusedBatchInstanceNorm2d, FusedInstanceNorm2d, clip, norm_relu, outputs_made_again
 from metabin.model.norm import BatchInstanceNorm2d
 
 TOLERANCE = {torch.float64: 1e-11, torch.float32: 2e-5}

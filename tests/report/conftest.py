@@ -190,7 +190,7 @@ def fake_inputs(
         "losses": fake_losses(folds, methods, seeds, steps),
         "rho": rho,
         "rho_histograms": histograms,
-        "ranked": fake_ranked(folds, methods, seeds, samples),
+        "ranked_lists": fake_ranked(folds, methods, seeds, samples),
         "samples": samples,
         "image_root": root,
         "provenance": {

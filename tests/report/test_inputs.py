@@ -55,9 +55,9 @@ def test_a_cell_has_one_of_two_roles(make_inputs: Make) -> None:
 
 
 def test_a_ranked_list_of_no_unseen_cell_is_refused(make_inputs: Make) -> None:
-    first = make_inputs().ranked[0]
+    first = make_inputs().ranked_lists[0]
     with pytest.raises(ValueError, match="no unseen cell"):
-        make_inputs(ranked=[{**first, "test_domain": "market"}])
+        make_inputs(ranked_lists=[{**first, "test_domain": "market"}])
 
 
 def test_roles_and_not_names_tell_what_is_unseen(make_inputs: Make) -> None:

@@ -30,9 +30,9 @@ def large(make_inputs):
         domains=tuple(domains),
         scores=pd.concat(parts),
         samples=dict.fromkeys(domains, one.samples["night"]),
-        **dict.fromkeys(("queries", "candidates", "losses", "rho", "rho_histograms", "explained", "clean"), nothing),
-        ranked=(),
-        leaks=(),
+        **dict.fromkeys(("queries", "candidates", "losses", "rho", "rho_histograms", "rho_probe", "without_overlap"), nothing),
+        ranked_lists=(),
+        overlaps=(),
     )
 
 

@@ -158,7 +158,7 @@ def test_hostile_names_are_escaped(make_inputs: Make, tmp_path: Path) -> None:
 def test_the_least_that_can_be_reported_is_a_table(make_inputs: Make, tmp_path: Path) -> None:
     empty = pd.DataFrame()
     inputs = make_inputs(
-        methods=("bn",), losses=empty, rho=empty, rho_histograms=empty, ranked=(), samples={}, provenance={}, note=""
+        methods=("bn",), losses=empty, rho=empty, rho_histograms=empty, ranked_lists=(), samples={}, provenance={}, note=""
     )
     write_report(inputs, tmp_path / "out")
     outline = Outline((tmp_path / "out" / "index.html").read_text(encoding="utf-8"))
@@ -212,7 +212,7 @@ def test_images_of_a_local_data_set_may_lie_anywhere(tmp_path: Path) -> None:
 
 
 def test_two_names_that_give_the_same_file_are_refused(make_inputs: Make, tmp_path: Path) -> None:
-    inputs = make_inputs(methods=("a b", "a/b"), losses=pd.DataFrame(), ranked=())
+    inputs = make_inputs(methods=("a b", "a/b"), losses=pd.DataFrame(), ranked_lists=())
     with pytest.raises(ValueError, match="matrix_a_b"):
         write_report(inputs, tmp_path / "out")
     with pytest.raises(ValueError, match="samples_a_b"):

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from test_checkpoints import candidates_of
-from test_explained import fake_explained
-from test_literature import LITERATURE
-from test_shared import with_pairs
+from test_selection_section import candidates_of
+from test_rho_probe_section import fake_explained
+from test_published_section import LITERATURE
+from test_overlap_section import with_pairs
 
-from metabin.protocol import published
 from metabin.report import figures
 from metabin.report.display import DASH
 from metabin.report.inputs import METRICS, ReportInputs
 from metabin.report.page import write_report
+from metabin.results import published
 
 Make = Callable[..., ReportInputs]
 UNSCORED = {
@@ -65,7 +65,7 @@ def unscored_inputs(make_inputs: Make, rows: str, settings: dict[str, Any]) -> R
         **settings,
         scores=scores,
         queries=queries.drop(index=queries.query(rows).index),
-        explained=without_scores(explained, rows),
+        rho_probe=without_scores(explained, rows),
         candidates=without_scores(candidates, rows),
     )
 
@@ -97,14 +97,14 @@ def test_one_fold_without_sources_tests_and_with_published_results_is_reported(
         own = compared[compared["entry"] == "own_metabin"].set_index("target")["mAP"]
         assert math.isnan(own["grid"])
         assert math.isnan(own["average"])  # of all targets or of none
-        settings = {name: getattr(inputs, name) for name in ("scores", "queries", "explained", "candidates")}
+        settings = {name: getattr(inputs, name) for name in ("scores", "queries", "rho_probe", "candidates")}
         write_report(make_inputs(**sets, **settings, published=compared), tmp_path / rows)
         assert "Best published" in (tmp_path / rows / "report.md").read_text()
 
 
 def test_near_duplicates_without_a_score_have_a_dash(make_inputs: Make, tmp_path: Path) -> None:
-    settings = FAST | {"domains": ("harbour", "market", "night"), "leaks": [with_pairs()]}
+    settings = FAST | {"domains": ("harbour", "market", "night"), "overlaps": [with_pairs()]}
     inputs = unscored_inputs(make_inputs, "test_domain == 'night'", settings)
     clean = inputs.scores.query("fold == 'night' and test_domain == 'night'")
-    write_report(make_inputs(**settings, scores=inputs.scores, clean=clean), tmp_path / "out")
+    write_report(make_inputs(**settings, scores=inputs.scores, without_overlap=clean), tmp_path / "out")
     assert "night without" in (tmp_path / "out/report.md").read_text()

@@ -89,7 +89,7 @@ def test_another_broken_pipe_keeps_its_traceback():
 
 
 def test_a_command_of_the_project_ends_without_a_message_when_its_output_is_closed():
-    assert with_closed_output(sys.executable, "-m", "stages.protocol") == (141, "")
+    assert with_closed_output(sys.executable, "-m", "stages.tools.params") == (141, "")
 
 
 def commands():

@@ -55,8 +55,8 @@ SUBSTITUTES = {
 }
 # Imitations of data sets have other counts than the real ones, so their check fails.
 CODES = {
-    "python -m stages.check market1501 grid my_site": 1,
-    "python -m stages.check market1501 msmt17 cuhk03 cuhk_sysu": 1,
+    "python -m stages.tools.check market1501 grid my_site": 1,
+    "python -m stages.tools.check market1501 msmt17 cuhk03 cuhk_sysu": 1,
 }
 pytestmark = pytest.mark.timeout(1800)
 FAULT = re.compile(r"ERROR|failed to load|Traceback")
@@ -193,7 +193,7 @@ def test_protocols(clone):
         params["data"] |= {"accept_unfit": params["data"]["local"], "splits": splits}
         YAML().dump(params, path)
 
-    clone.type("python -m stages.protocol development && git checkout params.yaml")
+    clone.type("python -m stages.tools.params development && git checkout params.yaml")
     (run_with_splits,) = (text for text in texts("docs/protocols.md") if "data.splits" in text)
     clone.follow("docs/protocols.md", before=dict.fromkeys(["make repro", run_with_splits], accept_imitations))
 
@@ -217,7 +217,7 @@ def test_a_command_in_a_sentence_is_one_that_a_block_or_a_test_runs(path):
 # Commands that stand in sentences alone, and the test that types them.
 INLINE = {
     "python -m stages.download --domain grid": test_local_data_and_their_check,
-    "python -m stages.protocol development": test_protocols,
+    "python -m stages.tools.params development": test_protocols,
     "cp -r": "tests/test_tracking_location.py",
 }
 

@@ -41,7 +41,7 @@ params.write_text(params.read_text().replace("upload_images: false", "upload_ima
 run("stages.report")
 """
 STAGES = (
-    *(f"stages.record --name {name}" for name in ("shop", "office", "yard")),
+    *(f"stages.check --name {name}" for name in ("shop", "office", "yard")),
     "stages.partition",
     *(f"stages.{name} --fold yard" for name in ("train --seed 0", "evaluate", "explain")),
     "stages.report",

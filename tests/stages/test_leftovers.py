@@ -7,7 +7,8 @@ from ruamel.yaml import YAML
 from stages_in_clone import make_clone, run
 
 from metabin.files import write_text
-from stages import clean, cli, leftovers
+from stages import cli, leftovers
+from stages.tools import clean
 
 SETTINGS = {
     "protocol": {"domains": ["night"], "sources": ["campus", "plaza"], "baselines": [], "meta_learned": ["metabin"]},
@@ -71,7 +72,7 @@ def test_after_other_domains_and_methods_a_clone_that_pulls_is_up_to_date(tmp_pa
     run(first, "dvc", "repro")
     for folder in ("models", "results", "explained"):
         assert [path.name for path in (first / folder).iterdir()] == ["campus"]
-    run(first, "python", "-m", "stages.clean")
+    run(first, "python", "-m", "stages.tools.clean")
     stages = set(YAML(typ="safe").load(first / "dvc.lock")["stages"])
     assert stages == set(run(first, "dvc", "stage", "list", "--name-only").stdout.split())
     for name in ("team", "private"):

@@ -58,12 +58,12 @@ def test_the_queries_of_an_unseen_test_have_its_map_and_the_report_weighs_the_di
 
 def test_drawn_sites_share_no_image_and_the_report_says_that_they_were_compared(clone):
     for fold in TINY["protocol"]["domains"]:
-        leaks = json.loads((clone / f"data/partition/leaks/{fold}.json").read_text())
+        leaks = json.loads((clone / f"data/partition/overlaps/{fold}.json").read_text())
         assert [(leak["source_images"], leak["target_images"], leak["num_pairs"]) for leak in leaks] == [
             (32, 64, 0)
         ] * 2
         header = (clone / f"results/{fold}/scores.csv").read_text().splitlines()[0]
-        assert (clone / f"results/{fold}/clean.csv").read_text() == header + "\n"
+        assert (clone / f"results/{fold}/without_overlap.csv").read_text() == header + "\n"
     assert "(8,192 pairs): no near-duplicates." in (clone / "reports/report.md").read_text()
 
 
@@ -100,7 +100,7 @@ print(*[item.path for path in (None, "figures") for item in client.list_artifact
 
 def test_another_clone_without_tracking_and_with_stages_side_by_side_gets_the_same_lock(clone, tmp_path):
     other = make_clone(tmp_path, TINY)
-    run(other, sys.executable, "-m", "stages.repro", "--jobs", "2")
+    run(other, sys.executable, "-m", "stages.tools.repro", "--jobs", "2")
     locks = [YAML(typ="safe").load(folder / "dvc.lock") for folder in (clone, other)]
     assert locks[0] == locks[1]
     assert not (other / ".mlflow").exists()

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from stages_in_clone import ROOT
 
 from metabin.config import parse_config
-from metabin.protocol.named import load_protocols
+from metabin.data.partition.protocols import load_protocols
 
 PROTOCOLS = load_protocols(ROOT / "protocols")
 DRAWN = ("embedded", "development", "confirmation", "significance")

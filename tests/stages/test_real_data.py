@@ -90,14 +90,14 @@ def test_official_queries_distractors_and_ten_trials_reach_the_scores(clone):
 
 
 def test_a_planted_near_duplicate_is_found_and_scored_without(clone):
-    leaks = {(leak["source"], leak["target"]): leak for leak in load_leaks(clone)}
+    leaks = {(leak["source"], leak["target"]): leak for leak in load_overlaps(clone)}
     assert len(leaks) == 2 * 4
     planted = leaks.pop(("shop", "yard"))
     assert (planted["num_pairs"], planted["pids"], planted["source_images"]) == (1, [1], 10)
     assert planted["examples"][0]["source"] == "datasets/shop/0_0.png"
     assert planted["examples"][0]["target"] == "datasets/yard/1_1.png"
     assert not any(leak["num_pairs"] for leak in leaks.values())  # images of one colour are no duplicates
-    scores, clean = (pd.read_csv(clone / f"results/dark/{name}.csv") for name in ("scores", "clean"))
+    scores, clean = (pd.read_csv(clone / f"results/dark/{name}.csv") for name in ("scores", "without_overlap"))
     assert list(clean.columns) == list(scores.columns)
     assert set(clean["test_domain"]) == {"yard"}
     assert set(clean["method"]) == set(scores["method"])
@@ -106,8 +106,8 @@ def test_a_planted_near_duplicate_is_found_and_scored_without(clone):
     assert "| shop -> yard " in (clone / "reports/report.md").read_text()
 
 
-def load_leaks(clone):
-    return json.loads((clone / "data/partition/leaks/dark.json").read_text())
+def load_overlaps(clone):
+    return json.loads((clone / "data/partition/overlaps/dark.json").read_text())
 
 
 def test_no_image_is_copied_and_the_result_of_the_check_is_kept(clone):
@@ -121,13 +121,13 @@ def test_no_image_is_copied_and_the_result_of_the_check_is_kept(clone):
 
 def test_the_check_says_what_is_wrong_and_how_it_ended(clone):
     (clone / "datasets/shop/phone.heic").write_bytes(b"")
-    good = run(clone, sys.executable, "-m", "stages.check", "shop")
+    good = run(clone, sys.executable, "-m", "stages.tools.check", "shop")
     assert "shop in datasets: readable; own images have no published counts to compare with" in good.stdout
     assert "left out: 1 .heic files (not readable: save them as JPEG or PNG)" in good.stdout
     assert "5 identities, 10 images, 2 cameras" in good.stdout
     content = (clone / "datasets/office/0_0.png").read_bytes()
     (clone / "datasets/office/0_0.png").write_bytes(b"")
-    bad = run(clone, sys.executable, "-m", "stages.check", "office", "msmt17", check=False)
+    bad = run(clone, sys.executable, "-m", "stages.tools.check", "office", "msmt17", check=False)
     (clone / "datasets/office/0_0.png").write_bytes(content)
     assert bad.returncode == 1
     assert "office in datasets: FAILS" in bad.stdout
@@ -139,7 +139,7 @@ def test_an_unfit_data_set_is_refused_until_it_is_accepted(clone, tmp_path):
     broken = make_clone(tmp_path, SETTINGS)
     write_csv(broken / "datasets", "shop")
     (broken / "datasets/shop/1_0.png").write_bytes(b"not an image")
-    refused = run(broken, sys.executable, "-m", "stages.record", "--name", "shop", check=False)
+    refused = run(broken, sys.executable, "-m", "stages.check", "--name", "shop", check=False)
     assert refused.returncode == 1
     assert "error: shop in datasets is not what it should be: shop/1_0.png" in refused.stderr
     assert not (broken / "data/partition").exists()

@@ -7,7 +7,7 @@ import time
 import pytest
 from ruamel.yaml import YAML
 
-from stages import repro
+from stages.tools import repro
 
 SCRIPT = """
 import sys

@@ -104,7 +104,7 @@ def test_sources_that_do_not_train_do_not_choose(clone, tmp_path):
         "open('data/partition/night.csv')",
         "__import__('numpy').load('data/partition/night.npy', mmap_mode='r')",
         "__import__('PIL.Image').Image.open(next(__import__('pathlib').Path('data/raw/night').glob('*.jpg')))",
-        "open('data/partition/leaks/night.json')",
+        "open('data/partition/overlaps/night.json')",
         "open('results/night/scores.csv')",
         "os.open('data/partition/night.npy', os.O_RDONLY)",
     ],

@@ -39,7 +39,7 @@ def make_ui(*arguments):
 
 def ui(*arguments):
     return subprocess.run(
-        [sys.executable, "-m", "stages.ui", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "stages.tools.ui", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
     )
 
 
@@ -77,7 +77,7 @@ def test_without_a_port_make_uses_5000():
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, check=True, env={**os.environ, "PORT": "1"}
     )
-    assert done.stdout.splitlines()[-1] == "python -m stages.ui --port 5000"
+    assert done.stdout.splitlines()[-1] == "python -m stages.tools.ui --port 5000"
 
 
 def test_runs_on_a_server_are_looked_at_there(environment, monkeypatch):

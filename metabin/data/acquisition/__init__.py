@@ -1,0 +1,1 @@
+"""Acquisition: find, fetch, unpack and check the user's local data sets."""

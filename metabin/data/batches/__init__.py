@@ -1,0 +1,1 @@
+"""Batches: load, augment and sample training images."""

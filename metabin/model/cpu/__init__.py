@@ -1,0 +1,1 @@
+"""Fused batch-instance normalization for CPU tensors."""

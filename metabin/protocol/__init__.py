@@ -1,1 +1,0 @@
-"""The protocol: folds, evaluation, and the tables that results go into."""

@@ -1,0 +1,1 @@
+"""Results: pure functions from tables of scores to the numbers that are reported."""

@@ -1,0 +1,198 @@
+"""From tidy scores to the numbers that are shown: means, matrices, paired differences."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+REFERENCE_METHOD = "bin_joint"
+SUMMARY_METRICS = ("mAP", "mINP", "rank1")
+CELL = ["fold", "test_domain"]
+
+
+def cells_of(
+    scores: pd.DataFrame, role: str, folds: Sequence[str], domains: Sequence[str]
+) -> tuple[tuple[str, str], ...]:
+    """(fold, test domain) of every cell of a role, by fold and then by domain, in the given orders."""
+    mine = scores.loc[scores["role"] == role, CELL]
+    found = set(mine.itertuples(index=False, name=None))
+    return tuple((fold, domain) for fold in folds for domain in domains if (fold, domain) in found)
+
+
+def method_means(scores: pd.DataFrame, role: str, metric: str, methods: Sequence[str]) -> pd.DataFrame:
+    """Mean over the cells of a role, then over seeds.
+
+    A seed that covers fewer cells than the best-covered seed of its method is left out: another set of
+    domains would move the mean.
+
+    Returns:
+        A row a method: mean, std (over seeds, n - 1; NaN for one seed), num_seeds, num_cells; NaN and 0 if none.
+    """
+    cells = scores[(scores["role"] == role) & scores[metric].notna()]
+    per_seed = cells.groupby(["method", "seed"])[metric].agg(["mean", "count"]).reset_index()
+    whole = per_seed[per_seed["count"] == per_seed.groupby("method")["count"].transform("max")]
+    grouped = whole.groupby("method")
+    table = pd.DataFrame(
+        {
+            "mean": grouped["mean"].mean(),
+            "std": grouped["mean"].std(),
+            "num_seeds": grouped["mean"].size(),
+            "num_cells": grouped["count"].max(),
+        }
+    ).reindex(list(methods))
+    counts = table[["num_seeds", "num_cells"]].fillna(0).astype(int)
+    return pd.concat([table[["mean", "std"]], counts], axis=1)
+
+
+def unseen_by_cell(
+    scores: pd.DataFrame,
+    metric: str,
+    methods: Sequence[str],
+    cells: Sequence[tuple[str, str]],
+    *,
+    statistic: str = "mean",
+) -> pd.DataFrame:
+    """Methods by unseen cells, `statistic` ("mean", "std") over seeds; NaN if there is none.
+
+    A column is a (fold, test domain): a domain that is unseen in two folds has two, as the sources differ.
+    """
+    unseen = scores[scores["role"] == "unseen"]
+    values = unseen.groupby(["method", *CELL])[metric].agg(statistic).unstack(CELL)
+    return values.reindex(index=list(methods), columns=_columns(cells))
+
+
+def matrix(
+    scores: pd.DataFrame, method: str, metric: str, folds: Sequence[str], domains: Sequence[str]
+) -> pd.DataFrame:
+    """Folds by test domains, mean over seeds; NaN if not evaluated."""
+    cells = scores[scores["method"] == method]
+    values = cells.groupby(CELL)[metric].mean().unstack()
+    return values.reindex(index=list(folds), columns=list(domains))
+
+
+def seen_by_fold(scores: pd.DataFrame, method: str, metric: str, folds: Sequence[str]) -> pd.Series:
+    """One value a fold: mean over its seen test domains, then over seeds; NaN if there are none."""
+    cells = scores[(scores["method"] == method) & (scores["role"] == "seen")]
+    per_seed = cells.groupby(["fold", "seed"])[metric].mean()
+    return per_seed.groupby("fold").mean().reindex(list(folds))
+
+
+def paired_differences(
+    scores: pd.DataFrame,
+    methods: Sequence[str],
+    cells: Sequence[tuple[str, str]],
+    *,
+    reference: str = REFERENCE_METHOD,
+) -> pd.DataFrame:
+    """Unseen mAP of each method less that of the reference, same fold, test domain and seed, mean over seeds.
+
+    Returns:
+        Methods (without the reference) by cells; NaN where no seed has both.
+    """
+    pairs = _pairs(scores, methods, reference)
+    return pairs.groupby(level=CELL).mean().T.reindex(columns=_columns(cells))
+
+
+def paired_spread(scores: pd.DataFrame, methods: Sequence[str], *, reference: str = REFERENCE_METHOD) -> pd.Series:
+    """Standard deviation over seeds of the mean difference over unseen cells; NaN with one seed.
+
+    As in `method_means`, only the seeds that cover the most cells count.
+    """
+    by_seed = _pairs(scores, methods, reference).groupby(level="seed")
+    covered = by_seed.count()
+    return by_seed.mean().where(covered == covered.max()).std()
+
+
+def best_methods(column: pd.Series, candidates: Iterable[str]) -> set[str]:
+    """The candidates with the highest value as shown (percent, one decimal: ties count); empty if all NaN."""
+    shown = {name: round(100 * value, 1) for name, value in column.items() if not math.isnan(value)}
+    shown = {name: shown[name] for name in candidates if name in shown}
+    top = max(shown.values(), default=math.nan)
+    return {name for name, value in shown.items() if value == top}
+
+
+def summary(scores: pd.DataFrame, methods: Sequence[str]) -> dict[str, Any]:
+    """{method: {role: {metric: mean}}} rounded to 6 digits, None where nothing was evaluated."""
+    means = {
+        (role, metric): method_means(scores, role, metric, methods)["mean"]
+        for role in ("unseen", "seen")
+        for metric in SUMMARY_METRICS
+    }
+    return {
+        method: {
+            role: {metric: _rounded(means[role, metric][method]) for metric in SUMMARY_METRICS}
+            for role in ("unseen", "seen")
+        }
+        for method in methods
+    }
+
+
+def headline(scores: pd.DataFrame, methods: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Return {"unseen_mAP": {method: mean}}, which `dvc exp show` and `dvc metrics diff` compare."""
+    nested = summary(scores, methods)
+    values = {method: nested[method]["unseen"]["mAP"] for method in methods}
+    return {"unseen_mAP": {method: value for method, value in values.items() if value is not None}}
+
+
+def tidy_matrix(
+    scores: pd.DataFrame, methods: Sequence[str], folds: Sequence[str], domains: Sequence[str]
+) -> pd.DataFrame:
+    """method, held_out (the fold), test_domain, role, mAP, rank1: methods by folds by domains, mean over seeds.
+
+    The role is the one that any method has in that cell, and NaN in a cell that no method was tested in.
+    """
+    wanted = pd.MultiIndex.from_product([list(methods), list(folds), list(domains)], names=["method", *CELL])
+    cells = scores.groupby(["method", *CELL])[["mAP", "rank1"]].mean().reindex(wanted)
+    cells = cells.round(6).reset_index()
+    roles = scores.drop_duplicates(CELL).set_index(CELL)["role"]
+    cells.insert(3, "role", roles.reindex(pd.MultiIndex.from_frame(cells[CELL])).to_numpy())
+    return cells.rename(columns={"fold": "held_out"})
+
+
+def unseen_means(scores: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
+    """method, mAP, mINP, rank1: the unseen means of `summary`, as a table for `dvc plots`."""
+    nested = summary(scores, methods)
+    return pd.DataFrame([{"method": method, **nested[method]["unseen"]} for method in methods])
+
+
+def without_overlap(scores: pd.DataFrame, clean: pd.DataFrame, cells: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """The scores with those of some cells replaced by their clean ones; NaN where nothing is left to be scored.
+
+    Args:
+        clean: columns as in `scores`; may be empty. cells: (fold, test domain).
+    """
+    keys, metrics = ["method", "seed", *CELL], list(SUMMARY_METRICS)
+    replaced = pd.MultiIndex.from_frame(scores[CELL]).isin(list(cells))
+    wanted = pd.MultiIndex.from_frame(scores.loc[replaced, keys])
+    found = clean.reindex(columns=[*keys, *metrics]).set_index(keys).reindex(wanted)
+    result = scores.copy()
+    result.loc[replaced, metrics] = found.to_numpy(float)
+    return result
+
+
+def gallery_sizes(scores: pd.DataFrame) -> Mapping[str, str]:
+    """{role: number of identities that are scored, as "60" or "60 to 75"}; "" if there is none."""
+    sizes = {}
+    for role in ("unseen", "seen"):
+        ids = scores.loc[(scores["role"] == role) & (scores["num_ids"] > 0), "num_ids"]
+        bounds = sorted({int(ids.min()), int(ids.max())}) if len(ids) else []
+        sizes[role] = " to ".join(map(str, bounds))
+    return sizes
+
+
+def _pairs(scores: pd.DataFrame, methods: Sequence[str], reference: str) -> pd.DataFrame:
+    """(fold, test domain, seed) by methods: unseen mAP less that of the reference."""
+    unseen = scores[scores["role"] == "unseen"]
+    wide = unseen.pivot(index=[*CELL, "seed"], columns="method", values="mAP")
+    others = [method for method in methods if method != reference]
+    wide = wide.reindex(columns=[*others, reference])
+    return wide[others].sub(wide[reference], axis=0)
+
+
+def _columns(cells: Sequence[tuple[str, str]]) -> pd.MultiIndex:
+    return pd.MultiIndex.from_tuples(list(cells), names=CELL)
+
+
+def _rounded(value: float) -> float | None:
+    return None if math.isnan(value) else round(float(value), 6)

@@ -1,0 +1,154 @@
+"""CUHK03: the re-pack, the raw .mat, and the images extracted from it."""
+
+import large_sets
+import matlab_files
+import numpy as np
+import pytest
+from PIL import Image
+
+from metabin.data.readers import cuhk03
+from metabin.errors import DatasetError
+
+
+@pytest.fixture
+def extracted(tmp_path):
+    """A folder with the images and the splits of a raw copy."""
+    cuhk03.extract(matlab_files.cuhk03_raw(tmp_path / "cuhk03"), tmp_path / "images")
+    return tmp_path / "images"
+
+
+def rows(records):
+    """(path, pid, camid, part) of every record."""
+    return [(record.path, record.pid, record.camid, record.part) for record in records]
+
+
+def test_the_re_pack_is_read_with_detected_boxes_and_test_people_apart_from_train_people(tmp_path):
+    root = large_sets.cuhk03_np(tmp_path / "cuhk03-np")
+    assert cuhk03.find_root(tmp_path) == (root, "np-detected")
+    assert rows(cuhk03.read(root)) == [
+        ("detected/bounding_box_test/0001_c2_7.png", 10_001, 1, "gallery"),
+        ("detected/bounding_box_test/0700_c1_10.png", 10_700, 0, "gallery"),
+        ("detected/bounding_box_train/0001_c1_1.png", 1, 0, "train"),
+        ("detected/bounding_box_train/0001_c2_6.png", 1, 1, "train"),
+        ("detected/bounding_box_train/0767_c1_2.png", 767, 0, "train"),
+        ("detected/query/0001_c1_1.png", 10_001, 0, "query"),
+        ("detected/query/0700_c2_6.png", 10_700, 1, "query"),
+    ]
+
+
+def test_the_labeled_boxes_are_read_when_their_folder_is_named(tmp_path):
+    root = large_sets.cuhk03_np(tmp_path / "cuhk03-np")
+    assert cuhk03.find_root(root / "labeled") == (root / "labeled", "np-labeled")
+    records = cuhk03.read(root / "labeled")
+    assert (len(records), records[0].path) == (6, "bounding_box_test/0001_c2_7.png")
+    (root / "labeled").rename(tmp_path / "cuhk03_np_labeled")
+    assert cuhk03.find_root(tmp_path / "cuhk03_np_labeled")[1] == "np-labeled"
+
+
+def test_a_folder_that_does_not_say_which_boxes_it_has_is_refused(tmp_path):
+    large_sets.cuhk03_np(tmp_path / "np")
+    (tmp_path / "np" / "labeled").rename(tmp_path / "cuhk03")
+    with pytest.raises(DatasetError, match="does not say which boxes it has; call it detected or labeled"):
+        cuhk03.read(tmp_path / "cuhk03")
+
+
+def test_raw_data_ask_for_extraction_with_the_command_that_does_it(tmp_path):
+    root = matlab_files.cuhk03_raw(tmp_path / "cuhk03")
+    assert cuhk03.find_root(tmp_path) == (root, "raw")
+    assert cuhk03.find_root(root / "cuhk03_release")[1] == "raw"
+    with pytest.raises(
+        DatasetError, match="raw data alone; wanted images: `python -m stages.download --domain cuhk03` writes"
+    ):
+        cuhk03.read(tmp_path)
+    cuhk03.extract(root, root)
+    assert len(cuhk03.read(tmp_path)) == 14
+
+
+def test_extracted_images_have_the_pixels_and_the_names_that_everybody_gives_them(tmp_path):
+    steps = []
+    root = matlab_files.cuhk03_raw(tmp_path / "cuhk03")
+    assert cuhk03.extract(root, tmp_path / "images", steps.append) == 14 + 13
+    assert steps == [1] * 27
+    for boxes, people in (("detected", matlab_files.DETECTED), ("labeled", matlab_files.LABELED)):
+        folder = tmp_path / "images" / f"images_{boxes}"
+        assert sorted(path.name for path in folder.iterdir()) == sorted(matlab_files.names_of(people))
+    image = np.asarray(Image.open(tmp_path / "images" / "images_detected" / "1_002_2_10.png"))
+    assert image.shape == (3, 2, 3)
+    # 40 x pair 1 + 20 for person 2 + cell 10, then + 1 a row, + 3 a column, + 7 a channel
+    assert image[0, 0].tolist() == [70, 77, 84]
+    assert image[2, 1].tolist() == [75, 82, 89]
+
+
+def test_extracted_images_take_their_parts_from_the_new_protocol(extracted):
+    assert cuhk03.find_root(extracted) == (extracted, "png-detected")
+    assert rows(cuhk03.read(extracted)) == [
+        ("images_detected/1_001_1_01.png", 1001, 0, "train"),
+        ("images_detected/1_001_1_05.png", 1001, 0, "train"),
+        ("images_detected/1_001_2_06.png", 1001, 1, "train"),
+        ("images_detected/1_002_1_02.png", 1002, 0, "query"),
+        ("images_detected/1_002_2_10.png", 1002, 1, "gallery"),
+        ("images_detected/2_001_1_01.png", 2001, 0, "train"),
+        ("images_detected/2_001_2_06.png", 2001, 1, "train"),
+        ("images_detected/3_001_1_01.png", 3001, 0, "query"),
+        ("images_detected/3_001_2_07.png", 3001, 1, "gallery"),
+        ("images_detected/4_001_1_03.png", 4001, 0, "train"),
+        ("images_detected/4_001_2_06.png", 4001, 1, "train"),
+        ("images_detected/5_001_1_01.png", 5001, 0, "query"),
+        ("images_detected/5_001_1_02.png", 5001, 0, "gallery"),
+        ("images_detected/5_001_2_08.png", 5001, 1, "gallery"),
+    ]
+
+
+def test_labeled_images_find_their_split_one_folder_above(extracted):
+    records = cuhk03.read(extracted / "images_labeled")
+    assert (len(records), records[7].path, records[7].part) == (13, "3_001_2_07.png", "query")
+    assert cuhk03.find_root(extracted / "images_labeled")[1] == "png-labeled"
+
+
+def test_images_are_extracted_once_and_whole_or_not_at_all(extracted, tmp_path):
+    def fail(_):
+        raise KeyboardInterrupt
+
+    assert cuhk03.extract(tmp_path / "cuhk03", extracted, fail) == 27
+    with pytest.raises(KeyboardInterrupt):
+        cuhk03.extract(tmp_path / "cuhk03", tmp_path / "again", fail)
+    assert list((tmp_path / "again").iterdir()) == []
+    assert cuhk03.extract(tmp_path / "cuhk03", tmp_path / "again") == 27
+
+
+def test_a_damaged_mat_is_named_and_leaves_nothing(tmp_path):
+    root = matlab_files.cuhk03_raw(tmp_path / "cuhk03")
+    file = root / "cuhk03_release" / "cuhk-03.mat"
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(DatasetError, match=r"cuhk-03.mat cannot be read \(OSError: .*; wanted the cuhk-03.mat"):
+        cuhk03.extract(root, tmp_path / "images")
+    matlab_files.cuhk03_config(file.parent, "detected", matlab_files.DETECTED)
+    (file.parent / "cuhk03_new_protocol_config_detected.mat").replace(file)
+    with pytest.raises(DatasetError, match=r"cuhk-03.mat cannot be read \(OSError"):
+        cuhk03.extract(root, tmp_path / "images")
+    assert list((tmp_path / "images").iterdir()) == []
+
+
+def test_the_split_must_be_there_and_of_these_images(extracted):
+    config = extracted / "cuhk03_new_protocol_config_detected.mat"
+    (extracted / "images_detected" / "5_001_2_08.png").rename(extracted / "images_detected" / "5_001_2_09.png")
+    with pytest.raises(DatasetError, match="1 images are missing, by cuhk03_new.*: '5_001_2_08.png'; wanted"):
+        cuhk03.read(extracted)
+    (extracted / "images_detected" / "5_001_2_09.png").rename(extracted / "images_detected" / "5_001_2_08.PNG")
+    assert cuhk03.read(extracted)[-1].part == "gallery"
+    (extracted / "cuhk03_new_protocol_config_labeled.mat").replace(config)
+    with pytest.raises(DatasetError, match="1 images are not in it, by cuhk03_new.*: '3_001_1_01.png'; wanted"):
+        cuhk03.read(extracted)
+    config.write_bytes(config.read_bytes()[:300])
+    with pytest.raises(DatasetError, match="config_detected.mat cannot be read"):
+        cuhk03.read(extracted)
+    config.unlink()
+    with pytest.raises(DatasetError, match="no cuhk03_new_protocol_config_detected.mat in .*; get it from https"):
+        cuhk03.read(extracted)
+
+
+def test_two_kinds_of_images_in_one_folder_are_refused(extracted):
+    large_sets.cuhk03_np(extracted)
+    with pytest.raises(DatasetError, match="holds np-detected and png-detected at once; name the one that you want"):
+        cuhk03.read(extracted)
+    assert cuhk03.read(extracted / "labeled")

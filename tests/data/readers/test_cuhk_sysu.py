@@ -1,0 +1,125 @@
+"""CUHK-SYSU: both packs of crops, and the crops cut out of the scenes."""
+
+import large_sets
+import matlab_files
+import numpy as np
+import pytest
+from PIL import Image
+
+from metabin.data.readers import cuhk_sysu
+from metabin.errors import DatasetError
+
+PEOPLE = [
+    ("p1", [("s1.jpg", [8, 8, 1, 1], 0), ("s18184.jpg", [1, 1, 31, 23], 1)]),
+    ("p11934", [("s1.jpg", [32, 24, 0, 0], 0)]),
+]
+
+
+def rows(records):
+    """(path, pid, camid, part) of every record."""
+    return [(record.path, record.pid, record.camid, record.part) for record in records]
+
+
+def test_the_crops_of_the_papers_script_are_read(tmp_path):
+    root = large_sets.cuhk_sysu_metabin(tmp_path / "CUHK-SYSU")
+    assert cuhk_sysu.find_root(tmp_path) == (root / "cropped_image", "metabin")
+    assert rows(cuhk_sysu.read(tmp_path)) == [
+        ("CUHK-SYSU/cropped_image/p00001_n01_s00001_hard0.png", 1, 0, "train"),
+        ("CUHK-SYSU/cropped_image/p00001_n02_s16929_hard1.png", 1, 0, "train"),
+        ("CUHK-SYSU/cropped_image/p11934_n01_s18184_hard0.png", 11934, 0, "train"),
+    ]
+
+
+def test_the_pack_of_torchreid_is_read_with_scenes_of_any_number_of_digits(tmp_path):
+    root = large_sets.cuhk_sysu_torchreid(tmp_path / "cuhk_sysu")
+    assert cuhk_sysu.find_root(root) == (root / "cropped_images", "torchreid")
+    assert rows(cuhk_sysu.read(root / "cropped_images")) == [
+        ("p11422_s16929_1.jpg", 11422, 0, "train"),
+        ("p7_s1_1.jpg", 7, 0, "train"),
+        ("p7_s23_2.JPG", 7, 0, "train"),
+    ]
+
+
+def test_two_packs_and_foreign_images_are_refused(tmp_path):
+    root = large_sets.cuhk_sysu_torchreid(large_sets.cuhk_sysu_metabin(tmp_path / "cuhk_sysu"))
+    with pytest.raises(DatasetError, match=r"cropped_image \(metabin\) and cropped_images \(torchreid\); name the"):
+        cuhk_sysu.read(root)
+    large_sets.write_image(root / "cropped_image" / "p7_s1_1.jpg")
+    with pytest.raises(DatasetError, match=r"two kinds of crops, cropped_image \(metabin\) and cropped_image \(torc"):
+        cuhk_sysu.read(root / "cropped_image")
+    (root / "cropped_image" / "p7_s1_1.jpg").rename(root / "cropped_image" / "0001_c1_1.jpg")
+    with pytest.raises(DatasetError, match="1 of 4 images .* '0001_c1_1.jpg'; wanted names like p00001_n01_s00001"):
+        cuhk_sysu.read(root / "cropped_image")
+
+
+def test_scenes_alone_ask_for_extraction_with_the_command_that_does_it(tmp_path):
+    root = matlab_files.cuhk_sysu_raw(tmp_path / "CUHK-SYSU", PEOPLE)
+    assert cuhk_sysu.find_root(tmp_path) == (root, "raw")
+    with pytest.raises(
+        DatasetError, match="raw data alone; wanted images: `python -m stages.download --domain cuhk_sysu` writes"
+    ):
+        cuhk_sysu.read(tmp_path)
+    cuhk_sysu.extract(root, root)
+    assert len(cuhk_sysu.read(tmp_path)) == 3
+
+
+def test_a_crop_has_exactly_the_pixels_of_matlabs_inclusive_ranges(tmp_path):
+    root, steps = matlab_files.cuhk_sysu_raw(tmp_path / "CUHK-SYSU", PEOPLE), []
+    assert cuhk_sysu.extract(tmp_path, tmp_path / "out", steps.append) == 3 == sum(steps)
+    crop = {path.name: np.asarray(Image.open(path)) for path in (tmp_path / "out" / "cropped_image").iterdir()}
+    # x = y = 8 and w = h = 1, counted from 1: the 2 x 2 pixels where four blocks of 8 x 8 meet
+    assert crop["p00001_n01_s00001_hard0.png"].tolist() == [[[10] * 3, [20] * 3], [[50] * 3, [60] * 3]]
+    # the whole scene of 32 x 24, its borders included
+    whole = np.asarray(Image.open(root / "Image" / "SSM" / "s18184.jpg"))
+    assert crop["p00001_n02_s18184_hard1.png"].shape == (24, 32, 3)
+    assert np.array_equal(crop["p00001_n02_s18184_hard1.png"], whole)
+    assert whole[0, 0].tolist() == [110] * 3
+    # the last pixel alone
+    assert crop["p11934_n01_s00001_hard0.png"].tolist() == [[[120] * 3]]
+
+
+def test_crops_are_made_once_and_then_read(tmp_path):
+    root = matlab_files.cuhk_sysu_raw(tmp_path / "CUHK-SYSU", PEOPLE)
+    assert cuhk_sysu.extract(root, root) == cuhk_sysu.extract(root, root) == 3
+    assert [path for path, *_ in rows(cuhk_sysu.read(root))] == [
+        "cropped_image/p00001_n01_s00001_hard0.png",
+        "cropped_image/p00001_n02_s18184_hard1.png",
+        "cropped_image/p11934_n01_s00001_hard0.png",
+    ]
+
+
+@pytest.mark.parametrize("box", [[0, 1, 5, 5], [1, 0, 5, 5], [1, 1, 32, 5], [1, 1, 5, 24]])
+def test_a_box_that_leaves_its_scene_is_an_error_as_in_matlab(tmp_path, box):
+    root = matlab_files.cuhk_sysu_raw(tmp_path / "CUHK-SYSU", [("p1", [("s1.jpg", box, 0)])])
+    with pytest.raises(DatasetError, match="s1.jpg is 32 x 24 pixels; wanted one with columns"):
+        cuhk_sysu.extract(root, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("people", "message"),
+    [
+        ([("p1", [("s2.jpg", [1, 1, 5, 5], 0)])], "s2.jpg cannot be read as an image"),
+        ([("p1", [("../../s1.jpg", [1, 1, 5, 5], 0)])], "in scene '../../s1.jpg', wanted the like of"),
+        ([("../1", [("s1.jpg", [1, 1, 5, 5], 0)])], "person '../1' in scene 's1.jpg', wanted the like of"),
+        ([("p1", [("s1.jpg", [1, 1, 5], 0)])], "Person.mat cannot be read"),
+        (
+            [("p1", [("s1.jpg", [1, 1, 5, 5], 0)]), ("p01", [("s1.jpg", [2, 1, 5, 5], 0)])],
+            "two images are called p00001",
+        ),
+    ],
+)
+def test_a_wrong_annotation_is_an_error(tmp_path, people, message):
+    root = matlab_files.cuhk_sysu_raw(tmp_path / "CUHK-SYSU", people)
+    with pytest.raises(DatasetError, match=message):
+        cuhk_sysu.extract(root, tmp_path / "out")
+
+
+def test_half_of_the_raw_data_is_not_enough(tmp_path):
+    root = matlab_files.cuhk_sysu_raw(tmp_path / "CUHK-SYSU", PEOPLE)
+    (root / "annotation" / "Person.mat").write_bytes(b"MATLAB 5.0 MAT-file")
+    with pytest.raises(DatasetError, match="Person.mat cannot be read"):
+        cuhk_sysu.extract(root, tmp_path / "out")
+    (root / "annotation" / "Person.mat").unlink()
+    with pytest.raises(DatasetError, match="has Image/SSM but not annotation/Person.mat; copy the data set again"):
+        cuhk_sysu.read(root)

@@ -1,0 +1,63 @@
+"""Counting gives the ranks of a stable sort."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from metabin.evaluation import metrics
+from metabin.evaluation.scoring import product_on
+
+
+def by_sorting(distance, query_pid, gallery_pid, query_camid, gallery_camid):
+    for row, pid, camid in zip(distance, query_pid, query_camid, strict=True):
+        same = gallery_pid == pid
+        order = metrics.ranking(row, same & (gallery_camid == camid))
+        yield (1 + np.flatnonzero(same[order])).tolist()
+
+
+def by_counting(*case):
+    distance, *rest = case
+    return [found.tolist() for found in metrics.ranks_of_matches([distance[:2], distance[2:]], *rest)]
+
+
+def draw(seed, num_query, num_gallery, num_levels, dtype):
+    random = np.random.default_rng(seed)
+    distance = random.integers(0, num_levels, (num_query, num_gallery)).astype(dtype)
+    distance[random.random(distance.shape) < 0.05] = np.inf
+    columns = (random.integers(0, top, number) for top in (4, 3) for number in (num_query, num_gallery))
+    return distance, *columns
+
+
+@settings(deadline=None)  # the first call compiles
+@given(
+    st.integers(0, 10**6),
+    st.integers(3, 8),
+    st.integers(1, 60),
+    st.integers(1, 30),
+    st.sampled_from(["f4", "f8"]),
+)
+def test_ranks_are_those_of_a_stable_sort(seed, num_query, num_gallery, num_levels, dtype):
+    case = draw(seed, num_query, num_gallery, num_levels, dtype)
+    assert by_counting(*case) == list(by_sorting(*case))
+
+
+@pytest.mark.parametrize("num_gallery", [2047, 2048, 2049, 5000])
+def test_galleries_of_more_than_one_block_too(num_gallery):
+    case = draw(0, 6, num_gallery, 50, "f4")
+    assert by_counting(*case) == list(by_sorting(*case))
+
+
+def test_a_distance_that_is_not_a_number_is_found_wherever_it_is():
+    distance, *rest = draw(0, 4, 3000, 50, "f4")
+    distance[3, 2999] = np.nan
+    with pytest.raises(ValueError, match="1 of .* not numbers"):
+        by_counting(distance, *rest)
+
+
+def test_the_product_on_a_device_is_numpys():
+    random = np.random.default_rng(0)
+    query, gallery = (random.standard_normal((number, 8)).astype(np.float32) for number in (5, 9))
+    (found,) = metrics.cosine_blocks(query, gallery, product_on(torch.device("cpu"), gallery))
+    np.testing.assert_allclose(found, metrics.cosine_distance(query, gallery), atol=1e-6)
