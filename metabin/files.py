@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml|<!--|<!doctype html|<html|<head)", re.IGNORECASE)
 TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
@@ -36,6 +40,21 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """`write_bytes` of UTF-8 text."""
     write_bytes(path, content.encode())
+
+
+def csv_text(table: pd.DataFrame, *, float_format: str | None = "%.6f") -> str:
+    """Return a table as CSV without its index, with the same bytes on every system.
+
+    Args:
+        table: one row per record.
+        float_format: of every float; None writes as many digits as restore the same number.
+    """
+    return table.to_csv(index=False, float_format=float_format, lineterminator="\n")
+
+
+def write_csv(path: Path, table: pd.DataFrame, *, float_format: str | None = "%.6f") -> None:
+    """Write a table as a CSV file, atomically. See `csv_text`."""
+    write_text(path, csv_text(table, float_format=float_format))
 
 
 def web_page_title(start: bytes) -> str | None:
