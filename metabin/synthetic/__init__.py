@@ -1,19 +1,22 @@
-"""The embedded benchmark: drawn pedestrians at six sites, and at any number of places. Everything in it is synthetic.
+"""Renderer of the synthetic benchmark: pedestrians at six listed sites and at random sites.
 
-`draw_site` draws a site's images, `draw_image` any one of them.
+`render_site` writes all images of a site, `render_image` returns one of them. No image shows a real
+person.
 """
 
-from .draw import draw_image, draw_site
-from .settings import IMAGE_SIZE, NUM_CAMS, DrawSettings, image_name
-from .sites import SITES, is_site
+from __future__ import annotations
+
+from metabin.synthetic.render import render_image, render_site
+from metabin.synthetic.settings import IMAGE_SIZE, NUM_CAMS, RenderSettings, image_name
+from metabin.synthetic.sites import SITES, is_site
 
 __all__ = [
     "IMAGE_SIZE",
     "NUM_CAMS",
     "SITES",
-    "DrawSettings",
-    "draw_image",
-    "draw_site",
+    "RenderSettings",
     "image_name",
     "is_site",
+    "render_image",
+    "render_site",
 ]

@@ -1,5 +1,7 @@
 """Colours of people and cloth. A `Colour` is (hue, saturation, value), each in [0, 1]."""
 
+from __future__ import annotations
+
 import colorsys
 
 import numpy as np
@@ -7,18 +9,28 @@ from numpy.typing import NDArray
 
 Colour = tuple[float, float, float]
 Pixels = NDArray[np.floating]
-"""Colours as RGB in [0, 1] along the last axis; float32 wherever it is many."""
+"""Colours as RGB in [0, 1] along the last axis; arrays of pixels are float32."""
 
 SKIN_TONES: tuple[Colour, ...] = (
-    (0.07, 0.21, 0.98), (0.07, 0.31, 0.95), (0.07, 0.38, 0.88), (0.07, 0.45, 0.78),
-    (0.06, 0.49, 0.63), (0.06, 0.51, 0.47), (0.06, 0.50, 0.34),
-)  # fmt: skip
+    (0.07, 0.21, 0.98),
+    (0.07, 0.31, 0.95),
+    (0.07, 0.38, 0.88),
+    (0.07, 0.45, 0.78),
+    (0.06, 0.49, 0.63),
+    (0.06, 0.51, 0.47),
+    (0.06, 0.50, 0.34),
+)
 
 HAIR_COLOURS: tuple[tuple[Colour, float], ...] = (  # (colour, weight)
-    ((0.00, 0.14, 0.07), 0.28), ((0.06, 0.50, 0.17), 0.24), ((0.07, 0.63, 0.30), 0.16),
-    ((0.08, 0.62, 0.48), 0.10), ((0.10, 0.49, 0.78), 0.08), ((0.05, 0.78, 0.55), 0.05),
-    ((0.00, 0.00, 0.60), 0.06), ((0.09, 0.02, 0.85), 0.03),
-)  # fmt: skip
+    ((0.00, 0.14, 0.07), 0.28),
+    ((0.06, 0.50, 0.17), 0.24),
+    ((0.07, 0.63, 0.30), 0.16),
+    ((0.08, 0.62, 0.48), 0.10),
+    ((0.10, 0.49, 0.78), 0.08),
+    ((0.05, 0.78, 0.55), 0.05),
+    ((0.00, 0.00, 0.60), 0.06),
+    ((0.09, 0.02, 0.85), 0.03),
+)
 
 Range = tuple[float, float]
 
@@ -62,24 +74,25 @@ PALETTES: dict[str, tuple[tuple[float, Range, Range, Range], ...]] = {
 
 
 def rgb(colour: Colour) -> Pixels:
-    """The colour as RGB, shape (3,); hue wraps around, saturation and value are clipped."""
+    """Return the colour as RGB, shape (3,); hue wraps around, saturation and value are clipped."""
     hue, saturation, value = colour
-    return np.array(colorsys.hsv_to_rgb(hue % 1.0, clip01(saturation), clip01(value)), np.float32)
+    channels = colorsys.hsv_to_rgb(hue % 1.0, clip01(saturation), clip01(value))
+    return np.array(channels, np.float32)
 
 
 def ink(colour: Pixels) -> tuple[int, int, int]:
-    """RGB in [0, 1] as the 8-bit triple that Pillow draws with; clipped."""
+    """Convert RGB in [0, 1] to the 8-bit triple that Pillow takes; clipped."""
     red, green, blue = (int(round(255.0 * clip01(float(channel)))) for channel in colour)
     return red, green, blue
 
 
 def clip01(value: float) -> float:
-    """The value clipped to [0, 1]."""
+    """Return the value clipped to [0, 1]."""
     return min(1.0, max(0.0, value))
 
 
 def pick_colour(rng: np.random.Generator, palette: str) -> Colour:
-    """A random colour of a palette."""
+    """Return a random colour of a palette: a row by its weight, then uniform in its ranges."""
     rows = PALETTES[palette]
     weights = np.array([row[0] for row in rows], np.float64)
     _, hue, saturation, value = rows[int(rng.choice(len(rows), p=weights / weights.sum()))]

@@ -1,4 +1,6 @@
-"""What is drawn: the benchmark's knobs, and the names of its images."""
+"""Settings of the synthetic benchmark, and the file names of its images."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 
@@ -10,19 +12,19 @@ IMAGE_SIZE = (128, 64)
 
 
 @dataclass(frozen=True, slots=True)
-class DrawSettings:
-    """The knobs of the embedded benchmark; the same settings always draw the same bytes.
+class RenderSettings:
+    """Settings of the synthetic benchmark; equal settings always give the same bytes.
 
     Attributes:
-        seed: root of all randomness, in [0, 2**32).
-        num_ids: identities a site, >= 1.
-        num_shots: images of an identity by one camera, >= 1.
-        gap: distance of the sites' imaging styles, in [0, 1]; 0 = all sites share the mean style.
-        spread: distance of the cameras' styles within a site, in [0, 1].
-        twin: share of identities that copy the one before them (hard negatives), in [0, 1].
-        tone: share of those copies that wear other shades of the same garments, in [0, 1]; the
+        seed: Root of all randomness, in [0, 2**32).
+        num_ids: Identities per site, in [1, 9999].
+        num_shots: Images of an identity by one camera, >= 1.
+        gap: Distance of the sites' imaging styles, in [0, 1]; 0 = all sites share the mean style.
+        spread: Distance of the cameras' styles within a site, in [0, 1].
+        twin: Share of identities that copy the previous one (hard negatives), in [0, 1].
+        tone: Share of those copies that wear other shades of the same garments, in [0, 1]; the
             others wear the same clothes with a few fine attributes changed.
-        num_changes: fewest and most fine attributes that are changed, 1 <= fewest <= most.
+        num_changes: Fewest and most fine attributes that are changed, 1 <= fewest <= most.
     """
 
     seed: int = 0
@@ -40,23 +42,24 @@ class DrawSettings:
         for name in ("num_ids", "num_shots"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, but must be at least 1")
-        if self.num_ids > 9999:
+        if self.num_ids > 9999:  # four digits in `image_name`
             raise ValueError(f"num_ids is {self.num_ids}, but file names have room for 9999")
         for name in ("gap", "spread", "twin", "tone"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} is {getattr(self, name)}, but must be in [0, 1]")
         if len(self.num_changes) != 2 or not 1 <= self.num_changes[0] <= self.num_changes[1]:
-            raise ValueError(f"num_changes is {self.num_changes}, but must be (fewest, most), 1 <= fewest <= most")
-        # A list (from a YAML file) would make the settings unhashable, and caches are keyed by them.
+            expected = "(fewest, most), 1 <= fewest <= most"
+            raise ValueError(f"num_changes is {self.num_changes}, but must be {expected}")
+        # A list (from a YAML file) would make the settings unhashable; caches are keyed by them.
         object.__setattr__(self, "num_changes", tuple(self.num_changes))
 
 
 def image_name(pid: int, camid: int, shot: int) -> str:
-    """The file name of an image, in the manner of Market-1501: `0007_c2_1.jpg`.
+    """Return the file name of an image, in the manner of Market-1501: `0007_c2_1.jpg`.
 
     Args:
-        pid: identity, 1-based.
-        camid: camera, 0-based (written 1-based).
-        shot: image of this identity by this camera, 0-based (written 1-based).
+        pid: Identity, 1-based.
+        camid: Camera, 0-based (written 1-based).
+        shot: Image of this identity by this camera, 0-based (written 1-based).
     """
     return f"{pid:04d}_c{camid + 1}_{shot + 1}.jpg"

@@ -1,8 +1,10 @@
-"""Settings refuse what cannot be drawn, and images are named as in Market-1501."""
+"""Tests of the settings: values out of range are refused, images are named as in Market-1501."""
+
+from __future__ import annotations
 
 import pytest
 
-from metabin.synthetic import DrawSettings, image_name
+from metabin.synthetic import RenderSettings, image_name
 
 
 @pytest.mark.parametrize(
@@ -24,13 +26,13 @@ from metabin.synthetic import DrawSettings, image_name
 )
 def test_a_value_out_of_range_is_named_in_the_error(name, value):
     with pytest.raises(ValueError, match=name):
-        DrawSettings(**{name: value})
+        RenderSettings(**{name: value})
 
 
 def test_settings_from_a_yaml_list_equal_those_from_a_tuple():
-    settings = DrawSettings(num_changes=[1, 3])  # type: ignore[arg-type]
-    assert settings == DrawSettings(num_changes=(1, 3))
-    assert hash(settings) == hash(DrawSettings(num_changes=(1, 3)))
+    settings = RenderSettings(num_changes=[1, 3])  # type: ignore[arg-type]
+    assert settings == RenderSettings(num_changes=(1, 3))
+    assert hash(settings) == hash(RenderSettings(num_changes=(1, 3)))
 
 
 def test_image_names_count_identities_cameras_and_shots_from_one():
