@@ -1,17 +1,22 @@
-"""Errors that a user can mend: each says what was found, what was wanted and what to do."""
+"""Errors that a user can correct.
+
+Each message says what was found, what was expected, and what to do.
+"""
+
+from __future__ import annotations
 
 
 class UserError(Exception):
-    """The base of the three; a stage prints its message alone and exits with 1."""
+    """The base class; a stage prints its message without a traceback and exits with 1."""
 
 
 class ConfigError(UserError):
-    """A parameter is unknown, missing, of the wrong type or does not fit another one."""
+    """A parameter is unknown, missing, of the wrong type, or does not fit another one."""
 
 
 class DatasetError(UserError):
-    """A data set's files are missing, unreadable or not what the data set should have."""
+    """The files of a data set are missing, unreadable, or not the expected ones."""
 
 
 class CheckpointError(UserError):
-    """A weights file is missing, damaged or of another network."""
+    """A weights file is missing, damaged, or of another network."""

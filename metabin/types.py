@@ -1,4 +1,7 @@
-"""The values that travel between the layers. Legend: B batch, N images, D embedding size, K source domains."""
+"""Values that pass between the layers.
+
+Legend: B batch, N images, D embedding size, K source domains.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,15 @@ if TYPE_CHECKING:  # cheap stages must not pay for importing torch, nor the conf
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
-    """One image: `path` relative to the domain's folder, the data set's own `pid`, a 0-based `camid`.
+    """One image of a data set.
 
-    `part` is the data set's own split: "train", "query" or "gallery"; "" where it has none. A distractor belongs to the
-    gallery alone: it is nobody that is searched for, and never trains.
+    Attributes:
+        path: Relative to the domain's folder.
+        pid: Number of the person, as the data set counts.
+        camid: Number of the camera, from 0.
+        domain: Name of the data set.
+        part: "train", "query" or "gallery" of the data set's official split; "" without one.
+        distractor: True for a gallery image of nobody that is searched for; it never trains.
     """
 
     path: str
@@ -27,10 +35,19 @@ class ImageRecord:
     distractor: bool = False
 
 
+Trial = tuple[tuple[ImageRecord, ...], tuple[ImageRecord, ...]]  # query and gallery of one test
+
+
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """A domain on disk: its records, sorted by path, the folder that their paths are relative to, the layout of a copy
-    ("drawn" of a site of the benchmark), and the fingerprint over all images (see `metabin.data.acquisition.check`)."""
+    """A domain on disk.
+
+    Attributes:
+        records: Sorted by path.
+        images: Folder that the records' paths are relative to.
+        layout: Layout of a local data set; "rendered" for a site of the synthetic benchmark.
+        fingerprint: Over all images, see `metabin.data.acquisition.check.fingerprint`.
+    """
 
     records: tuple[ImageRecord, ...]
     images: Path
@@ -40,16 +57,17 @@ class Domain:
 
 @dataclass(frozen=True, slots=True)
 class DomainSplit:
-    """The images of one domain in one role. As a target a domain has no `train` images.
+    """The images of one domain in one role. A target has no `train` images.
 
-    A small target is tested several times, each of `trials` its own query and gallery; the others are empty.
+    A small target is tested several times, each of `trials` with its own query and gallery;
+    `query` and `gallery` are then empty.
     """
 
     name: str
     train: tuple[ImageRecord, ...] = ()
     query: tuple[ImageRecord, ...] = ()
     gallery: tuple[ImageRecord, ...] = ()
-    trials: tuple[tuple[tuple[ImageRecord, ...], tuple[ImageRecord, ...]], ...] = ()
+    trials: tuple[Trial, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +84,9 @@ class Fold:
 
     def __post_init__(self) -> None:
         if both := sorted(set(self.sources) & set(self.targets)):
-            raise ValueError(f"fold {self.name!r}: {both} are both sources and targets; a target must be unseen")
+            raise ValueError(
+                f"fold {self.name!r}: {both} are both sources and targets; a target must be unseen"
+            )
         if not self.sources or not self.targets:
             raise ValueError(
                 f"fold {self.name!r} needs at least one source and one target, found "
@@ -76,7 +96,10 @@ class Fold:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A training batch. `label` counts the fold's identities, `domain` is an index into `fold.sources`."""
+    """A training batch.
+
+    `label` counts the identities of the fold, `domain` is an index into `fold.sources`.
+    """
 
     images: Tensor  # (B, 3, H, W) float32, normalised
     label: Tensor  # (B,) int64
@@ -86,7 +109,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """What the network makes of N images."""
+    """The network's output for N images."""
 
     features: np.ndarray  # (N, D) float32
     pid: np.ndarray  # (N,) int64
@@ -95,10 +118,13 @@ class Embeddings:
 
 @dataclass(frozen=True, slots=True)
 class RetrievalScores:
-    """Fractions in [0, 1], means over the `num_query` queries that have a valid match; NaN when there is none."""
+    """Fractions in [0, 1], means over the `num_query` queries with a match; NaN without any.
+
+    `by_query` maps the index of each of these queries to its average precision.
+    """
 
     mAP: float
     mINP: float
     cmc: dict[int, float]  # rank -> fraction of queries with a match at that rank or before
     num_query: int
-    by_query: dict[int, float] = field(default_factory=dict, repr=False)  # index of each of them -> average precision
+    by_query: dict[int, float] = field(default_factory=dict, repr=False)

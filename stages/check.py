@@ -1,7 +1,4 @@
-"""Check one entry of data.local, a data set or a file of weights, and write the result for the pipeline.
-
-DVC runs this for every entry on every `dvc repro`; while the files are the same, nothing is written.
-"""
+"""Check an entry of data.local, a data set or a file of weights, unless its files are unchanged."""
 
 from __future__ import annotations
 
@@ -9,15 +6,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stages import cli, layout
-from stages.tools import check
+from stages import cli, layout, local_data
 
 if TYPE_CHECKING:
     from metabin.config import Config
+    from metabin.data.acquisition.local_datasets import LocalDataset
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", required=True, help="an entry of data.local")
     name = parser.parse_args().name
 
@@ -27,45 +24,73 @@ def main() -> None:
 
 
 def record(config: Config, name: str) -> None:
-    """Write the records and the check's result of one entry of data.local, unless its files are as they were.
+    """Record the check of an entry of data.local. DVC runs this on every `dvc repro`.
 
-    Where the files are not on this machine (a clone after `dvc pull`), the recorded result stays.
+    If the files are not on this machine (a clone after `dvc pull`), the recorded result stays.
 
     Raises:
-        DatasetError: the data set is absent or damaged, or its check fails and data.accept_unfit does not name it.
+        DatasetError: The data set is absent or damaged, no query of its test can be scored, or its
+            check fails and data.accept_unfit does not name it.
     """
-    from metabin.data import scorable
     from metabin.data.acquisition import local_datasets, local_files
     from metabin.data.acquisition.obtain import obtain
-    from metabin.data.partition.trials import trials_of
-    from metabin.errors import DatasetError
     from metabin.files import resolve_local
 
+    directory = layout.local(name)
     if name in config.pretrained_files:
-        local_files.record_file(name, layout.local(name))
+        local_files.record_file(name, directory)
         return
-    folder, directory = resolve_local(Path(config.data.folder)), layout.local(name)
+    folder = resolve_local(Path(config.data.folder))
     if local_datasets.is_recorded(directory) and not local_datasets.is_present(name, folder):
-        print(f"{name} is not in {config.data.folder} on this machine; the result of its last check is used")
+        place = f"{config.data.folder} on this machine"
+        print(f"{name} is not in {place}; the result of its last check is used")
         return
     obtain(name, folder, cli.progress, lambda line: print(f"{name}: {line}", flush=True))
-    copy = check.find(config, name)
-    splits = config.data.splits.get(name)
-    trials = trials_of(name, copy.records, copy.images, splits) if name in config.protocol.targets else ()
-    state, seen = local_files.state(copy, trials), layout.seen(name)
-    if not local_files.is_unchanged(seen, state, directory):
-        images = Path(config.data.folder) / copy.images.relative_to(folder)
-        examination = check.examine(config, name, copy)
-        print(local_datasets.report(copy, examination))
-        local_datasets.save_copy(directory, copy, examination, images=images, trials=local_files.trials_digest(trials))
-        local_files.remember(seen, state, directory)
-    if untestable := scorable.check_data_set(copy.records, is_target=check.is_target(config, name))[0]:
-        raise DatasetError(f"{name} in {copy.images}: {untestable}")
-    problems = local_datasets.recorded_problems(directory)
+    dataset = local_data.find_local_dataset(config, name)
+    record_dataset(config, name, dataset, folder)
+    require_usable(config, name, dataset)
+
+
+def record_dataset(config: Config, name: str, dataset: LocalDataset, folder: Path) -> None:
+    """Check a data set of `folder` and write the result, unless its files are unchanged."""
+    from metabin.data.acquisition import local_datasets, local_files
+    from metabin.data.partition.trials import trials_of
+
+    # Other random splits of a target are another output, though the images are the same.
+    trials = ()
+    if name in config.protocol.targets:
+        splits = config.data.splits.get(name)
+        trials = trials_of(name, dataset.records, dataset.images, splits)
+    directory = layout.local(name)
+    state = local_files.state_digest(dataset, trials)
+    if local_files.is_unchanged(layout.check_state(name), state, directory):
+        return
+    check = local_data.check_local_dataset(config, name, dataset)
+    print(local_datasets.report(dataset, check))
+    images = Path(config.data.folder) / dataset.images.relative_to(folder)
+    trials_digest = local_files.trials_digest(trials)
+    local_datasets.save_local_dataset(
+        directory, dataset, check, images=images, trials=trials_digest
+    )
+    local_files.remember_state(layout.check_state(name), state, directory)
+
+
+def require_usable(config: Config, name: str, dataset: LocalDataset) -> None:
+    """Raise DatasetError if a data set cannot be tested, or fails its check without acceptance."""
+    from metabin.data import scorable
+    from metabin.data.acquisition import local_datasets
+    from metabin.errors import DatasetError
+
+    # Also for an unchanged data set, as its role or data.accept_unfit may have changed.
+    is_target = local_data.is_target(config, name)
+    untestable, _ = scorable.check_data_set(dataset.records, is_target=is_target)
+    if untestable:
+        raise DatasetError(f"{name} in {dataset.images}: {untestable}")
+    problems = local_datasets.recorded_problems(layout.local(name))
     if problems and name not in config.data.accept_unfit:
         raise DatasetError(
-            f"{name} in {copy.images} is not what it should be: {'; '.join(problems)}. Copy it again, or add it "
-            "to data.accept_unfit to use it as it is"
+            f"{name} in {dataset.images} fails its check: {'; '.join(problems)}. Copy the data set "
+            "again, or add it to data.accept_unfit to use it as it is"
         )
 
 

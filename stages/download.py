@@ -1,4 +1,4 @@
-"""Bring one domain into data/raw/<domain>: draw a site of the embedded benchmark, or obtain a local data set."""
+"""Bring one domain into data/raw/<domain>: render a site, or obtain a local data set."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--domain", required=True, help="a site, a data set, your own data, or a group")
+    parser.add_argument(
+        "--domain", required=True, help="a site, a published or custom data set, or a group"
+    )
     domain = parser.parse_args().domain
 
     from metabin.config import load_config
@@ -26,30 +28,34 @@ def main() -> None:
     config = load_config()
     configured = layout.raw_folders(config.protocol)
     if domain in (*config.protocol.domains, *config.protocol.sources):
-        catalogue.require_listed(configured, config.data)  # of all domains: before anything is drawn or fetched
+        # Checks all domains, before anything is rendered or fetched.
+        catalogue.require_listed(configured, config.data)
     for name, folder in layout.raw(domain, config.protocol).items():
-        if catalogue.is_drawn(name, config.data):
-            draw(config, name, folder)
+        if catalogue.is_rendered(name, config.data):
+            render_site(config, name, folder)
         else:
             obtain_local(config, name)
             if name in configured:
                 write_text(folder / "local.json", json.dumps({"local": name}) + "\n")
 
 
-def draw(config: Config, name: str, folder: Path) -> None:
-    """Draw a site of the embedded benchmark."""
+def render_site(config: Config, name: str, folder: Path) -> None:
+    """Render a site of the synthetic benchmark into a folder."""
     from metabin.data import catalogue
 
-    settings = catalogue.draw_settings(config.benchmark)
-    with cli.progress(f"draw {name}", catalogue.num_images(settings), "image") as advance:
-        catalogue.draw(name, folder, settings, workers=os.cpu_count() or 1, on_image=advance)
+    settings = catalogue.render_settings(config.benchmark)
+    with cli.progress(f"render {name}", catalogue.num_images(settings), "image") as advance:
+        workers = os.cpu_count() or 1
+        catalogue.render_site(name, folder, settings, workers=workers, on_image=advance)
 
 
 def obtain_local(config: Config, name: str) -> None:
-    """Fetch or unpack a local data set where there is none; its images stay in data.folder, where `check` reads them.
+    """Fetch or unpack a local data set if it is absent, and check that it can be read.
+
+    The images stay in data.folder, where the stage `check` reads them.
 
     Raises:
-        DatasetError: it is absent and cannot be fetched, or it is damaged.
+        DatasetError: The data set is absent and cannot be fetched, or it is damaged.
     """
     from metabin.data.acquisition import local_datasets
     from metabin.data.acquisition.obtain import obtain
@@ -57,7 +63,8 @@ def obtain_local(config: Config, name: str) -> None:
 
     folder = resolve_local(Path(config.data.folder))
     obtain(name, folder, cli.progress, lambda line: print(f"{name}: {line}", flush=True))
-    local_datasets.find_copy(name, folder, acknowledged=config.data.acknowledge_withdrawn)
+    acknowledged = config.data.acknowledge_withdrawn
+    local_datasets.find_local_dataset(name, folder, acknowledged=acknowledged)
 
 
 if __name__ == "__main__":

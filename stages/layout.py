@@ -1,4 +1,4 @@
-"""Where the stages put their files, relative to the repository's root."""
+"""Paths of the files that stages write, relative to the repository's root."""
 
 from __future__ import annotations
 
@@ -22,58 +22,75 @@ PROTOCOLS = Path("protocols")
 
 
 def local(name: str) -> Path:
-    """The folder of what `stages.tools.check` records of an entry of data.local."""
+    """Return the folder with the recorded check of an entry of data.local."""
     return LOCAL / name.lstrip("/")
 
 
-def seen(name: str) -> Path:
-    """The state in which the check last saw the files of an entry of data.local: this machine's, no output."""
+def check_state(name: str) -> Path:
+    """Return the file with the state of a local data set at its last check on this machine."""
     return project() / ".checks" / f"{name.lstrip('/')}.sha256"
 
 
 def raw(domain: str, protocol: Protocol) -> dict[str, Path]:
-    """The folder of every data set of a domain as `stages.download` writes it: its own, or one for each member of a
-    group and for each source that trains for it alone.
+    """Return the folder of every data set of a domain.
+
+    A group has one per member, and one per source that trains for this domain alone.
     """
-    members, own = protocol.groups.get(domain, [domain]), protocol.sources_of.get(domain, [])
-    if domain in protocol.groups or own:
-        return {name: RAW / domain / name for name in (*members, *own)}
+    members = protocol.groups.get(domain, [domain])
+    sources = protocol.sources_of.get(domain, [])
+    if domain in protocol.groups or sources:
+        return {name: RAW / domain / name for name in (*members, *sources)}
     return {domain: RAW / domain}
 
 
 def raw_folders(protocol: Protocol) -> dict[str, Path]:
-    """The folder of every data set of a protocol."""
-    found: dict[str, Path] = {}
+    """Return the folder of every data set of a protocol."""
+    folders: dict[str, Path] = {}
     for domain in (*protocol.domains, *protocol.sources):
-        found |= raw(domain, protocol)
-    return found
+        folders |= raw(domain, protocol)
+    return folders
 
 
 def training(fold: str, method: str, seed: int) -> Path:
+    """Return the folder with the results of a training."""
     return MODELS / fold / method / f"seed-{seed}"
 
 
 def weights(fold: str, method: str, seed: int, step: int | None = None) -> Path:
-    """The weights of a training; with a step those of an earlier candidate."""
+    """Return the file with the last weights of a training, or with those of a candidate step."""
     folder = training(fold, method, seed)
-    return folder / "weights.safetensors" if step is None else folder / "candidates" / f"step-{step}.safetensors"
+    if step is None:
+        return folder / "weights.safetensors"
+    return folder / "candidates" / f"step-{step}.safetensors"
 
 
 def results(fold: str) -> Path:
+    """Return the folder with the scores of a fold."""
     return RESULTS / fold
 
 
 def rho_probe(fold: str) -> Path:
+    """Return the folder with the rho probe of a fold."""
     return RHO_PROBE / fold
 
 
-def resume(digest: str) -> Path:
-    """The folder of an unfinished training. No output of the pipeline, as DVC removes those before it runs a stage. At
-    the root of the main checkout, which DVC names in DVC_ROOT, so that an experiment in a temporary folder resumes too.
+def resume_states() -> Path:
+    """Return the folder of the states of unfinished trainings.
+
+    It is no output, as DVC removes outputs before it runs a stage. It is in the project's own
+    folder, so that an experiment in a temporary folder resumes too.
     """
-    return project() / ".resume" / digest
+    return project() / ".resume"
 
 
 def project() -> Path:
-    """The project's own folder, also in the temporary folders in which DVC runs `--temp` and queued experiments."""
+    """Return the project's own folder, also if DVC runs an experiment in a temporary one."""
     return Path(os.environ.get("DVC_ROOT", "."))
+
+
+def training_code() -> list[Path]:
+    """Return the code that decides the outcome of a training: the deps of the stage train."""
+    import yaml
+
+    stage = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]["train"]
+    return [Path(path) for path in stage["deps"] if path.startswith("metabin/")]

@@ -1,16 +1,17 @@
-"""Remove what other configurations left behind.
+"""Remove the outputs of other configurations.
 
-A stage that gathers many outputs depends on their common folder (models, results, data/raw), since DVC cannot list
-dependencies from a parameter. Outputs of another configuration in that folder would enter dvc.lock, and a clone, which
-does not have them, would never be up to date. So these stages first remove what the present configuration does not
-have. Only what DVC's cache holds is removed: `dvc checkout`, or `dvc repro` with the other configuration, restores it.
+A stage that gathers many outputs depends on their common folder (models, results, data/raw), since
+DVC cannot list dependencies from a parameter. Outputs of another configuration in that folder would
+enter dvc.lock. A clone, which does not have them, would then never be up to date. So these stages
+first remove the outputs that the present configuration does not have. Only files in DVC's cache are
+removed: `dvc checkout`, or `dvc repro` with the other configuration, restores them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,14 +29,14 @@ def remove_gathered(config: Config) -> None:
 
 
 def raw_outputs(config: Config) -> list[Path]:
-    """The outputs in data/raw that a configuration has."""
+    """Return the outputs in data/raw of a configuration."""
     protocol = config.protocol
-    drawn = [layout.RAW / domain for domain in (*protocol.domains, *protocol.sources)]
-    return drawn + [layout.local(name) for name in config.data.local]
+    rendered = [layout.RAW / domain for domain in (*protocol.domains, *protocol.sources)]
+    return rendered + [layout.local(name) for name in config.data.local]
 
 
 def model_outputs(config: Config) -> list[Path]:
-    """The outputs in models that a configuration has."""
+    """Return the outputs in models of a configuration."""
     protocol = config.protocol
     return [
         layout.training(fold, method, seed)
@@ -46,29 +47,38 @@ def model_outputs(config: Config) -> list[Path]:
 
 
 def remove(folder: Path, outputs: Iterable[Path]) -> None:
-    """Remove everything in a folder but the outputs, as far as DVC's cache holds it; name what stays."""
-    wanted = set(outputs)
-    above = {parent for path in wanted for parent in path.parents}
-    leftovers = sorted(_others(folder, wanted, above)) if folder.is_dir() else []
+    """Remove everything but the outputs from a folder, if DVC's cache holds it; print the result.
+
+    Args:
+        folder: Folder that a stage depends on.
+        outputs: Paths in the folder that stay.
+    """
+    leftovers = sorted(_find_leftovers(folder, set(outputs))) if folder.is_dir() else []
     if not leftovers:
         return
+    # DVC stores a file under its md5, whose first two digits name the folder.
     cache = Path(cli.dvc("cache", "dir", capture=True).strip()) / "files" / "md5"
     for path in leftovers:
-        if all(_is_cached(file, cache) for file in _files(path)):
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-            print(f"removed {path}, which this configuration does not have; DVC's cache keeps it")
-        else:
+        if not all(_is_cached(file, cache) for file in _files(path)):
             print(
-                f"{path} is no output of this configuration and not in DVC's cache: it stays, and enters dvc.lock; "
-                f"move it out of {folder}"
+                f"{path} is no output of this configuration and not in DVC's cache: it stays, and "
+                f"enters dvc.lock; move it out of {folder}"
             )
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+        print(f"removed {path}, which this configuration does not have; DVC's cache keeps it")
 
 
-def _others(folder: Path, wanted: set[Path], above: set[Path]) -> Iterable[Path]:
+def _find_leftovers(folder: Path, outputs: set[Path]) -> Iterator[Path]:
+    """Yield the topmost paths in a folder that neither are, contain nor lie in an output."""
+    parents = {parent for output in outputs for parent in output.parents}
     for path in folder.iterdir():
-        if path in above:
-            yield from _others(path, wanted, above)
-        elif path not in wanted:
+        if path in parents:
+            yield from _find_leftovers(path, outputs)
+        elif path not in outputs:
             yield path
 
 

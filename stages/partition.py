@@ -1,10 +1,9 @@
-"""Decide who trains and who tests, decode every image once; per fold a manifest, and what sources and targets share."""
+"""Partition the data: roles of all identities, decoded images, manifests, and overlaps per fold."""
 
 from __future__ import annotations
 
 import argparse
-import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from stages import cli, layout, leftovers
@@ -21,65 +20,71 @@ def main() -> None:
     from metabin.data import scorable, store
     from metabin.data.acquisition import local_files
     from metabin.data.batches import meta_domains
-    from metabin.data.partition import near_duplicates, overlap, protocols, roles
+    from metabin.data.partition import overlap, protocols, roles
     from metabin.data.partition.folds import datasets, leave_one_out
 
     config = load_config()
     protocol = config.protocol
     folds = leave_one_out(protocol.domains, protocol.sources, protocol.groups, protocol.sources_of)
     leftovers.remove(layout.RAW, leftovers.raw_outputs(config))
-    domains = read(datasets(folds), config)
-    splits = {fold: roles.split_fold(fold, domains, config) for fold in folds}  # errors before images are decoded
-    meta_domains.check_folds(splits, config)  # decides no output: section meta is no parameter of this stage
+    # Errors in the data and in protocols/ come before any image is decoded.
+    domains = load_domains(datasets(folds), config)
+    splits = {fold: roles.split_fold(fold, domains, config) for fold in folds}
+    meta_domains.check_folds(splits, config)  # changes no output: meta is no parameter here
     for remark in scorable.check_folds(splits):
         print(f"remark: {remark}")
     known = protocols.load_protocols(layout.PROTOCOLS)
+    num_train_ids = config.partition.num_train_ids
     layouts = {name: domain.layout for name, domain in domains.items()}
     files = {name: local_files.load_file_digest(layout.local(name)) for name in config.data.local}
 
-    digests = decode(domains, config)
-    store.save_image_roots(layout.PARTITION, {name: domain.images for name, domain in domains.items()})
-    hashes = {name: near_duplicates.hash_images(store.load_pixels(layout.PARTITION, name)) for name in domains}
-    for fold in folds:
-        membership = protocols.membership(fold, config.partition.num_train_ids, splits[fold], layouts, known)
-        values = roles.manifest(fold, splits[fold], domains, digests)
-        values |= {"protocol": membership, "files": {name: digest for name, digest in files.items() if digest}}
-        store.save_manifest(layout.PARTITION, values)
-        store.save_overlaps(layout.PARTITION, fold.name, overlap.find_overlaps(layout.PARTITION, values, hashes))
+    digests = decode_images(domains, config)
+    roots = {name: domain.images for name, domain in domains.items()}
+    store.save_image_roots(layout.PARTITION, roots)
+    hashes = overlap.hash_domains(layout.PARTITION, domains)
+    for fold, fold_splits in splits.items():
+        membership = protocols.membership(fold, num_train_ids, fold_splits, layouts, known)
+        manifest = roles.manifest(fold, fold_splits, domains, digests)
+        manifest["protocol"] = membership
+        manifest["files"] = {name: digest for name, digest in files.items() if digest}
+        store.save_manifest(layout.PARTITION, manifest)
+        overlaps = overlap.find_overlaps(layout.PARTITION, manifest, hashes)
+        store.save_overlaps(layout.PARTITION, fold.name, overlaps)
         print(protocols.summary(fold, membership))
 
 
-def read(names: tuple[str, ...], config: Config) -> dict[str, Domain]:
-    """The records of every domain, drawn or local."""
+def load_domains(names: Sequence[str], config: Config) -> dict[str, Domain]:
+    """Return the records of every domain, rendered or local."""
     from metabin.data import catalogue
     from metabin.data.acquisition import local_datasets
 
     catalogue.require_listed(names, config.data)
     folders = layout.raw_folders(config.protocol)
-    return {
-        name: local_datasets.load_copy(layout.local(name), name)
-        if name in config.data.local
-        else catalogue.read(name, folders[name])
-        for name in names
-    }
+    domains = {}
+    for name in names:
+        if name in config.data.local:
+            domains[name] = local_datasets.load_local_dataset(layout.local(name), name)
+        else:
+            domains[name] = catalogue.read(name, folders[name])
+    return domains
 
 
-def decode(domains: Mapping[str, Domain], config: Config) -> dict[str, str]:
-    """Write the pixels of every domain and a contact sheet of it; return their digests."""
+def decode_images(domains: Mapping[str, Domain], config: Config) -> dict[str, str]:
+    """Write the pixels and a contact sheet of every domain; return their digests."""
     from metabin.data import store
-    from metabin.data.partition.contact_sheet import identity_sheet
-    from metabin.files import resolve_local, write_bytes
+    from metabin.data.partition.contact_sheet import write_identity_sheet
+    from metabin.files import resolve_local
 
-    size, digests = config.partition, {}
-    with cli.progress("decode", sum(len(domain.records) for domain in domains.values()), "image") as advance:
+    size = {"height": config.partition.height, "width": config.partition.width}
+    num_images = sum(len(domain.records) for domain in domains.values())
+    digests = {}
+    with cli.progress("decode", num_images, "image") as advance:
         for name, domain in domains.items():
             images = resolve_local(domain.images)
             digests[name] = store.save_domain(
-                layout.PARTITION, name, domain.records, images, height=size.height, width=size.width, on_image=advance
+                layout.PARTITION, name, domain.records, images, **size, on_image=advance
             )
-            sheet = io.BytesIO()
-            identity_sheet(domain.records, images).save(sheet, "JPEG", quality=92)
-            write_bytes(layout.SHEETS / f"{name}.jpg", sheet.getvalue())
+            write_identity_sheet(layout.SHEETS / f"{name}.jpg", domain.records, images)
     return digests
 
 

@@ -1,4 +1,6 @@
-"""Image files of every form that people have, against the pixels that a viewer shows."""
+"""Tests of image files in all common forms, against the pixels that a viewer displays."""
+
+from __future__ import annotations
 
 import io
 import re
@@ -12,14 +14,14 @@ from image_forms.jpeg import exif, stored
 from PIL import Image
 
 from metabin import images
-from metabin.data.acquisition.check import examine
+from metabin.data.acquisition.check import check_images
 from metabin.data.partition.contact_sheet import identity_sheet
 from metabin.data.readers import cuhk_sysu_raw
 from metabin.data.store import load_pixels, save_domain
 from metabin.errors import DatasetError
 from metabin.images import FORMATS, SUFFIXES, UNREADABLE_SUFFIXES, decode_image, read_image
 from metabin.report.pictures import Thumbnails
-from metabin.synthetic import DrawSettings, draw_site
+from metabin.synthetic import RenderSettings, render_site
 from metabin.types import ImageRecord
 
 FORMS = {form.name: form for form in forms()}
@@ -27,15 +29,23 @@ READ = [form for form in FORMS.values() if form.pixels is not None]
 REFUSED = [form for form in FORMS.values() if form.pixels is None]
 ROOT = Path(__file__).parents[1]
 SIGNATURES = {
-    ".psd": b"8BPS\0\1", ".fits": b"SIMPLE  =                    T", ".fli": b"\x80\0\0\0\x11\xaf",
+    ".psd": b"8BPS\0\1",
+    ".fits": b"SIMPLE  =                    T",
+    ".fli": b"\x80\0\0\0\x11\xaf",
     ".xpm": b"/* XPM */",
-    ".ras": b"\x59\xa6\x6a\x95", ".cur": b"\0\0\2\0\1\0", ".pxr": b"\x80\xe8\0\0", ".mpg": b"\0\0\1\xb3",
-    ".h5": b"\x89HDF\r\n\x1a\n", ".wmf": b"\xd7\xcd\xc6\x9a\0\0", ".grib": b"GRIB\0\0\0\1", ".bufr": b"BUFR",
-}  # fmt: skip
+    ".ras": b"\x59\xa6\x6a\x95",
+    ".cur": b"\0\0\2\0\1\0",
+    ".pxr": b"\x80\xe8\0\0",
+    ".mpg": b"\0\0\1\xb3",
+    ".h5": b"\x89HDF\r\n\x1a\n",
+    ".wmf": b"\xd7\xcd\xc6\x9a\0\0",
+    ".grib": b"GRIB\0\0\0\1",
+    ".bufr": b"BUFR",
+}
 
 
 def old_pixels(content):
-    """The reference: what every reader of image files did before there was one."""
+    """Return the pixels by Pillow's plain conversion: the reference for ordinary files."""
     with Image.open(io.BytesIO(content)) as image:
         return np.asarray(image.convert("RGB"))
 
@@ -45,7 +55,7 @@ def difference(pixels, expected):
 
 
 @pytest.mark.parametrize("form", READ, ids=lambda form: form.name)
-def test_an_image_is_what_a_viewer_shows(form):
+def test_an_image_has_the_pixels_of_a_viewer(form):
     image = decode_image(io.BytesIO(form.content))
     assert image.mode == "RGB"
     assert np.asarray(image).shape == form.pixels.shape
@@ -53,7 +63,7 @@ def test_an_image_is_what_a_viewer_shows(form):
 
 
 @pytest.mark.parametrize("form", REFUSED, ids=lambda form: form.name)
-def test_what_cannot_be_shown_is_refused_by_name_with_the_reason_and_what_to_do(form, tmp_path):
+def test_a_refusal_has_the_name_the_reason_and_what_to_do(form, tmp_path):
     path = tmp_path / form.file
     path.write_bytes(form.content)
     with pytest.raises(DatasetError) as refusal:
@@ -65,7 +75,7 @@ def test_what_cannot_be_shown_is_refused_by_name_with_the_reason_and_what_to_do(
     assert "object at 0x" not in message
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
+def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DatasetError, match=re.escape(f"{tmp_path / 'a.jpg'} cannot be read as an image")):
         read_image(tmp_path / "a.jpg")
 
@@ -81,7 +91,7 @@ def test_the_forms_cover_every_suffix_that_is_read_and_every_format():
 
 
 def content_of(suffix, kind):
-    """A file as Pillow writes it where it can, else its signature and some bytes."""
+    """Return a file as Pillow writes it if it can, else its signature and some bytes."""
     image = Image.fromarray(RGB).resize((64, 64))
     for mode in ("RGB", "P", "1", "F"):
         content = io.BytesIO()
@@ -93,9 +103,10 @@ def content_of(suffix, kind):
     return SIGNATURES.get(suffix, b"") + np.random.default_rng(0).bytes(4_000)
 
 
-def test_every_other_suffix_that_pillow_knows_is_refused_by_name(tmp_path):
+def test_every_other_suffix_of_pillow_is_refused_by_name(tmp_path):
     Image.init()
-    others = {suffix: kind for suffix, kind in Image.registered_extensions().items() if suffix not in SUFFIXES}
+    kinds = Image.registered_extensions()
+    others = {suffix: kind for suffix, kind in kinds.items() if suffix not in SUFFIXES}
     assert len(others) > 30
     for suffix, kind in others.items():
         path = tmp_path / f"a{suffix}"
@@ -105,21 +116,22 @@ def test_every_other_suffix_that_pillow_knows_is_refused_by_name(tmp_path):
 
 
 @pytest.mark.parametrize("options", [{}, {"subsampling": 2}, {"progressive": True}, {"quality": 40}])
-def test_ordinary_jpegs_keep_their_bytes(options):
+def test_ordinary_jpegs_keep_their_pixels(options):
     noise = np.random.default_rng(0).integers(0, 256, (128, 64, 3), dtype=np.uint8)
     content = saved(noise, "JPEG", **options)
     assert np.array_equal(decode_image(io.BytesIO(content)), old_pixels(content))
 
 
-def test_opaque_images_keep_their_bytes():
+def test_opaque_images_keep_their_pixels():
     noise = np.random.default_rng(0).integers(0, 256, (32, 16, 3), dtype=np.uint8)
     clear = np.dstack([noise, np.full((32, 16), 255, np.uint8)])
-    for content in (saved(clear, "PNG"), saved(noise, "PNG"), saved(noise, "BMP"), saved(noise[..., 0], "PNG")):
+    grey = saved(noise[..., 0], "PNG")
+    for content in (saved(clear, "PNG"), saved(noise, "PNG"), saved(noise, "BMP"), grey):
         assert np.array_equal(decode_image(io.BytesIO(content)), old_pixels(content))
 
 
-def test_the_benchmark_keeps_its_bytes(tmp_path):
-    draw_site(DrawSettings(num_ids=2, num_shots=1), "night", tmp_path / "night", workers=1)
+def test_rendered_images_keep_their_pixels(tmp_path):
+    render_site(RenderSettings(num_ids=2, num_shots=1), "night", tmp_path / "night", workers=1)
     names = sorted(path.name for path in (tmp_path / "night").glob("*.jpg"))
     records = [ImageRecord(name, index, 0, "night") for index, name in enumerate(names)]
     save_domain(tmp_path, "night", records, tmp_path / "night", height=96, width=48)
@@ -141,7 +153,7 @@ def test_check_partition_sheet_and_report_agree(tmp_path):
     (tmp_path / "a.jpg").write_bytes(turned.content)
     records = [ImageRecord("a.jpg", 0, 0, "x")]
     height, width = turned.pixels.shape[:2]
-    assert examine("x", tmp_path, records, {}).problems == ()
+    assert check_images("x", tmp_path, records, {}).problems == ()
     save_domain(tmp_path, "x", records, tmp_path, height=height, width=width)
     assert difference(load_pixels(tmp_path, "x")[0], turned.pixels) <= LOSSY
     assert difference(Thumbnails(tmp_path).image("a.jpg"), turned.pixels) <= LOSSY
@@ -150,17 +162,17 @@ def test_check_partition_sheet_and_report_agree(tmp_path):
 
 
 @pytest.mark.parametrize("form", REFUSED, ids=lambda form: form.name)
-def test_what_the_check_accepts_the_partition_reads_and_what_it_refuses_it_names(form, tmp_path):
+def test_the_partition_reads_and_refuses_the_same_files_as_the_check(form, tmp_path):
     (tmp_path / form.file).write_bytes(form.content)
     (tmp_path / "good.jpg").write_bytes(jpeg(RGB))
     records = [ImageRecord(name, 0, 0, "x") for name in (form.file, "good.jpg")]
-    (problem,) = examine("x", tmp_path, records, {}).problems
+    (problem,) = check_images("x", tmp_path, records, {}).problems
     assert problem.startswith(f"{form.file} (")
     assert "good.jpg" not in problem
     with pytest.raises(DatasetError, match=f"{form.file} cannot be read as an image"):
         save_domain(tmp_path, "x", records, tmp_path, height=8, width=4)
 
 
-def test_scenes_are_cropped_as_stored_because_their_boxes_are(tmp_path):
+def test_scenes_are_cropped_as_stored_because_their_boxes_count_stored_pixels(tmp_path):
     (tmp_path / "s1.jpg").write_bytes(jpeg(stored(6), exif=exif(6)))
     assert difference(cuhk_sysu_raw._pixels(tmp_path / "s1.jpg"), stored(6)) <= LOSSY

@@ -1,4 +1,4 @@
-"""Which domains exist, how each comes to disk, and how it is read."""
+"""The known domains: sites of the synthetic benchmark and local data sets."""
 
 from __future__ import annotations
 
@@ -6,86 +6,115 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from metabin import synthetic
 from metabin.config import Benchmark, Data
 from metabin.data.acquisition import local_datasets
 from metabin.data.acquisition.check import fingerprint
 from metabin.errors import ConfigError, DatasetError
 from metabin.files import resolve_local
-from metabin.synthetic import NUM_CAMS, SITES, DrawSettings, draw_site, is_site
 from metabin.types import Domain, ImageRecord
 
 IMAGE_NAME = re.compile(r"^(?P<pid>\d+)_c(?P<camera>\d+)_\d+\.jpg$")
 
 
-def is_drawn(name: str, data: Data) -> bool:
-    """Whether a domain is a site of the embedded benchmark, and not a local data set.
+def is_rendered(name: str, data: Data) -> bool:
+    """Return whether a domain is a site of the synthetic benchmark, not a local data set.
 
     Raises:
-        ConfigError: the name is unknown, or both a site and a local data set have it.
+        ConfigError: The name is unknown, or both a site and a local data set have it.
     """
     folder = resolve_local(Path(data.folder))
-    local = name in data.local or name in local_datasets.READERS or local_datasets.is_own(name, folder)
-    if not is_site(name) and not local:
+    is_site = synthetic.is_site(name)
+    is_local = (
+        name in data.local
+        or name in local_datasets.READERS
+        or local_datasets.is_custom(name, folder)
+    )
+    if not is_site and not is_local:
         raise ConfigError(
-            f"unknown domain {name}; known are {', '.join(SITES)} and place-0, place-0-far ... (drawn), "
-            f"{', '.join(local_datasets.READERS)} (local data sets), and your own data as {folder / name}.csv or a folder "
-            f"{folder / name}"
+            f"unknown domain {name}; known are {', '.join(synthetic.SITES)} and place-0, "
+            f"place-0-far ... (rendered), {', '.join(local_datasets.READERS)} (local data sets), "
+            f"and custom data sets as {folder / name}.csv or a folder {folder / name}"
         )
-    if is_site(name) and local:
-        raise ConfigError(f"{name} is a site of the embedded benchmark; give your data in {folder} another name")
-    return is_site(name)
+    if is_site and is_local:
+        raise ConfigError(
+            f"{name} is a site of the synthetic benchmark; give the data set in {folder} another "
+            "name"
+        )
+    return is_site
 
 
 def require_listed(names: Iterable[str], data: Data) -> None:
     """Check that data.local lists every local data set among the domains of a protocol.
 
     Raises:
-        ConfigError: names the missing ones; or a name is unknown (`is_drawn`).
+        ConfigError: Some are not listed, or a name is unknown (see `is_rendered`).
     """
-    if missing := [name for name in names if not is_drawn(name, data) and name not in data.local]:
+    missing = [name for name in names if not is_rendered(name, data) and name not in data.local]
+    if missing:
         entries = ", ".join([*data.local, *missing])
         raise ConfigError(
-            f"data.local does not list {', '.join(missing)}: it names your data sets and files, so that `dvc repro` "
-            f"notices when they change. Set data.local: [{entries}], or give -S 'data.local=[{entries}]'"
+            f"data.local does not list {', '.join(missing)}: it names your data sets and files, so "
+            f"that `dvc repro` notices when they change. Set data.local: [{entries}], or give "
+            f"-S 'data.local=[{entries}]'"
         )
 
 
-def draw_settings(benchmark: Benchmark) -> DrawSettings:
-    """The parameters of the embedded benchmark as its renderer takes them."""
-    return DrawSettings(**{**benchmark.model_dump(), "num_changes": tuple(benchmark.num_changes)})
+def render_settings(benchmark: Benchmark) -> synthetic.RenderSettings:
+    """Return the parameters of the synthetic benchmark as its renderer takes them."""
+    values = benchmark.model_dump()
+    values["num_changes"] = tuple(benchmark.num_changes)
+    return synthetic.RenderSettings(**values)
 
 
-def num_images(settings: DrawSettings) -> int:
-    """Images of one site."""
-    return settings.num_ids * NUM_CAMS * settings.num_shots
+def num_images(settings: synthetic.RenderSettings) -> int:
+    """Return the number of images of one site."""
+    return settings.num_ids * synthetic.NUM_CAMS * settings.num_shots
 
 
-def draw(
-    name: str, directory: Path, settings: DrawSettings, *, workers: int, on_image: Callable[[int], None] | None = None
+def render_site(
+    name: str,
+    directory: Path,
+    settings: synthetic.RenderSettings,
+    *,
+    workers: int,
+    on_image: Callable[[int], None] | None = None,
 ) -> int:
-    """Draw a site's images into `directory`; returns how many there are."""
+    """Render a site's images into `directory` and return their number.
+
+    Raises:
+        DatasetError: The directory holds other files.
+    """
     try:
-        return draw_site(settings, name, directory, workers=workers, on_image=on_image)
+        return synthetic.render_site(settings, name, directory, workers=workers, on_image=on_image)
     except FileExistsError as error:
         raise DatasetError(f"domain {name}: {error}") from None
 
 
 def read(name: str, directory: Path) -> Domain:
-    """Return a drawn site as the download stage left it in `directory`."""
-    records = read_drawn(name, directory)
-    return Domain(records, directory, "drawn", fingerprint(directory, records))
+    """Return a rendered site from the output of the stage `download` in `directory`."""
+    records = read_rendered(name, directory)
+    return Domain(records, directory, "rendered", fingerprint(directory, records))
 
 
-def read_drawn(name: str, directory: Path) -> tuple[ImageRecord, ...]:
-    """The records of a drawn site: `<pid>_c<camera>_<shot>.jpg`, cameras counted from 1."""
+def read_rendered(name: str, directory: Path) -> tuple[ImageRecord, ...]:
+    """Return the records of a rendered site, from its images `<pid>_c<camera>_<shot>.jpg`.
+
+    Raises:
+        DatasetError: There is no folder or no image, or an image has another name.
+    """
+    advice = f"run `dvc repro download@{name}` first"
     if not directory.is_dir():
-        raise DatasetError(f"domain {name}: no folder {directory}; run `dvc repro download@{name}` first")
-    paths = sorted(path.name for path in directory.iterdir() if path.suffix == ".jpg")
+        raise DatasetError(f"domain {name}: no folder {directory}; {advice}")
     records = []
-    for path in paths:
-        if (match := IMAGE_NAME.match(path)) is None:
-            raise DatasetError(f"{directory / path}: the name should look like 0007_c2_1.jpg (pid, camera, shot)")
+    for path in sorted(path.name for path in directory.iterdir() if path.suffix == ".jpg"):
+        match = IMAGE_NAME.match(path)
+        if match is None:
+            raise DatasetError(
+                f"{directory / path}: expected a name like 0007_c2_1.jpg (pid, camera, shot)"
+            )
+        # File names count cameras from 1, records from 0.
         records.append(ImageRecord(path, int(match["pid"]), int(match["camera"]) - 1, name))
     if not records:
-        raise DatasetError(f"domain {name}: no .jpg images in {directory}; run `dvc repro download@{name}` first")
+        raise DatasetError(f"domain {name}: no .jpg images in {directory}; {advice}")
     return tuple(records)

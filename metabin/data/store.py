@@ -1,8 +1,8 @@
 """The partitioned data on disk.
 
-A domain is `<domain>.csv` (its records, in order) and `<domain>.npy` (their pixels, resized once, (N, H, W, 3) uint8,
-mapped into memory and read as needed). A fold is `folds/<fold>.json` (its manifest) and `overlaps/<fold>.json` (what its
-sources and its targets share).
+A domain is `<domain>.csv` (its records, in order) and `<domain>.npy` (their pixels, resized once,
+(N, H, W, 3) uint8, mapped into memory and read as needed). A fold is `folds/<fold>.json` (its
+manifest) and `overlaps/<fold>.json` (the overlap of its sources and targets).
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from metabin.types import ImageRecord
 if TYPE_CHECKING:
     import pandas as pd
 
+BLOCK = 1 << 20  # bytes that are hashed at a time
+
 
 def save_domain(
     directory: Path,
@@ -38,28 +40,35 @@ def save_domain(
     width: int,
     on_image: Callable[[int], None] | None = None,
 ) -> str:
-    """Write a domain, its images in RGB and resized (bicubic, as the reference does), one after the other.
+    """Write a domain: its records, and its images in RGB and resized, one after the other.
+
+    Images are resized with bicubic interpolation, as in the reference.
 
     Args:
-        images: what the records' paths are relative to. on_image: told after every image.
-    Returns: the sha256 of both of its files together.
+        directory: Folder of the partition.
+        name: Name of the domain.
+        records: All images of the domain.
+        images: Folder that the records' paths are relative to.
+        height: Height of the resized images, in pixels.
+        width: Their width, in pixels.
+        on_image: Called with 1 after every image, for progress.
+
+    Returns:
+        The sha256 of both files together.
+
     Raises:
-        DatasetError: an image that cannot be read.
+        DatasetError: An image cannot be read.
     """
     table = write_records(directory / f"{name}.csv", records)
     path = directory / f"{name}.npy"
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        shape = (len(records), height, width, 3)
-        pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
-        for index, record in enumerate(records):
-            pixels[index] = _decode_image(images / record.path, height, width)
-            if on_image:
-                on_image(1)
-        pixels.flush()
+        paths = [images / record.path for record in records]
+        _write_pixels(partial, paths, height, width, on_image)
+        # In blocks, as the array of a large data set does not fit into memory.
         digest = hashlib.sha256(table.encode())
         with partial.open("rb") as file:
-            while block := file.read(1 << 20):
+            while block := file.read(BLOCK):
                 digest.update(block)
         partial.replace(path)
     finally:
@@ -68,98 +77,144 @@ def save_domain(
 
 
 def write_records(path: Path, records: Sequence[ImageRecord]) -> str:
-    """Write records as a table, and return it; `part` and `distractor` are columns where a record has any."""
+    """Write records as a CSV file and return its text.
+
+    The columns `part` and `distractor` are only there if a record has either.
+    """
     columns = ["path", "pid", "camid"]
     if any(record.part or record.distractor for record in records):
         columns += ["part", "distractor"]
+    rows = [
+        (record.path, record.pid, record.camid, record.part, int(record.distractor))
+        for record in records
+    ]
     table = io.StringIO()
-    values = ((record.path, record.pid, record.camid, record.part, int(record.distractor)) for record in records)
-    rows = [row[: len(columns)] for row in values]
-    csv.writer(table, lineterminator="\n").writerows([columns, *rows])
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(row[: len(columns)] for row in rows)
     write_text(path, table.getvalue())
     return table.getvalue()
 
 
 def read_records(path: Path, name: str) -> tuple[ImageRecord, ...]:
-    """The records of a table that `write_records` wrote."""
+    """Return the records of domain `name` from a file that `write_records` wrote."""
     with _existing(path).open(newline="") as file:
         return tuple(
             ImageRecord(
-                row["path"],
-                int(row["pid"]),
-                int(row["camid"]),
-                name,
-                row.get("part", ""),
-                row.get("distractor", "0") == "1",
+                path=row["path"],
+                pid=int(row["pid"]),
+                camid=int(row["camid"]),
+                domain=name,
+                part=row.get("part", ""),
+                distractor=row.get("distractor", "0") == "1",
             )
             for row in csv.DictReader(file)
         )
 
 
 def load_records(directory: Path, name: str) -> tuple[ImageRecord, ...]:
-    """A domain's records, in the order of its pixels."""
+    """Return a domain's records, in the order of its pixels."""
     return read_records(directory / f"{name}.csv", name)
 
 
 def records_table(directory: Path, name: str) -> pd.DataFrame:
-    """`load_records` as a table: path, pid, camid."""
+    """Return `load_records` as a table: path, pid, camid."""
     import pandas as pd
 
     return pd.read_csv(_existing(directory / f"{name}.csv"))
 
 
 def load_pixels(directory: Path, name: str) -> np.ndarray:
-    """A domain's pixels, (N, H, W, 3) uint8, read-only."""
+    """Return a domain's pixels, (N, H, W, 3) uint8, read-only."""
     return np.load(_existing(directory / f"{name}.npy"), mmap_mode="r", allow_pickle=False)
 
 
 def save_manifest(directory: Path, values: dict[str, Any]) -> None:
     """Write a fold's manifest."""
-    write_text(directory / "folds" / f"{values['fold']}.json", json.dumps(values, indent=1) + "\n")
+    text = json.dumps(values, indent=1) + "\n"
+    write_text(directory / "folds" / f"{values['fold']}.json", text)
 
 
 def load_manifest(directory: Path, fold: str) -> dict[str, Any]:
-    """A fold's manifest."""
+    """Return a fold's manifest."""
     return json.loads(_existing(directory / "folds" / f"{fold}.json").read_text())
 
 
-def save_overlaps(directory: Path, fold: str, leaks: Sequence[Mapping[str, Any]]) -> None:
-    """Write what a fold's sources and targets share (`metabin.data.partition.overlap`)."""
-    write_text(directory / "overlaps" / f"{fold}.json", json.dumps(leaks, indent=1) + "\n")
+def save_overlaps(directory: Path, fold: str, overlaps: Sequence[Mapping[str, Any]]) -> None:
+    """Write the overlaps of a fold (see `metabin.data.partition.overlap`)."""
+    text = json.dumps(overlaps, indent=1) + "\n"
+    write_text(directory / "overlaps" / f"{fold}.json", text)
 
 
 def load_overlaps(directory: Path, fold: str) -> list[dict[str, Any]]:
-    """What a fold's sources and targets share."""
+    """Return the overlaps of a fold, one entry per source and target."""
     return json.loads(_existing(directory / "overlaps" / f"{fold}.json").read_text())
 
 
 def save_image_roots(directory: Path, roots: Mapping[str, Path]) -> None:
-    """Write where the images of every domain are; what looks at images after the partition needs it."""
-    write_text(directory / "images.json", json.dumps({name: root.as_posix() for name, root in roots.items()}) + "\n")
+    """Write the folder of the images of every domain, for later stages that open images."""
+    text = json.dumps({name: root.as_posix() for name, root in roots.items()}) + "\n"
+    write_text(directory / "images.json", text)
 
 
 def load_image_roots(directory: Path) -> dict[str, Path]:
-    """What the records' paths of every domain are relative to."""
-    return {name: Path(root) for name, root in json.loads(_existing(directory / "images.json").read_text()).items()}
+    """Return, by domain, the folder that the records' paths are relative to."""
+    roots = json.loads(_existing(directory / "images.json").read_text())
+    return {name: Path(root) for name, root in roots.items()}
 
 
 def num_trials(values: Mapping[str, Any], domain: str) -> int:
-    """How often a domain is tested, each time with another query and gallery; 0 where both are fixed."""
+    """Return how often a manifest tests a domain, each time with another query and gallery.
+
+    It is 0 if both are fixed.
+    """
     return len(values["domains"][domain].get("trials", ()))
 
 
-def part_rows(values: Mapping[str, Any], domain: str, part: str, trial: int | None = None) -> np.ndarray:
-    """The rows of one part of one domain, or of one of its trials, (n,) int64, from a manifest."""
+def part_rows(
+    values: Mapping[str, Any],
+    domain: str,
+    part: str,
+    trial: int | None = None,
+) -> np.ndarray:
+    """Return the rows of one part of a domain, or of one of its trials, (n,) int64.
+
+    Args:
+        values: Manifest of the fold.
+        domain: Name of the domain.
+        part: "train", "query" or "gallery".
+        trial: Number of the trial, from 0; None for a fixed test.
+    """
     entry = values["domains"][domain]
     ranges = entry["rows"][part] if trial is None else entry["trials"][trial][part]
-    return np.concatenate([np.arange(start, stop) for start, stop in ranges] or [np.empty(0, np.int64)])
+    if not ranges:
+        return np.empty(0, np.int64)
+    return np.concatenate([np.arange(start, stop) for start, stop in ranges])
 
 
 def _existing(path: Path) -> Path:
     if not path.is_file():
-        raise DatasetError(f"{path} is missing; run `dvc repro partition`, and check that protocol.domains names it")
+        raise DatasetError(
+            f"{path} is missing; run `dvc repro partition`, and check that protocol.domains "
+            "names it"
+        )
     return path
 
 
-def _decode_image(path: Path, height: int, width: int) -> np.ndarray:
-    return np.asarray(read_image(path).resize((width, height), Image.Resampling.BICUBIC))
+def _write_pixels(
+    file: Path,
+    paths: Sequence[Path],
+    height: int,
+    width: int,
+    on_image: Callable[[int], None] | None,
+) -> None:
+    """Decode and resize images, one after the other, into one array on disk."""
+    # Images go to the disk one by one, as all of them may not fit into memory.
+    shape = (len(paths), height, width, 3)
+    pixels = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
+    for index, path in enumerate(paths):
+        image = read_image(path).resize((width, height), Image.Resampling.BICUBIC)
+        pixels[index] = np.asarray(image)
+        if on_image:
+            on_image(1)
+    pixels.flush()

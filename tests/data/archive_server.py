@@ -1,4 +1,4 @@
-"""A web server on this machine that misbehaves as told, for tests of fetching."""
+"""A web server on this machine that misbehaves on request, for tests of fetching."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Site:
-    """What the server does; a test changes it, even while the server runs.
+    """Content and faults of the server. A test can change them while the server runs.
 
     Attributes:
-        drops: For each of the next answers with content: how many bytes of it come before the connection breaks off.
-            To resume takes two answers: gdown asks for the whole first, to learn what there is, and hangs up on that.
-        statuses: Of the next answers.
-        ranges: Whether it can resume.
-        hangs_after: How many bytes come before nothing more does.
-        pages: Path -> (type, content) that go before `content`.
+        content: Content of every path that is not in `pages`.
+        drops: For each of the next answers with content, the number of bytes before the connection breaks off. A
+            resumed download takes two answers: gdown first asks for the complete file, to learn its name and size,
+            and closes that connection.
+        statuses: HTTP statuses of the next answers.
+        ranges: True if a download can be resumed.
+        declares_size: True if answers have a Content-Length.
+        pages: Path -> (type, content), instead of `content`.
         requests: (path, Range) of every request so far.
+        url: Address of the file while the server runs.
+        hangs_after: Number of bytes after which an answer stops without an end; None for a complete answer.
     """
 
     content: bytes
@@ -34,13 +38,13 @@ class Site:
 
     @property
     def resumed(self) -> list[str]:
-        """The ranges that were asked for."""
+        """Return the requested ranges."""
         return [value for _, value in self.requests if value]
 
 
 @contextmanager
 def serving(site: Site):
-    """Serves the site at its `url`."""
+    """Serve the site at its `url`."""
     release = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -48,17 +52,17 @@ def serving(site: Site):
             pass
 
         def do_GET(self):
-            wanted = self.headers.get("Range")
-            site.requests.append((self.path, wanted))
+            requested = self.headers.get("Range")
+            site.requests.append((self.path, requested))
             if site.statuses and (status := site.statuses.pop(0)) != 200:
                 self.send_error(status)
                 return
             kind, content = site.pages.get(self.path.partition("?")[0], ("application/zip", site.content))
-            start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and site.ranges else 0
+            start = int(requested.removeprefix("bytes=").removesuffix("-")) if requested and site.ranges else 0
             if start >= len(content):
                 self.send_error(416)
                 return
-            ends_at = site.drops.pop(0) if site.drops else None  # before the client has an answer to go on with
+            ends_at = site.drops.pop(0) if site.drops else None  # before the client can send its next request
             self.send_response(206 if start else 200)
             self.send_header("Content-Type", kind)
             if kind != "text/html":
@@ -80,7 +84,7 @@ def serving(site: Site):
         daemon_threads = True
 
         def handle_error(self, *_):
-            pass  # a client that hangs up is what some tests are about
+            pass  # some tests close the connection on purpose
 
     server = Server(("127.0.0.1", 0), Handler)
     site.url = f"http://127.0.0.1:{server.server_port}/set.zip"

@@ -14,10 +14,11 @@ def images(count=6):
 
 
 def test_every_augmented_image_is_a_crop_of_its_padded_possibly_flipped_original():
-    source, pad = images(40), 2
-    shown = augment(source, np.random.default_rng(1), Augment(flip=0.5, pad=pad, colour_jitter=False, erasing=0.0))
-    found = set()
-    for original, result in zip(source, shown, strict=True):
+    source = images(40)
+    pad = 2
+    augmented = augment(source, np.random.default_rng(1), Augment(flip=0.5, pad=pad, colour_jitter=False, erasing=0.0))
+    crops = set()
+    for original, result in zip(source, augmented, strict=True):
         candidates = {}
         for flipped in (False, True):
             image = torch.from_numpy(original).permute(2, 0, 1)
@@ -27,9 +28,9 @@ def test_every_augmented_image_is_a_crop_of_its_padded_possibly_flipped_original
                     candidates[flipped, top, left] = transforms.crop(image, top, left, 8, 5).permute(1, 2, 0).numpy()
         matches = [key for key, candidate in candidates.items() if np.array_equal(candidate, result)]
         assert len(matches) == 1
-        found.add(matches[0])
-    assert {flipped for flipped, _, _ in found} == {False, True}
-    assert {top for _, top, _ in found} == {left for _, _, left in found} == set(range(5))
+        crops.add(matches[0])
+    assert {flipped for flipped, _, _ in crops} == {False, True}
+    assert {top for _, top, _ in crops} == {left for _, _, left in crops} == set(range(5))
 
 
 def test_no_flip_and_no_padding_leave_the_images_as_they_are():
@@ -40,10 +41,11 @@ def test_no_flip_and_no_padding_leave_the_images_as_they_are():
 
 
 class Fixed:
-    """Numbers in the order in which `jitter` asks for them."""
+    """Fixed numbers instead of a generator, in the order in which `jitter` draws them."""
 
     def __init__(self, amounts, order):
-        self.amounts, self.order = iter(amounts), order
+        self.amounts = iter(amounts)
+        self.order = order
 
     def uniform(self, low, high):
         assert low == -high
@@ -56,24 +58,24 @@ class Fixed:
 
 def test_colours_change_as_in_torchvision_for_the_same_factors_and_order():
     image = images(1)[0]
-    wanted = Image.fromarray(image)
-    wanted = transforms.adjust_hue(wanted, -0.07)
-    wanted = transforms.adjust_contrast(wanted, 0.9)
-    wanted = transforms.adjust_brightness(wanted, 1.12)
-    wanted = transforms.adjust_saturation(wanted, 1.05)
-    found = jitter(image, Fixed([0.12, -0.1, 0.05, -0.07], [3, 1, 0, 2]))
-    assert np.array_equal(found, np.asarray(wanted))
+    expected = Image.fromarray(image)
+    expected = transforms.adjust_hue(expected, -0.07)
+    expected = transforms.adjust_contrast(expected, 0.9)
+    expected = transforms.adjust_brightness(expected, 1.12)
+    expected = transforms.adjust_saturation(expected, 1.05)
+    jittered = jitter(image, Fixed([0.12, -0.1, 0.05, -0.07], [3, 1, 0, 2]))
+    assert np.array_equal(jittered, np.asarray(expected))
 
 
 def test_the_ranges_are_those_of_torchvisions_colour_jitter_with_the_reference_s_settings():
-    wanted = v2.ColorJitter(0.15, 0.15, 0.1, 0.1)
-    assert wanted.brightness == (1 - augmentation.BRIGHTNESS, 1 + augmentation.BRIGHTNESS)
-    assert wanted.contrast == (1 - augmentation.CONTRAST, 1 + augmentation.CONTRAST)
-    assert wanted.saturation == (1 - augmentation.SATURATION, 1 + augmentation.SATURATION)
-    assert wanted.hue == (-augmentation.HUE, augmentation.HUE)
+    expected = v2.ColorJitter(0.15, 0.15, 0.1, 0.1)
+    assert expected.brightness == (1 - augmentation.BRIGHTNESS, 1 + augmentation.BRIGHTNESS)
+    assert expected.contrast == (1 - augmentation.CONTRAST, 1 + augmentation.CONTRAST)
+    assert expected.saturation == (1 - augmentation.SATURATION, 1 + augmentation.SATURATION)
+    assert expected.hue == (-augmentation.HUE, augmentation.HUE)
 
 
-def test_every_image_of_a_batch_gets_colours_of_its_own_and_the_same_seed_the_same():
+def test_every_image_of_a_batch_gets_other_colours_and_the_same_seed_the_same():
     settings = Augment(flip=0.0, pad=0, colour_jitter=True, erasing=0.0)
     same = np.repeat(images(1), 3, axis=0)
     first, again = (augment(same, np.random.default_rng(4), settings) for _ in range(2))
@@ -83,28 +85,31 @@ def test_every_image_of_a_batch_gets_colours_of_its_own_and_the_same_seed_the_sa
 
 
 def erased_part(image):
-    """Height and width of the erased rectangle, which must be full."""
+    """Return height and width of the erased rectangle, which must be complete."""
     rows, columns = np.nonzero((image == ERASED_COLOUR).all(axis=2))
-    height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
+    height = np.ptp(rows) + 1
+    width = np.ptp(columns) + 1
     assert len(rows) == height * width
     return height, width
 
 
 def test_erased_rectangles_are_of_the_sizes_and_shapes_of_torchvisions():
-    random, blank = np.random.default_rng(0), np.zeros((128, 64, 3), np.uint8)
+    random = np.random.default_rng(0)
+    blank = np.zeros((128, 64, 3), np.uint8)
     torch.manual_seed(0)
-    theirs = v2.RandomErasing(p=1, value=ERASED_COLOUR.tolist())
+    torchvision_erasing = v2.RandomErasing(p=1, value=ERASED_COLOUR.tolist())
     sizes = []
     for _ in range(2000):
-        erase(mine := blank.copy(), random)
-        its = theirs(torch.from_numpy(blank).permute(2, 0, 1)).permute(1, 2, 0).numpy()
-        sizes.append([erased_part(image) for image in (mine, its)])
-    logs = np.log(np.array(sizes))  # of (image, ours or theirs, height or width)
+        erased = blank.copy()
+        erase(erased, random)
+        expected = torchvision_erasing(torch.from_numpy(blank).permute(2, 0, 1)).permute(1, 2, 0).numpy()
+        sizes.append([erased_part(image) for image in (erased, expected)])
+    logs = np.log(np.array(sizes))  # (image, ours or torchvision's, height or width)
     np.testing.assert_allclose(*logs.mean(axis=0), atol=0.05)
     np.testing.assert_allclose(*logs.std(axis=0), atol=0.05)
 
 
 def test_as_many_images_are_erased_as_asked_for():
     blank = np.zeros((400, 32, 16, 3), np.uint8)
-    shown = augment(blank, np.random.default_rng(0), Augment(flip=0.0, pad=0, colour_jitter=False, erasing=0.3))
-    assert 80 < shown.any(axis=(1, 2, 3)).sum() < 160
+    augmented = augment(blank, np.random.default_rng(0), Augment(flip=0.0, pad=0, colour_jitter=False, erasing=0.3))
+    assert 80 < augmented.any(axis=(1, 2, 3)).sum() < 160

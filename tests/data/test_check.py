@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from metabin.data.acquisition.check import Counts, count, examine
+from metabin.data.acquisition.check import Counts, check_images, count
 from metabin.types import ImageRecord
 
 RECORDS = (
@@ -14,7 +14,7 @@ RECORDS = (
     ImageRecord("d.png", 2, 1, "x", "gallery"),
     ImageRecord("e.png", 0, 1, "x", "gallery", True),
 )
-WANTED = {"train": (1, 2), "query": (1, 1), "gallery": (1, 2), "all": (2, 4)}
+EXPECTED = {"train": (1, 2), "query": (1, 1), "gallery": (1, 2), "all": (2, 4)}
 
 
 @pytest.fixture
@@ -34,10 +34,10 @@ def test_distractors_are_images_of_the_gallery_and_have_no_identity():
     }
 
 
-def test_a_whole_data_set_has_no_problems_and_every_image_is_reported(folder):
-    seen = []
-    found = examine("x", folder, RECORDS, WANTED, seen.append)
-    assert (found.problems, found.remarks, len(seen)) == ((), (), 5)
+def test_a_complete_data_set_has_no_problems_and_every_image_is_reported(folder):
+    steps = []
+    check = check_images("x", folder, RECORDS, EXPECTED, steps.append)
+    assert (check.problems, check.remarks, len(steps)) == ((), (), 5)
 
 
 def test_the_fingerprint_is_that_of_paths_sizes_and_contents_in_any_order(folder):
@@ -45,29 +45,29 @@ def test_the_fingerprint_is_that_of_paths_sizes_and_contents_in_any_order(folder
     for record in RECORDS:
         content = (folder / record.path).read_bytes()
         lines.append(f"{record.path} {len(content)} {hashlib.sha256(content).hexdigest()}\n")
-    wanted = hashlib.sha256("".join(lines).encode()).hexdigest()
-    assert examine("x", folder, RECORDS, {}).fingerprint == wanted
-    assert examine("x", folder, RECORDS[::-1], {}).fingerprint == wanted
+    expected = hashlib.sha256("".join(lines).encode()).hexdigest()
+    assert check_images("x", folder, RECORDS, {}).fingerprint == expected
+    assert check_images("x", folder, RECORDS[::-1], {}).fingerprint == expected
     Image.new("RGB", (4, 8), (200, 0, 0)).save(folder / "a.png")
-    assert examine("x", folder, RECORDS, {}).fingerprint != wanted
+    assert check_images("x", folder, RECORDS, {}).fingerprint != expected
 
 
 def test_wrong_counts_empty_truncated_and_missing_images_are_problems(folder):
     (folder / "a.png").write_bytes(b"")
     (folder / "b.png").write_bytes((folder / "b.png").read_bytes()[:-20])
     (folder / "c.png").unlink()
-    found = examine("x", folder, RECORDS, {**WANTED, "train": (2, 5)})
-    counts, images = found.problems
-    assert counts == "train: found 1 identities and 2 images, wanted 2 and 5"
+    check = check_images("x", folder, RECORDS, {**EXPECTED, "train": (2, 5)})
+    counts, images = check.problems
+    assert counts == "train: found 1 identities and 2 images, expected 2 and 5"
     assert images.startswith("a.png (no content), b.png (")
     assert images.endswith("c.png (no content) cannot be read")
 
 
 def test_files_with_equal_content_are_a_remark(folder):
     (folder / "b.png").write_bytes((folder / "a.png").read_bytes())
-    found = examine("x", folder, RECORDS, WANTED)
-    assert found.problems == ()
-    assert found.remarks == ("2 images in 1 group have equal content: a.png = b.png",)
+    check = check_images("x", folder, RECORDS, EXPECTED)
+    assert check.problems == ()
+    assert check.remarks == ("2 images in 1 group have equal content: a.png = b.png",)
 
 
 def test_equal_content_is_named_by_the_first_three_of_the_first_three_groups(tmp_path):
@@ -76,7 +76,7 @@ def test_equal_content_is_named_by_the_first_three_of_the_first_three_groups(tmp
     ]
     for record in records:
         Image.new("RGB", (4, 8), (int(record.path[0]), 0, 0)).save(tmp_path / record.path)
-    assert examine("x", tmp_path, records, {}).remarks == (
+    assert check_images("x", tmp_path, records, {}).remarks == (
         "625 images in 5 groups have equal content: 0_000.png = 0_001.png = 0_002.png and 124 more; "
         "1_000.png = 1_001.png = 1_002.png and 123 more; 2_000.png = 2_001.png = 2_002.png and 122 more "
         "and 2 more groups",
@@ -86,23 +86,23 @@ def test_equal_content_is_named_by_the_first_three_of_the_first_three_groups(tmp
 def test_many_problems_are_named_by_the_first_three(folder):
     for record in RECORDS:
         (folder / record.path).write_bytes(b"no image")
-    (problem,) = examine("x", folder, RECORDS, {}).problems
+    (problem,) = check_images("x", folder, RECORDS, {}).problems
     assert problem.count(".png") == 3
     assert problem.endswith("and 2 more cannot be read")
 
 
-def test_what_cannot_be_tested_is_not_fit_as_a_target_and_a_remark_as_a_source(folder):
-    one = tuple(replace(record, camid=0) for record in RECORDS)
-    found = examine("x", folder, one, WANTED)
-    assert found.untestable.startswith("it cannot be tested: the only query has no match (a gallery image")
-    assert (found.fit, found.problems) == (False, ())
-    source = examine("x", folder, one, WANTED, is_target=False)
-    assert (source.fit, source.untestable) == (True, "")
+def test_a_set_that_cannot_be_tested_fails_as_a_target_and_has_a_remark_as_a_source(folder):
+    same_camera = tuple(replace(record, camid=0) for record in RECORDS)
+    check = check_images("x", folder, same_camera, EXPECTED)
+    assert check.untestable.startswith("it cannot be tested: the only query has no match (a gallery image")
+    assert (check.passes, check.problems) == (False, ())
+    source = check_images("x", folder, same_camera, EXPECTED, is_target=False)
+    assert (source.passes, source.untestable) == (True, "")
     assert source.remarks[0].startswith("it can train, but not be tested as it is: the only query")
-    assert examine("x", folder, RECORDS, WANTED).fit
+    assert check_images("x", folder, RECORDS, EXPECTED).passes
 
 
 def test_queries_without_a_match_are_counted_in_a_remark(folder):
     Image.new("RGB", (4, 8), (99, 0, 0)).save(folder / "f.png")
-    (remark,) = examine("x", folder, (*RECORDS, ImageRecord("f.png", 7, 0, "x", "query")), {}).remarks
+    (remark,) = check_images("x", folder, (*RECORDS, ImageRecord("f.png", 7, 0, "x", "query")), {}).remarks
     assert remark.startswith("1 of the 2 queries cannot be scored, for lack of a match")

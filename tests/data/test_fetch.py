@@ -1,4 +1,4 @@
-"""Fetching from a web server on this machine that breaks off, refuses, and answers with something else."""
+"""Fetching from a web server on this machine that breaks off, refuses, and sends other content."""
 
 import hashlib
 import random
@@ -32,8 +32,8 @@ ARCHIVES = {
 @pytest.fixture
 def site(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with serving(Site(CONTENT)) as found:
-        yield found
+    with serving(Site(CONTENT)) as site:
+        yield site
 
 
 def archive_at(site, **changes):
@@ -48,10 +48,10 @@ def failed(site, folder, message, **changes):
     with pytest.raises(DatasetError, match=message) as error:
         arrived(site, folder, **changes)
     assert str(error.value).startswith(f"set.zip cannot be fetched from {site.url}: ")
-    assert f"get it with a web browser and put it into {folder} as it is" in str(error.value)
+    assert f"download it with a web browser and put it unchanged into {folder}" in str(error.value)
 
 
-def test_a_file_comes_whole_with_progress_and_is_not_fetched_again(site, tmp_path):
+def test_a_file_is_fetched_once_with_progress(site, tmp_path):
     steps = []
     assert arrived(site, tmp_path / "new", on_bytes=lambda *step: steps.append(step)) == CONTENT
     assert sum(count for count, _ in steps) == len(CONTENT)
@@ -62,7 +62,8 @@ def test_a_file_comes_whole_with_progress_and_is_not_fetched_again(site, tmp_pat
 
 
 def test_a_connection_that_breaks_off_twice_is_resumed_twice(site, tmp_path):
-    site.drops, steps = [MEGABYTE, 0, MEGABYTE], []
+    site.drops = [MEGABYTE, 0, MEGABYTE]
+    steps = []
     assert arrived(site, tmp_path, on_bytes=lambda count, _: steps.append(count)) == CONTENT
     assert site.resumed == [f"bytes={MEGABYTE}-", f"bytes={2 * MEGABYTE}-"]
     assert sum(steps) == len(CONTENT)
@@ -70,16 +71,18 @@ def test_a_connection_that_breaks_off_twice_is_resumed_twice(site, tmp_path):
 
 
 def test_a_server_that_cannot_resume_starts_afresh(site, tmp_path):
-    site.drops, site.ranges, steps = [MEGABYTE], False, []
+    site.drops = [MEGABYTE]
+    site.ranges = False
+    steps = []
     assert arrived(site, tmp_path, on_bytes=lambda count, _: steps.append(count)) == CONTENT
     assert sum(steps) == len(CONTENT)
     assert [path.name for path in tmp_path.iterdir()] == ["set.zip"]
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_a_connection_that_always_breaks_off_ends_with_an_error_and_keeps_what_came(site, tmp_path, ranges):
-    site.drops, site.ranges = [MEGABYTE] * 1000, ranges
-    site.drops = [MEGABYTE, *[0] * 1000] if ranges else site.drops
+def test_a_connection_that_always_breaks_off_ends_with_an_error_and_keeps_its_partial_file(site, tmp_path, ranges):
+    site.ranges = ranges
+    site.drops = [MEGABYTE, *[0] * 1000] if ranges else [MEGABYTE] * 1000
     failed(site, tmp_path, "the connection broke off")
     assert len(site.requests) < 20
     (partial,) = tmp_path.iterdir()
@@ -88,13 +91,13 @@ def test_a_connection_that_always_breaks_off_ends_with_an_error_and_keeps_what_c
     assert arrived(site, tmp_path) == CONTENT
 
 
-def test_attempts_go_on_as_long_as_each_brings_something(site, tmp_path):
+def test_attempts_continue_as_long_as_each_brings_bytes(site, tmp_path):
     site.drops = [600_000, *[0, 600_000] * 4]
     with pytest.raises(DatasetError, match="broke off"):
         fetch(archive_at(site), tmp_path / "without", pauses=())
     site.drops = [600_000, *[0, 600_000] * 4]
     assert fetch(archive_at(site), tmp_path, pauses=(0.0,)).read_bytes() == CONTENT
-    assert len(site.resumed) == 5  # of half a megabyte each, and the rest
+    assert len(site.resumed) == 5  # of half a megabyte each, and the last bytes
 
 
 def test_a_killed_process_is_resumed_by_the_next(site, tmp_path):
@@ -117,25 +120,25 @@ def test_a_killed_process_is_resumed_by_the_next(site, tmp_path):
     assert site.resumed == [f"bytes={size}-"]
 
 
-def test_a_partial_file_longer_than_the_archive_is_thrown_away(site, tmp_path):
+def test_a_partial_file_longer_than_the_archive_is_discarded(site, tmp_path):
     (tmp_path / ".set.zipabcdefgh.part").write_bytes(CONTENT + b"more")
     assert arrived(site, tmp_path) == CONTENT
 
 
-def test_a_wrong_checksum_is_refused_and_what_came_removed(site, tmp_path):
-    failed(site, tmp_path, f"has the md5 {MD5[4:]}; wanted 0123", checksum="md5:0123")
+def test_a_wrong_checksum_is_refused_and_the_file_removed(site, tmp_path):
+    failed(site, tmp_path, f"the downloaded file has the md5 {MD5[4:]}, expected 0123", checksum="md5:0123")
     assert list(tmp_path.iterdir()) == []
     assert arrived(site, tmp_path, checksum=f"sha256:{SHA256}") == CONTENT
 
 
-def test_without_a_published_checksum_that_of_the_first_download_is_kept_and_compared(site, tmp_path):
+def test_without_a_published_checksum_the_first_download_s_is_recorded_and_compared(site, tmp_path):
     assert arrived(site, tmp_path, checksum="") == CONTENT
     assert (tmp_path / "set.zip.sha256").read_text() == f"{SHA256}  set.zip\n"
     (tmp_path / "set.zip").unlink()
     assert arrived(site, tmp_path, checksum="") == CONTENT
     (tmp_path / "set.zip").unlink()
     site.content = CONTENT[::-1]
-    failed(site, tmp_path, f"wanted {SHA256}, which .*set.zip.sha256 has of an earlier download; remove", checksum="")
+    failed(site, tmp_path, f"expected {SHA256} as in .*set.zip.sha256 of an earlier download; remove", checksum="")
     (tmp_path / "set.zip.sha256").unlink()
     assert arrived(site, tmp_path, checksum="") == CONTENT[::-1]
 
@@ -144,7 +147,7 @@ def test_without_a_published_checksum_that_of_the_first_download_is_kept_and_com
 def test_a_web_page_is_refused_by_its_title(site, tmp_path, start):
     page = f"{start}<head><title>Sign\n in</title></head></html>".encode()
     site.pages["/set.zip"] = ("text/html", page)
-    failed(site, tmp_path, "what came is a web page, 'Sign in'", checksum="")
+    failed(site, tmp_path, "the server sent a web page, 'Sign in'", checksum="")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -171,7 +174,7 @@ def test_a_file_that_is_too_large_is_refused_before_it_fills_the_disk(site, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nobody_listens(tmp_path, monkeypatch):
+def test_a_server_that_does_not_answer_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with serving(Site(CONTENT)) as site:
         pass
@@ -200,7 +203,8 @@ CONFIRM = (
 @pytest.fixture
 def drive(site, monkeypatch):
     """Google Drive, as far as these tests go, on this machine."""
-    send, host = requests.Session.send, site.url.removesuffix("/set.zip")
+    send = requests.Session.send
+    host = site.url.removesuffix("/set.zip")
 
     def send_here(session, request, **options):
         request.url = request.url.replace("https://drive.google.com", host)
@@ -212,7 +216,7 @@ def drive(site, monkeypatch):
     return site
 
 
-def test_drives_page_of_an_exceeded_quota_is_told_and_leaves_nothing(drive, tmp_path):
+def test_drives_page_of_an_exceeded_quota_is_reported_and_leaves_nothing(drive, tmp_path):
     drive.pages["/uc"] = ("text/html", QUOTA)
     failed(drive, tmp_path, "Too many users have viewed or downloaded this file recently")
     assert list(tmp_path.iterdir()) == []
@@ -227,7 +231,7 @@ def test_drives_question_about_a_large_file_is_answered_and_the_file_resumed(dri
 
 
 @pytest.mark.parametrize("name", ARCHIVES)
-def test_every_archive_has_an_address_that_is_understood_and_a_licence(name):
+def test_every_archive_has_a_valid_address_and_a_licence(name):
     archive = ARCHIVES[name]
     drive_id, _ = gdown.parse_url.parse_url(url=archive.url)
     assert bool(drive_id) == ("drive.google.com" in archive.url)

@@ -1,4 +1,4 @@
-"""The shipped splits, GRID's official ones and the reference's own."""
+"""The shipped splits, GRID's official ones and those of the reference."""
 
 import json
 
@@ -19,13 +19,13 @@ def paths(parts):
     return tuple([record.path for record in part] for part in parts)
 
 
-def whole_viper():
+def all_of_viper():
     """632 people with gaps in their numbers, the largest first."""
     pids = range(872, -1, -1)
     return [ImageRecord(f"cam_{c}/{pid:03d}_0.bmp", pid, "ab".index(c), "viper") for pid in [*pids][:632] for c in "ab"]
 
 
-def whole_prid():
+def all_of_prid():
     """385 people of camera a, 749 of camera b, 200 of them the same."""
     first = [ImageRecord(f"cam_a/person_{pid:04d}.png", pid, 0, "prid2011") for pid in range(1, 386)]
     second = [
@@ -35,7 +35,7 @@ def whole_prid():
     return first + second
 
 
-def whole_ilids():
+def all_of_ilids():
     """119 people with 3, 4, ..., 8, 2, 3, ... images, of which every other number is missing."""
     return [
         ImageRecord(f"Persons/{pid:04d}{2 * image + 1:03d}.jpg", pid, 2 * image, "ilids")
@@ -45,7 +45,7 @@ def whole_ilids():
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_the_shipped_files_are_what_the_seed_gives_to_the_byte(name):
+def test_the_shipped_files_have_the_bytes_that_the_seed_gives(name):
     splits = fixed_splits.generate(name)
     assert fixed_splits.to_text(splits).encode() == (fixed_splits.FOLDER / f"{name}.json").read_bytes()
     assert fixed_splits.load(name) == splits
@@ -87,7 +87,7 @@ def test_a_changed_or_missing_file_is_refused(tmp_path, monkeypatch):
         fixed_splits.load("market1501")
 
 
-def test_a_split_takes_the_first_two_of_the_order_that_are_there():
+def test_a_split_uses_the_first_two_existing_images_of_the_order():
     records = [
         ImageRecord(f"{pid}_{camid}.jpg", pid, camid, "d") for pid in (30, 10, 20) for camid in range(pid // 10 + 1)
     ]
@@ -98,7 +98,7 @@ def test_a_split_takes_the_first_two_of_the_order_that_are_there():
 
 
 def test_viper_searches_from_camera_a_in_camera_b():
-    records = whole_viper()
+    records = all_of_viper()
     pids = sorted({record.pid for record in records})
     for split in fixed_splits.load("viper"):
         query, gallery = fixed_splits.apply(records, split)
@@ -109,26 +109,26 @@ def test_viper_searches_from_camera_a_in_camera_b():
 
 def test_prid_has_100_queries_in_a_gallery_of_649():
     for split in fixed_splits.load("prid2011"):
-        query, gallery = fixed_splits.apply(whole_prid(), split)
+        query, gallery = fixed_splits.apply(all_of_prid(), split)
         assert [record.pid for record in query] == [position + 1 for position in split.ids]
         assert {record.pid for record in query} == {record.pid for record in gallery if not record.distractor}
         assert (len(query), len(gallery), sum(record.distractor for record in gallery)) == (100, 649, 549)
 
 
 def test_ilids_draws_two_different_images_whatever_the_number_of_images():
-    taken = []
+    positions = []
     for split in fixed_splits.load("ilids"):
-        query, gallery = fixed_splits.apply(whole_ilids(), split)
+        query, gallery = fixed_splits.apply(all_of_ilids(), split)
         assert [record.pid for record in query] == [record.pid for record in gallery]
         assert len(query) == 60
         assert not {record.path for record in query} & {record.path for record in gallery}
-        taken += [(q.camid // 2, g.camid // 2) for q, g in zip(query, gallery, strict=True) if q.pid % 7 == 6]
-    assert {pair[0] for pair in taken} == {pair[1] for pair in taken} == set(range(8))
+        positions += [(q.camid // 2, g.camid // 2) for q, g in zip(query, gallery, strict=True) if q.pid % 7 == 6]
+    assert {pair[0] for pair in positions} == {pair[1] for pair in positions} == set(range(8))
 
 
-def test_a_data_set_that_is_not_whole_is_refused_as_positions_would_slip():
-    with pytest.raises(DatasetError, match="viper: found 631 people with two images, wanted 632"):
-        fixed_splits.apply(whole_viper()[2:], fixed_splits.load("viper")[0])
+def test_an_incomplete_data_set_is_refused_as_positions_would_shift():
+    with pytest.raises(DatasetError, match="viper: found 631 people with two images, expected 632"):
+        fixed_splits.apply(all_of_viper()[2:], fixed_splits.load("viper")[0])
 
 
 def test_grids_official_splits_test_who_does_not_train(tmp_path):
@@ -204,7 +204,7 @@ def test_the_references_file_of_grid_lists_paths_of_another_machine(tmp_path):
         values.append({"train": [], "query": elsewhere[0], "gallery": elsewhere[1], "num_query_pids": 2})
     assert read_reference(write_json(root / "splits.json", values), records) == official
     values[1]["gallery"].pop(0)
-    with pytest.raises(DatasetError, match="split 2 has 2 distractors in gallery; wanted all 3"):
+    with pytest.raises(DatasetError, match="split 2 has 2 distractors in gallery; expected all 3"):
         read_reference(write_json(root / "splits.json", values), records)
 
 

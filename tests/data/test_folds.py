@@ -33,7 +33,7 @@ def test_some_sources_train_in_every_fold_and_a_group_is_held_out_together():
     assert describe(folds[0]) == "c + d -> a + b"
 
 
-def test_a_group_that_holds_one_of_the_sources_is_refused():
+def test_a_group_with_a_source_as_member_is_refused():
     with pytest.raises(ValueError, match=r"\['d'\] are both sources and targets"):
         leave_one_out(["small"], ["d"], {"small": ["a", "d"]})
 

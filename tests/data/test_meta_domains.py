@@ -1,13 +1,12 @@
-"""Whether the domains of the meta step can fill its batches, known before an image is decoded."""
+"""The domains of the meta step have identities for its batches: checked before an image is decoded."""
 
 import pytest
 
-from metabin.config.sections import EPISODIC
 from metabin.data.batches import meta_domains
 from metabin.data.batches.loading import cameras_as_domains
-from metabin.engine.methods import METHODS
 from metabin.engine.trainer import Trainer
 from metabin.errors import ConfigError, DatasetError
+from metabin.registry import METHODS, find_method
 from metabin.types import DomainSplit, Fold, ImageRecord
 
 
@@ -28,7 +27,7 @@ def cameras(make_config):
 
 
 def test_the_methods_with_a_meta_step_are_those_of_the_engine():
-    assert list(EPISODIC) == [name for name, method in METHODS.items() if method.has_episodes]
+    assert [name for name in METHODS if find_method(name).is_episodic] == ["metabin", "metabin_shared", "mldg"]
 
 
 def test_identities_are_counted_by_data_set_or_by_camera():
@@ -58,9 +57,9 @@ def test_cameras_with_too_few_identities_are_counted_and_the_worst_is_named(came
     message = r"domain a/camera 2 has 1 training identities; .* asks for 4, .*: 2 of the 3 domains have too few"
     with pytest.raises(DatasetError, match=message):
         meta_domains.check_folds(folds(split("a", 9, 3, 1)), cameras)
-    every_image_its_own = DomainSplit("a", train=tuple(ImageRecord(f"{i}", i // 3, i, "a") for i in range(30)))
+    one_camera_per_image = DomainSplit("a", train=tuple(ImageRecord(f"{i}", i // 3, i, "a") for i in range(30)))
     with pytest.raises(DatasetError, match="30 of the 30 domains have too few"):
-        meta_domains.check_folds(folds(every_image_its_own), cameras)
+        meta_domains.check_folds(folds(one_camera_per_image), cameras)
     meta_domains.check_folds(folds(split("a", 9, 4)), cameras)
 
 
@@ -71,7 +70,7 @@ def test_data_sets_with_too_few_identities_are_refused_as_well(make_config):
     meta_domains.check_folds(folds(split("a", 9), split("b", 4)), config)
 
 
-def test_each_method_is_checked_with_its_own_parameters_and_sources(make_config):
+def test_each_method_is_checked_with_the_parameters_and_sources_that_it_uses(make_config):
     variant = {"wide": {"method": "metabin", "meta.domains": "cameras"}}
     splits = folds(split("a", 9), split("b", 9), split("c", 2))
     with pytest.raises(DatasetError, match="source domain c has 2"):

@@ -6,24 +6,24 @@ from PIL import Image, ImageEnhance
 from scipy.fft import dctn
 
 from metabin.data.partition import near_duplicates
-from metabin.synthetic import DrawSettings, draw_image
+from metabin.synthetic import RenderSettings, render_image
 
 SITES, NUM_IDS, NUM_CAMS = ("campus", "plaza"), 10, 2
 
 
 @pytest.fixture(scope="module")
-def drawn():
-    """(site, pid) and image of drawn people, half of them twins, two a camera."""
-    settings = DrawSettings(num_ids=NUM_IDS)
-    every = [
+def rendered():
+    """(site, pid) and image of rendered people, half of them twins, two images per camera."""
+    settings = RenderSettings(num_ids=NUM_IDS)
+    keys = [
         (site, pid, camid, shot)
         for site in SITES
         for pid in range(1, NUM_IDS + 1)
         for camid in range(NUM_CAMS)
         for shot in range(2)
     ]
-    images = [Image.open(io.BytesIO(draw_image(settings, *key))).convert("RGB") for key in every]
-    return [key[:2] for key in every], images
+    images = [Image.open(io.BytesIO(render_image(settings, *key))).convert("RGB") for key in keys]
+    return [key[:2] for key in keys], images
 
 
 def stored(images, height=64, width=32):
@@ -56,8 +56,8 @@ CHANGES = {
 }
 
 
-def found(source, target):
-    """Rows of source and target that are taken for near-duplicates."""
+def find_pairs(source, target):
+    """Return the rows of source and target that count as near-duplicates."""
     hashes = [near_duplicates.hash_images(pixels) for pixels in (source, target)]
     pairs = near_duplicates.near_duplicates(*hashes)[:, :2]
     alike = near_duplicates.correlation(source, target, pairs)
@@ -66,26 +66,26 @@ def found(source, target):
 
 @pytest.mark.parametrize("size", [(64, 32), (256, 128), (96, 40)])
 @pytest.mark.parametrize("change", CHANGES)
-def test_every_changed_copy_is_found_and_nobody_else(drawn, change, size):
-    people, images = drawn
+def test_every_changed_copy_is_found_and_no_other_person(rendered, change, size):
+    people, images = rendered
     copies = [CHANGES[change](image) for image in images]
-    pairs = found(stored(images, *size), stored(copies, *size))
+    pairs = find_pairs(stored(images, *size), stored(copies, *size))
     assert {(index, index) for index in range(len(images))} <= set(pairs)
-    assert all(people[one] == people[other] for one, other in pairs)
+    assert all(people[first] == people[second] for first, second in pairs)
 
 
-def test_twins_on_one_camera_are_told_apart_only_by_their_detail(drawn):
-    people, images = drawn
+def test_only_the_detail_distinguishes_twins_on_the_same_camera(rendered):
+    people, images = rendered
     pixels = stored(images)
     hashes = near_duplicates.hash_images(pixels)
     pairs = near_duplicates.near_duplicates(hashes, hashes, max_distance=48)
-    others = pairs[[people[one] != people[other] for one, other in pairs[:, :2].tolist()]]
+    others = pairs[[people[first] != people[second] for first, second in pairs[:, :2].tolist()]]
     assert len(others) > 10
     assert near_duplicates.correlation(pixels, pixels, others[:, :2]).max() < near_duplicates.MIN_CORRELATION - 0.05
 
 
-def test_a_hash_has_the_signs_of_the_cosine_transform_and_hardly_depends_on_the_size(drawn):
-    _, images = drawn
+def test_a_hash_has_the_signs_of_the_cosine_transform_and_hardly_depends_on_the_size(rendered):
+    _, images = rendered
     pixels = stored(images[:6])
     order = sorted(
         [(vertical, horizontal) for vertical in range(32) for horizontal in range(32)],
@@ -105,13 +105,13 @@ def test_a_hash_has_the_signs_of_the_cosine_transform_and_hardly_depends_on_the_
     assert distance.max() <= 4
 
 
-def test_batches_of_any_size_give_the_same_hashes_and_correlations(drawn):
-    pixels = stored(drawn[1])
+def test_batches_of_any_size_give_the_same_hashes_and_correlations(rendered):
+    pixels = stored(rendered[1])
     hashes = near_duplicates.hash_images(pixels)
     np.testing.assert_array_equal(hashes, near_duplicates.hash_images(pixels, batch_size=7))
-    pairs = np.array([(one, (3 * one) % len(pixels)) for one in range(len(pixels))])
-    whole = near_duplicates.correlation(pixels, pixels, pairs)
-    np.testing.assert_allclose(whole, near_duplicates.correlation(pixels, pixels, pairs, batch_size=7), atol=1e-6)
+    pairs = np.array([(row, (3 * row) % len(pixels)) for row in range(len(pixels))])
+    expected = near_duplicates.correlation(pixels, pixels, pairs)
+    np.testing.assert_allclose(expected, near_duplicates.correlation(pixels, pixels, pairs, batch_size=7), atol=1e-6)
 
 
 def crowded_hashes(random, centres, number):
@@ -126,34 +126,36 @@ def crowded_hashes(random, centres, number):
 def test_blocks_of_any_size_find_the_pairs_of_a_slow_search(block):
     random = np.random.default_rng(0)
     centres = random.integers(0, 2**64, (5, 2), dtype=np.uint64)
-    source, target = crowded_hashes(random, centres, 60), crowded_hashes(random, centres, 45)
-    wanted = []
-    for row, one in enumerate(source.tolist()):
-        for column, other in enumerate(target.tolist()):
-            distance = sum((a ^ b).bit_count() for a, b in zip(one, other, strict=True))
-            if distance <= 30 and any(one) and any(other):
-                wanted.append([row, column, distance])
+    source = crowded_hashes(random, centres, 60)
+    target = crowded_hashes(random, centres, 45)
+    expected = []
+    for row, source_hash in enumerate(source.tolist()):
+        for column, target_hash in enumerate(target.tolist()):
+            distance = sum((a ^ b).bit_count() for a, b in zip(source_hash, target_hash, strict=True))
+            if distance <= 30 and any(source_hash) and any(target_hash):
+                expected.append([row, column, distance])
     pairs = near_duplicates.near_duplicates(source, target, max_distance=30, block=block)
-    assert len(wanted) > 100
-    assert pairs.tolist() == wanted
+    assert len(expected) > 100
+    assert pairs.tolist() == expected
     assert pairs.dtype == np.int64
 
 
 def test_no_images_have_no_near_duplicates():
-    none, some = np.empty((0, 2), np.uint64), np.ones((3, 2), np.uint64)
-    for source, target in ((none, some), (some, none), (none, none)):
+    empty = np.empty((0, 2), np.uint64)
+    hashes = np.ones((3, 2), np.uint64)
+    for source, target in ((empty, hashes), (hashes, empty), (empty, empty)):
         assert near_duplicates.near_duplicates(source, target).shape == (0, 3)
     pixels = np.empty((0, 64, 32, 3), np.uint8)
     assert near_duplicates.hash_images(pixels).shape == (0, 2)
     assert near_duplicates.correlation(pixels, pixels, np.empty((0, 2), np.int64)).shape == (0,)
 
 
-def test_images_of_one_colour_are_nobody_s_duplicates():
+def test_images_of_one_colour_are_in_no_pair():
     colours = np.array([[0, 0, 0], [255, 255, 255], [90, 20, 200], [1, 2, 3]], np.uint8)
     for height, width in ((64, 32), (256, 128), (50, 23)):
         pixels = np.broadcast_to(colours[:, None, None], (4, height, width, 3))
         assert not near_duplicates.hash_images(pixels).any()
-        assert found(pixels, pixels) == []
+        assert find_pairs(pixels, pixels) == []
     same = np.array([[0, 0], [2, 2]])
     assert near_duplicates.correlation(pixels, pixels, same).tolist() == [0, 0]
 
@@ -161,10 +163,13 @@ def test_images_of_one_colour_are_nobody_s_duplicates():
 def test_correlation_is_that_of_the_detail_at_the_best_shift():
     random = np.random.default_rng(1)
     small = random.integers(0, 256, (1, 70, 38, 3), dtype=np.uint8)
-    one, moved = small[:, 3:67, 3:35], small[:, 5:69, 2:34]
-    alike = [near_duplicates.correlation(one, other, np.array([[0, 0]]))[0] for other in (one, moved, 255 - one)]
-    assert alike[0] == pytest.approx(1, abs=1e-3)
-    assert alike[1] > 0.95  # not 1: the means at the borders differ
-    one, far = small[:, 1:65, 3:35], small[:, 6:70, 3:35]
-    assert near_duplicates.correlation(one, far, np.array([[0, 0]]))[0] < 0.4
-    assert alike[2] < 0.4
+
+    def correlation(source, target):
+        return near_duplicates.correlation(source, target, np.array([[0, 0]]))[0]
+
+    image = small[:, 3:67, 3:35]
+    moved = small[:, 5:69, 2:34]
+    assert correlation(image, image) == pytest.approx(1, abs=1e-3)
+    assert correlation(image, moved) > 0.95  # not 1: the means at the borders differ
+    assert correlation(image, 255 - image) < 0.4
+    assert correlation(small[:, 1:65, 3:35], small[:, 6:70, 3:35]) < 0.4  # moved too far

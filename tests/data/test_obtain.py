@@ -1,4 +1,4 @@
-"""Copies that are made: fetched from a web server on this machine, unpacked from what the user put there, extracted."""
+"""Data sets are obtained: fetched from a web server on this machine, unpacked from an archive, extracted."""
 
 import shutil
 import tarfile
@@ -17,11 +17,10 @@ from metabin.data.acquisition.local_datasets import READERS, WITHDRAWN
 from metabin.data.acquisition.obtain import obtain
 from metabin.data.readers import grid, viper
 from metabin.errors import DatasetError
-from stages import download
-from stages.tools import check
+from stages import download, local_data
 
 PEOPLE = [("p1", [("s1.jpg", [8, 8, 1, 1], 0)])]
-TREES = {  # what each data set is called in its owners' archive, and its content
+TREES = {  # folder of each data set in its owners' archive, and its content
     "market1501": ("Market-1501-v15.09.15", large_sets.market1501),
     "msmt17": ("MSMT17_V1", lambda root: large_sets.msmt17(root, "V1")),
     "cuhk02": ("Dataset", large_sets.cuhk02),
@@ -39,10 +38,11 @@ TREES = {  # what each data set is called in its owners' archive, and its conten
 
 
 class Terminal:
-    """What a user sees: lines, and bars with their totals and how far they came."""
+    """Output for the user: lines, and bars with their progress, total and unit."""
 
     def __init__(self):
-        self.lines, self.bars = [], {}
+        self.lines = []
+        self.bars = {}
 
     @contextmanager
     def progress(self, title, total, unit):
@@ -64,14 +64,14 @@ def terminal():
 
 @pytest.fixture
 def site(monkeypatch):
-    """A server that every reader's archive is said to be on; its content is the test's."""
+    """A server that replaces the one of every reader's archive; the test sets its content."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with serving(Site(b"")) as found:
+    with serving(Site(b"")) as server:
         for name in READERS:
             reader = import_module(f"metabin.data.readers.{name}")
             if hasattr(reader, "ARCHIVE"):
-                monkeypatch.setattr(reader, "ARCHIVE", replace(reader.ARCHIVE, url=found.url, checksum=""))
-        yield found
+                monkeypatch.setattr(reader, "ARCHIVE", replace(reader.ARCHIVE, url=server.url, checksum=""))
+        yield server
 
 
 def pack(tree, archive):
@@ -107,7 +107,7 @@ def people(records):
 
 
 def expected(folder, name):
-    """What the reader gives for a copy that nobody packed."""
+    """Return the images that the reader finds without any archive."""
     _, build = TREES[name]
     build(folder / "expected" / name)
     return people(read(name, folder / "expected"))
@@ -115,7 +115,7 @@ def expected(folder, name):
 
 @pytest.mark.parametrize("name", TREES)
 @pytest.mark.parametrize("place", ["{name}/original.zip", "{name}/original.tar.gz", "{name}.zip", "{name}.tar.gz"])
-def test_what_the_user_put_there_is_unpacked_and_kept(tmp_path, terminal, name, place):
+def test_an_archive_of_the_user_is_unpacked_and_stays(tmp_path, terminal, name, place):
     archive = packed(tmp_path, name, tmp_path / "sets" / place.format(name=name))
     content = archive.read_bytes()
     terminal.obtain(name, tmp_path / "sets")
@@ -135,10 +135,10 @@ def test_a_set_without_a_form_is_fetched_once_with_its_licence(tmp_path, termina
     assert people(read(name, tmp_path / "sets")) == expected(tmp_path, name)
     fetching, checksum = terminal.lines
     assert fetching == f"fetching {archive.file} from {site.url}; licence: {archive.licence}"
-    assert checksum.endswith(f"{archive.file}.sha256, for later ones")
+    assert checksum.endswith(f"{archive.file}.sha256, to compare later ones with")
     assert not (tmp_path / "sets" / name / archive.file).exists()
     size = len(site.content)
-    assert terminal.bars == {f"{what} {archive.file}": [size, size, "byte"] for what in ("fetch", "unpack")}
+    assert terminal.bars == {f"{step} {archive.file}": [size, size, "byte"] for step in ("fetch", "unpack")}
     terminal.obtain(name, tmp_path / "sets")
     assert len(site.requests) == 1
 
@@ -161,7 +161,7 @@ def snapshot(folder):
 
 
 @pytest.mark.parametrize("damage", ["nothing", "a camera", "every image", "the names"])
-def test_a_copy_is_never_touched_whole_or_damaged(tmp_path, terminal, site, damage):
+def test_an_existing_data_set_is_never_touched_complete_or_damaged(tmp_path, terminal, site, damage):
     root = small_sets.viper(tmp_path / "viper" / "VIPeR")
     packed(tmp_path, "viper", tmp_path / "viper" / "VIPeR.v1.0.zip")
     if damage == "a camera":
@@ -178,9 +178,9 @@ def test_a_copy_is_never_touched_whole_or_damaged(tmp_path, terminal, site, dama
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "VIPeR.7z", "cam_a.rar", "000_45.bmp"])
-def test_something_of_the_users_in_the_folder_is_reason_enough_not_to_fetch(tmp_path, terminal, site, name):
+def test_a_file_of_the_user_in_the_folder_prevents_a_download(tmp_path, terminal, site, name):
     (tmp_path / "viper").mkdir()
-    (tmp_path / "viper" / name).write_bytes(b"mine")
+    (tmp_path / "viper" / name).write_bytes(b"text")
     terminal.obtain("viper", tmp_path)
     assert (site.requests, terminal.lines) == ([], [])
 
@@ -200,7 +200,7 @@ def test_a_withdrawn_set_is_neither_fetched_nor_unpacked(tmp_path, terminal, sit
 
 
 @pytest.mark.parametrize("around", ["", "{part}", "unreal/{part}"])
-def test_several_archives_become_one_copy_and_only_together(tmp_path, terminal, around):
+def test_several_archives_become_one_data_set_and_only_together(tmp_path, terminal, around):
     tree = small_sets.unrealperson(tmp_path / "tree")
     for part in list(tree.iterdir()):
         part.rename(tmp_path / "images")
@@ -221,7 +221,9 @@ def test_several_archives_become_one_copy_and_only_together(tmp_path, terminal, 
 def test_two_archives_of_the_same_are_not_chosen_between(tmp_path, terminal):
     packed(tmp_path, "viper", tmp_path / "viper" / "set.zip")
     packed(tmp_path, "viper", tmp_path / "viper" / "set (1).zip")
-    with pytest.raises(DatasetError, match=r"has 'set \(1\).zip', 'set.zip', which hold the same; take one away"):
+    with pytest.raises(
+        DatasetError, match=r"has 'set \(1\).zip', 'set.zip', which hold the same data; remove one of them"
+    ):
         terminal.obtain("viper", tmp_path)
     assert sorted(path.name for path in (tmp_path / "viper").iterdir()) == ["set (1).zip", "set.zip"]
 
@@ -229,12 +231,14 @@ def test_two_archives_of_the_same_are_not_chosen_between(tmp_path, terminal):
 def test_an_archive_of_something_else_is_refused_and_leaves_nothing(tmp_path, terminal):
     archive = packed(tmp_path, "grid", tmp_path / "viper" / "set.zip")
     for _ in range(2):
-        with pytest.raises(DatasetError, match="VIPeR: .*set.zip holds 'underground_reid'; wanted cam_a and cam_b .*"):
+        with pytest.raises(
+            DatasetError, match="VIPeR: .*set.zip holds 'underground_reid'; expected cam_a and cam_b .*"
+        ):
             terminal.obtain("viper", tmp_path)
         assert list((tmp_path / "viper").iterdir()) == [archive]
 
 
-def test_a_damaged_archive_is_named_and_nothing_that_a_killed_process_left_is_believed(tmp_path, terminal):
+def test_a_damaged_archive_is_named_and_leftovers_of_a_killed_process_are_not_used(tmp_path, terminal):
     archive = packed(tmp_path, "viper", tmp_path / "viper" / "set.zip")
     for leftover in (".set.zip.unpacked/set", ".set.zip.unpacked/.set.unfinished"):
         small_sets.viper(tmp_path / "viper" / leftover / "VIPeR")
@@ -267,7 +271,8 @@ def test_raw_data_become_images_once(tmp_path, terminal, is_packed):
     assert len(read("cuhk_sysu", tmp_path)) == 1
     assert terminal.bars["extract cuhk03"] == [14 + 13, 28_193, "image"]
     assert terminal.bars["extract cuhk_sysu"] == [1, 34_574, "image"]
-    before, again = snapshot(tmp_path), Terminal()
+    before = snapshot(tmp_path)
+    again = Terminal()
     for name in roots:
         again.obtain(name, tmp_path)
     assert (snapshot(tmp_path), again.bars) == (before, {})
@@ -288,7 +293,7 @@ def test_the_download_stage_obtains_and_the_check_only_reads(tmp_path, site, mak
         data__accept_unfit=["grid"],
     )
     with pytest.raises(DatasetError, match="Get it with `python -m stages.download --domain grid`"):
-        check.find(config, "grid")
+        local_data.find_local_dataset(config, "grid")
     assert (site.requests, (tmp_path / "sets").exists()) == ([], False)
     download.obtain_local(config, "grid")
     assert f"grid: fetching underground_reid.zip from {site.url}; licence: research only\n" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Copies that are made where something odd lies: empty folders, files in the way, archives in archives."""
+"""Data sets are obtained in unusual cases: empty folders, files in the way, archives in archives."""
 
 import shutil
 import zipfile
@@ -36,7 +36,7 @@ def make_empty(directory, name):
 
 
 @pytest.mark.parametrize("name", FETCHED)
-def test_folders_without_files_are_no_copy_and_the_set_is_fetched(tmp_path, terminal, site, name):
+def test_folders_without_files_are_no_data_set_and_the_set_is_fetched(tmp_path, terminal, site, name):
     site.content = packed(tmp_path, name, tmp_path / "served.zip").read_bytes()
     make_empty(tmp_path / "sets" / name, name)
     with pytest.raises(DatasetError):
@@ -56,7 +56,7 @@ def test_folders_without_files_do_not_keep_an_archive_from_being_unpacked(tmp_pa
 
 @pytest.mark.parametrize("name", FETCHED)
 @pytest.mark.parametrize("obstacle", ["notes.txt", "archive.zip.crdownload", "folder/notes.txt", "link"])
-def test_a_command_that_was_run_is_not_its_own_advice(tmp_path, terminal, site, name, obstacle):
+def test_a_command_does_not_advise_to_run_itself(tmp_path, terminal, site, name, obstacle):
     directory = tmp_path / "sets" / name
     if obstacle == "link":
         (tmp_path / "elsewhere").mkdir()
@@ -68,7 +68,8 @@ def test_a_command_that_was_run_is_not_its_own_advice(tmp_path, terminal, site, 
     terminal.obtain(name, tmp_path / "sets")
     assert site.requests == []
     first = obstacle.split("/")[0]
-    with pytest.raises(DatasetError, match=f"holds '{first}'.*without files only: move '{first}' to another"):
+    message = f"holds '{first}'.*into a folder without files: first move '{first}' to another"
+    with pytest.raises(DatasetError, match=message):
         read(name, tmp_path / "sets")
 
 
@@ -99,7 +100,7 @@ def test_an_archive_in_an_archive_is_unpacked_too(tmp_path, terminal, around, in
     assert len(size) == 2
 
 
-def test_parts_that_come_as_archives_in_several_archives_become_one_copy(tmp_path, terminal):
+def test_parts_that_come_as_archives_in_several_archives_become_one_data_set(tmp_path, terminal):
     tree = small_sets.unrealperson(tmp_path / "tree")
     for number, parts in enumerate((["unreal_v1.1", "unreal_v3.1"], ["unreal_v3.2"]), 1):
         for part in parts:
@@ -111,8 +112,8 @@ def test_parts_that_come_as_archives_in_several_archives_become_one_copy(tmp_pat
     assert people(read("unrealperson", tmp_path / "sets")) == expected(tmp_path, "unrealperson")
 
 
-def test_archives_in_an_archive_share_its_limit_and_are_not_unpacked_for_ever(tmp_path, terminal, monkeypatch):
-    monkeypatch.setattr(obtain, "LEAST_LIMIT", 200_000)
+def test_archives_in_an_archive_share_its_limit_and_are_not_unpacked_forever(tmp_path, terminal, monkeypatch):
+    monkeypatch.setattr(obtain, "MIN_LIMIT", 200_000)
     (tmp_path / "inner").mkdir()
     (tmp_path / "inner" / "zeros").write_bytes(bytes(300_000))
     bomb = tmp_path / "outer" / "bomb.zip"
@@ -127,14 +128,14 @@ def test_archives_in_an_archive_share_its_limit_and_are_not_unpacked_for_ever(tm
     for depth in range(obtain.MAX_NESTED + 1):
         pack(tmp_path / f"level{depth}", tmp_path / f"level{depth + 1}" / "again.zip")
     pack(tmp_path / f"level{depth + 1}", tmp_path / "viper" / "set.zip")
-    with pytest.raises(DatasetError, match="VIPeR: .*set.zip holds 'again'; wanted cam_a and cam_b"):
+    with pytest.raises(DatasetError, match="VIPeR: .*set.zip holds 'again'; expected cam_a and cam_b"):
         terminal.obtain("viper", tmp_path)
     assert [path.name for path in (tmp_path / "viper").iterdir()] == ["set.zip"]
 
 
-@pytest.mark.parametrize("name", ["msmt17.zip", "my copy of it.tar.gz"])
+@pytest.mark.parametrize("name", ["msmt17.zip", "my download.tar.gz"])
 @pytest.mark.parametrize("around", ["", "MSMT17_V2/MSMT17_V2", "what/ever/deep"])
-def test_an_archive_may_be_called_otherwise_and_have_folders_around(tmp_path, terminal, name, around):
+def test_an_archive_may_have_another_name_and_outer_folders(tmp_path, terminal, name, around):
     large_sets.msmt17(tmp_path / "tree" / around / "MSMT17", "V2")
     large_sets.litter(tmp_path / "tree" / "__MACOSX" / "MSMT17")
     pack(tmp_path / "tree", tmp_path / "sets" / "msmt17" / name)

@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 
 from metabin.data import catalogue, store
-from metabin.data.acquisition.check import examine
+from metabin.data.acquisition.check import check_images
 from metabin.data.batches import loading
 from metabin.data.partition import roles
 from metabin.data.partition.folds import leave_one_out
 from metabin.errors import ConfigError, DatasetError
-from metabin.types import Domain, Fold, ImageRecord
+from metabin.types import Domain, DomainSplit, Fold, ImageRecord
 
 
 def records(name, num_ids=5, num_cams=2):
@@ -24,8 +24,8 @@ def records(name, num_ids=5, num_cams=2):
     )
 
 
-def domain(found):
-    return Domain(tuple(found), Path("a"), "csv", "f")
+def domain(images):
+    return Domain(tuple(images), Path("a"), "csv", "f")
 
 
 def write_images(folder, name):
@@ -34,40 +34,42 @@ def write_images(folder, name):
         Image.new("RGB", (8, 16), (index * 10, 0, 0)).save(folder / record.path, quality=95)
 
 
-def save(directory, name, found, images):
-    return store.save_domain(directory, name, found, images, height=16, width=8)
+def save(directory, name, images, folder):
+    return store.save_domain(directory, name, images, folder, height=16, width=8)
 
 
 @pytest.fixture
 def partitioned(tmp_path):
-    """Three domains on disk, partitioned; returns the folder and its folds."""
-    names, found, digests = ("a", "b", "c"), {}, {}
+    """The folder of a partition of three domains."""
+    names = ("a", "b", "c")
+    domains = {}
+    digests = {}
     for name in names:
         write_images(tmp_path / "raw" / name, name)
-        found[name] = catalogue.read(name, tmp_path / "raw" / name)
-        digests[name] = save(tmp_path / "out", name, found[name].records, found[name].images)
+        domains[name] = catalogue.read(name, tmp_path / "raw" / name)
+        digests[name] = save(tmp_path / "out", name, domains[name].records, domains[name].images)
     for fold in leave_one_out(names):
         splits = [
-            roles.split_target(name, found[name].records)
+            roles.split_target(name, domains[name].records)
             if name in fold.targets
-            else roles.split_source(name, found[name].records, 2)
+            else roles.split_source(name, domains[name].records, 2)
             for name in names
         ]
-        store.save_manifest(tmp_path / "out", roles.manifest(fold, splits, found, digests))
+        store.save_manifest(tmp_path / "out", roles.manifest(fold, splits, domains, digests))
     return tmp_path / "out"
 
 
 def test_a_folder_is_read_in_the_order_of_its_names_with_cameras_counted_from_zero(tmp_path):
     write_images(tmp_path / "a", "a")
-    found = catalogue.read("a", tmp_path / "a")
-    assert (found.records, found.images, found.layout) == (records("a"), tmp_path / "a", "drawn")
+    site = catalogue.read("a", tmp_path / "a")
+    assert (site.records, site.images, site.layout) == (records("a"), tmp_path / "a", "rendered")
 
 
 def test_the_fingerprint_of_a_domain_is_that_of_its_images(tmp_path):
     for name in ("a", "b"):
         write_images(tmp_path / name, "a")
     first, second = (catalogue.read("a", tmp_path / name).fingerprint for name in ("a", "b"))
-    assert first == second == examine("a", tmp_path / "a", records("a"), {}).fingerprint
+    assert first == second == check_images("a", tmp_path / "a", records("a"), {}).fingerprint
     (tmp_path / "b" / records("a")[0].path).write_bytes(b"another")
     assert catalogue.read("a", tmp_path / "b").fingerprint != first
 
@@ -91,7 +93,8 @@ def test_a_source_without_test_identities_is_refused():
 def test_a_manifest_counts_every_part_and_names_its_rows(partitioned):
     manifest = store.load_manifest(partitioned, "b")
     assert (manifest["sources"], manifest["targets"]) == (["a", "c"], ["b"])
-    source, target = manifest["domains"]["a"], manifest["domains"]["b"]
+    source = manifest["domains"]["a"]
+    target = manifest["domains"]["b"]
     assert source["counts"]["train"] == {"ids": 2, "images": 4, "cameras": 2}
     assert source["counts"]["query"] == {"ids": 3, "images": 6, "cameras": 2}
     assert target["counts"]["gallery"] == {"ids": 5, "images": 10, "cameras": 2}
@@ -101,11 +104,11 @@ def test_a_manifest_counts_every_part_and_names_its_rows(partitioned):
     assert len(source["sha256"]) == 64
 
 
-def test_rows_that_are_not_in_one_piece_are_kept_in_order():
-    found = records("a")
+def test_rows_that_are_not_contiguous_stay_in_order():
+    images = records("a")
     fold = Fold("a", ("b",), ("a",))
-    split = roles.DomainSplit("a", (), tuple(found[i] for i in (0, 1, 5, 2)), found)
-    manifest = roles.manifest(fold, [split], {"a": domain(found)}, {"a": "x"})
+    split = DomainSplit("a", (), tuple(images[i] for i in (0, 1, 5, 2)), images)
+    manifest = roles.manifest(fold, [split], {"a": domain(images)}, {"a": "x"})
     assert manifest["domains"]["a"]["rows"]["query"] == [[0, 2], [5, 6], [2, 3]]
     assert store.part_rows(manifest, "a", "query").tolist() == [0, 1, 5, 2]
 
@@ -126,7 +129,8 @@ def test_equal_images_give_equal_files_and_another_pixel_another_digest(tmp_path
     first = save(tmp_path / "one", "a", records("a"), tmp_path / "a")
     assert first == save(tmp_path / "two", "a", records("a"), tmp_path / "a")
     assert (tmp_path / "one/a.npy").read_bytes() == (tmp_path / "two/a.npy").read_bytes()
-    array, table = (tmp_path / "one/a.npy").read_bytes(), (tmp_path / "one/a.csv").read_bytes()
+    array = (tmp_path / "one/a.npy").read_bytes()
+    table = (tmp_path / "one/a.csv").read_bytes()
     assert first == hashlib.sha256(table + array).hexdigest()
     Image.new("RGB", (8, 16), (0, 99, 0)).save(tmp_path / "a" / "0003_c1_1.jpg")
     assert save(tmp_path / "three", "a", records("a"), tmp_path / "a") != first
@@ -138,7 +142,7 @@ def test_an_unreadable_image_is_named(tmp_path):
     bad.write_bytes(bad.read_bytes()[:200])
     with pytest.raises(DatasetError, match="0003_c1_1.jpg cannot be read as an image"):
         save(tmp_path / "out", "a", records("a"), tmp_path / "a")
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.csv"]  # half an array is none
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.csv"]  # no partial array
 
 
 def test_missing_folders_files_manifests_and_odd_names_are_named_with_what_to_do(tmp_path, partitioned):
@@ -148,7 +152,7 @@ def test_missing_folders_files_manifests_and_odd_names_are_named_with_what_to_do
         (tmp_path / "empty").mkdir()
         catalogue.read("x", tmp_path / "empty")
     (tmp_path / "empty" / "person.jpg").touch()
-    with pytest.raises(DatasetError, match="person.jpg: the name should look like 0007_c2_1.jpg"):
+    with pytest.raises(DatasetError, match="person.jpg: expected a name like 0007_c2_1.jpg"):
         catalogue.read("x", tmp_path / "empty")
     with pytest.raises(DatasetError, match=r"folds/moon.json is missing; run `dvc repro partition`"):
         store.load_manifest(partitioned, "moon")
@@ -160,12 +164,12 @@ def test_missing_folders_files_manifests_and_odd_names_are_named_with_what_to_do
 def test_unknown_domains_are_named_with_the_known_ones(tmp_path, make_config):
     data = make_config(data__folder=str(tmp_path)).data
     with pytest.raises(ConfigError, match="unknown domain moon; known are campus, station, mall, winter, night, plaza"):
-        catalogue.is_drawn("moon", data)
+        catalogue.is_rendered("moon", data)
     (tmp_path / "night.csv").touch()
     with pytest.raises(
-        ConfigError, match="night is a site of the embedded benchmark; give your data in .* another name"
+        ConfigError, match="night is a site of the synthetic benchmark; give the data set in .* another name"
     ):
-        catalogue.is_drawn("night", data)
+        catalogue.is_rendered("night", data)
 
 
 def test_local_data_sets_are_listed_so_that_their_changes_are_noticed(tmp_path, make_config):
@@ -192,7 +196,8 @@ PARTS = (
 
 
 def test_an_official_split_trains_and_tests_as_the_data_set_says():
-    source, target = roles.split_source("a", PARTS, "official"), roles.split_target("a", PARTS)
+    source = roles.split_source("a", PARTS, "official")
+    target = roles.split_target("a", PARTS)
     assert (source.train, source.query, source.gallery) == (PARTS[:2], PARTS[2:3], PARTS[3:])
     assert (target.train, target.query, target.gallery) == ((), PARTS[2:3], PARTS[3:])
     with pytest.raises(DatasetError, match="domain a has no official split"):
@@ -212,10 +217,10 @@ def test_a_distractor_is_in_the_gallery_and_never_a_query():
 
 
 def test_trials_are_tested_one_by_one(tmp_path):
-    found = records("a", num_ids=4)
-    trials = [(found[:2], found[2:4]), (found[4:5], found[5:8])]
-    split = roles.split_target("a", found, trials)
-    manifest = roles.manifest(Fold("a", ("b",), ("a",)), [split], {"a": domain(found)}, {"a": "x"})
+    images = records("a", num_ids=4)
+    trials = [(images[:2], images[2:4]), (images[4:5], images[5:8])]
+    split = roles.split_target("a", images, trials)
+    manifest = roles.manifest(Fold("a", ("b",), ("a",)), [split], {"a": domain(images)}, {"a": "x"})
     assert store.num_trials(manifest, "a") == 2
     assert store.part_rows(manifest, "a", "query", 1).tolist() == [4]
     assert store.part_rows(manifest, "a", "gallery", 0).tolist() == [2, 3]

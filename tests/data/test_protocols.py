@@ -1,19 +1,19 @@
-"""The named protocols: what their files say, and how a run is recognised."""
+"""The named protocols: the content of their files, and how a run is recognised."""
 
 from importlib import import_module
 
 import pytest
-from ruamel.yaml import YAML
 
-from metabin.config import load_config
-from metabin.data.acquisition.local_datasets import READERS, counts_of
-from metabin.data.partition.protocols import load_protocols, membership, summary
+from metabin.config.editing import overlay
+from metabin.config.presets import load_preset
+from metabin.data.acquisition.local_datasets import READERS, published_counts
 from metabin.data.partition.folds import leave_one_out
+from metabin.data.partition.protocols import load_protocols, membership, summary
 from metabin.errors import ConfigError
 from metabin.types import DomainSplit, Fold, ImageRecord
 
 SMALL = ("viper", "prid2011", "grid", "ilids")
-DRAWN = ("embedded", "development", "confirmation", "significance")
+RENDERED = ("embedded", "development", "confirmation", "significance")
 DETECTED = {"cuhk03": "np-detected"}
 
 
@@ -23,26 +23,26 @@ def protocols(root):
 
 
 def counts(name):
-    """The counts that the doctor checks, of the layout that the protocols mean."""
+    """Return the counts that the data set check compares, of the layout that the protocols mean."""
     reader = import_module(f"metabin.data.readers.{name}")
-    return counts_of(reader, DETECTED.get(name, "folders"))
+    return published_counts(reader, DETECTED.get(name, "folders"))
 
 
 def totals(protocol):
     return tuple(sum(column) for column in zip(*protocol.trains.values(), strict=True))
 
 
-def test_protocol_1_has_the_totals_of_the_literature(protocols):
+def test_protocol_1_has_the_published_totals(protocols):
     assert totals(protocols["p1-duke"]) == (18_530, 121_765)
     assert totals(protocols["p1"]) == (16_718, 85_354)
     assert set(protocols["p1-duke"].trains) - set(protocols["p1"].trains) == {"dukemtmcreid"}
 
 
-def test_every_count_is_the_one_that_the_doctor_checks(protocols):
+def test_every_count_is_one_that_the_data_set_check_compares(protocols):
     for protocol in protocols.values():
         part = {"all": "all", "official": "train"}.get(protocol.params["partition.num_train_ids"])
-        for name, wanted in protocol.trains.items():
-            assert tuple(wanted) == tuple(counts(name)[part])
+        for name, expected in protocol.trains.items():
+            assert tuple(expected) == tuple(counts(name)[part])
         for name, (query, gallery, splits) in protocol.tests.items():
             if name in SMALL:
                 assert splits == 10
@@ -52,7 +52,7 @@ def test_every_count_is_the_one_that_the_doctor_checks(protocols):
 
 def test_all_data_sets_have_readers_and_every_one_is_counted(protocols):
     for name, protocol in protocols.items():
-        if name in DRAWN:
+        if name in RENDERED:
             continue
         uncounted = {"clonedperson", "unrealperson", "personx"}
         for fold in protocol.folds:
@@ -79,21 +79,22 @@ def of_params(values):
 
 
 @pytest.mark.parametrize(
-    ("file", "name"),
+    ("preset", "name"),
     [
-        ("params.yaml", "embedded"),
-        ("presets/paper-resnet50.yaml", "p1-duke"),
-        ("presets/paper-mobilenetv2.yaml", "p1-duke"),
-        ("presets/single-source-market1501.yaml", "single-market1501"),
-        ("presets/single-source-dukemtmc.yaml", "single-dukemtmcreid"),
-        ("presets/quick.yaml", ""),
+        ("", "embedded"),
+        ("paper-resnet50", "p1-duke"),
+        ("paper-mobilenetv2", "p1-duke"),
+        ("single-source-market1501", "single-market1501"),
+        ("single-source-dukemtmc", "single-dukemtmcreid"),
+        ("quick", ""),
     ],
 )
-def test_params_and_presets_are_recognised(file, name, root, protocols):
-    folds, num_train_ids = of_params(YAML(typ="safe").load(root / file))
+def test_params_and_presets_are_recognised(preset, name, root, params, protocols):
+    changes = load_preset(root / "presets" / f"{preset}.yaml").values if preset else {}
+    folds, num_train_ids = of_params(overlay(params, changes))
     for fold in folds:
-        found = [own for own, protocol in protocols.items() if protocol.has(fold, num_train_ids)]
-        assert found == ([name] if name else [])
+        names = [other for other, protocol in protocols.items() if protocol.has(fold, num_train_ids)]
+        assert names == ([name] if name else [])
 
 
 def test_sources_and_their_split_decide_and_targets_may_be_fewer(protocols):
@@ -111,7 +112,7 @@ def images(name, num_ids, num_images):
     return tuple(ImageRecord(f"{index}.jpg", index % num_ids, 0, name) for index in range(num_images))
 
 
-def test_what_differs_from_the_protocol_is_named(protocols):
+def test_deviations_from_the_protocol_are_named(protocols):
     fold = Fold("market1501", ("msmt17", "cuhk03", "cuhk_sysu"), ("market1501",))
     splits = [
         DomainSplit("msmt17", train=images("msmt17", 1041, 32621)),
@@ -120,19 +121,19 @@ def test_what_differs_from_the_protocol_is_named(protocols):
         DomainSplit("market1501", query=images("m", 750, 3368), gallery=images("m", 750, 15913)),
     ]
     layouts = {"msmt17": "v2", "cuhk03": "png-detected", "cuhk_sysu": "metabin", "market1501": "official"}
-    found = membership(fold, "official", splits, layouts, protocols)
-    assert found == {"name": "p2", "deviations": []}
-    assert summary(fold, found) == "msmt17 + cuhk03 + cuhk_sysu -> market1501 (protocol p2)"
+    entry = membership(fold, "official", splits, layouts, protocols)
+    assert entry == {"name": "p2", "deviations": []}
+    assert summary(fold, entry) == "msmt17 + cuhk03 + cuhk_sysu -> market1501 (protocol p2)"
 
     splits[0] = DomainSplit("msmt17", train=images("msmt17", 1041, 30248))
     splits[3] = DomainSplit("market1501", query=images("m", 750, 3368), gallery=images("m", 750, 13115))
-    found = membership(fold, "official", splits, layouts | {"cuhk03": "np-labeled"}, protocols)
-    assert found["deviations"] == [
+    entry = membership(fold, "official", splits, layouts | {"cuhk03": "np-labeled"}, protocols)
+    assert entry["deviations"] == [
         "msmt17 trains with 1,041 identities and 30,248 images; the protocol with 1,041 and 32,621",
-        "cuhk03 is a copy of the layout np-labeled; the protocol means np-detected or png-detected",
+        "cuhk03 has the layout np-labeled; the protocol means np-detected or png-detected",
         "market1501 has 3,368 queries, 13,115 gallery images and 1 splits; the protocol 3,368, 15,913 and 1",
     ]
-    assert "protocol p2, except: msmt17 trains" in summary(fold, found)
+    assert "protocol p2, except: msmt17 trains" in summary(fold, entry)
     other = Fold("here", ("msmt17",), ("viper",))
     assert membership(other, 3, [], {}, protocols) == {"name": "", "deviations": []}
     assert summary(other, {"name": "", "deviations": []}) == "msmt17 -> viper"
@@ -141,28 +142,29 @@ def test_what_differs_from_the_protocol_is_named(protocols):
 def test_splits_of_a_small_set_are_counted(protocols):
     trial = (images("grid", 125, 125), images("grid", 125, 900))
     split = DomainSplit("grid", trials=(trial,) * 9)
-    (found,) = protocols["p1"].deviations([split], {"grid": "official"})
-    assert "900 gallery images and 9 splits" in found
+    (text,) = protocols["p1"].deviations([split], {"grid": "official"})
+    assert "900 gallery images and 9 splits" in text
 
 
 def test_a_file_that_is_no_protocol_is_named(tmp_path):
-    (tmp_path / "mine.yaml").write_text("title: mine\nparams: {}\n")
-    with pytest.raises(ConfigError, match=r"mine\.yaml is no protocol"):
+    (tmp_path / "other.yaml").write_text("title: other\nparams: {}\n")
+    with pytest.raises(ConfigError, match=r"other\.yaml is no protocol"):
         load_protocols(tmp_path)
-    (tmp_path / "mine.yaml").write_text("title: [\n")
-    with pytest.raises(ConfigError, match=r"mine\.yaml is no protocol"):
+    (tmp_path / "other.yaml").write_text("title: [\n")
+    with pytest.raises(ConfigError, match=r"other\.yaml is no protocol"):
         load_protocols(tmp_path)
 
 
-def test_what_is_confirmed_shares_no_place_and_no_seed_with_what_is_chosen_on(protocols, root):
+def test_confirmation_shares_no_place_and_no_seed_with_development(protocols, root, params):
     sizes = {"development": (8, 5), "confirmation": (8, 5), "significance": (12, 3)}  # folds, sources
-    seen = set(load_config(root / "presets" / "pretraining.yaml").protocol.sources_of["start"])
+    pretraining = load_preset(root / "presets" / "pretraining.yaml").config(params)
+    seen = set(pretraining.protocol.sources_of["start"])
     for name, (num_folds, num_sources) in sizes.items():
         protocol = protocols[name]
         assert (protocol.params["benchmark.seed"] == 0) == (name == "development")
         assert len(protocol.folds) == num_folds
         used = [place for fold in protocol.folds for place in (*fold.sources, *fold.targets)]
-        assert len(used) == len(set(used))  # folds are draws of their own
+        assert len(used) == len(set(used))  # no two folds share a place
         places = {place.removesuffix("-far") for place in used}
         assert not places & seen
         seen |= places
@@ -173,8 +175,8 @@ def test_what_is_confirmed_shares_no_place_and_no_seed_with_what_is_chosen_on(pr
 
 
 @pytest.mark.parametrize("name", ["confirmation", "significance"])
-def test_the_preset_runs_the_protocol_of_its_name(protocols, root, name):
-    sections = load_config(root / "presets" / f"{name}.yaml").model_dump()
+def test_the_preset_runs_the_protocol_of_its_name(protocols, root, params, name):
+    sections = load_preset(root / "presets" / f"{name}.yaml").config(params).model_dump()
     for dotted, value in protocols[name].params.items():
         section, key = dotted.split(".")
         assert sections[section][key] == value, dotted

@@ -1,4 +1,4 @@
-"""Batches and epochs of the reference's recipe, in all that does not depend on the stream of random numbers."""
+"""Batches and epochs of the reference's recipe, apart from the stream of random numbers."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -16,7 +16,9 @@ BATCH = NUM_IDS * NUM_IMAGES
 def columns():
     """(label, domain) of every image: domain d has 20 + 10 d identities, each 2 to 11 images of 3 cameras."""
     random = np.random.RandomState(0)  # noqa: NPY002 (the recipe of the reference's numbers)
-    label, domain, pid = [], [], 0
+    label = []
+    domain = []
+    pid = 0
     for index in range(NUM_DOMAINS):
         for _ in range(20 + 10 * index):
             count = random.randint(2, 12)
@@ -28,22 +30,23 @@ def columns():
 
 
 def num_groups(label):
-    """By identity, of how many groups of K images it consists after padding."""
+    """Return the number of groups of K images of every identity, after padding."""
     return -(-np.bincount(label) // NUM_IMAGES)
 
 
 def ids_of(batch, label):
-    """The identity of every group of a batch."""
+    """Return the identity of every group of a batch."""
     labels = label[batch].reshape(NUM_IDS, NUM_IMAGES)
     assert (labels == labels[:, :1]).all()
     return labels[:, 0]
 
 
 def identity_epochs(label, seed) -> Iterator[list[np.ndarray]]:
-    """The epochs of the base batches; an identity is drawn at most as often in one as it has groups."""
+    """Yield the epochs of the base batches; an epoch draws an identity at most once per group."""
     batches = iter(IdentitySampler(label, NUM_IDS, NUM_IMAGES, seed))
     while True:
-        left, epoch = num_groups(label), []
+        left = num_groups(label)
+        epoch = []
         while (left > 0).sum() >= NUM_IDS:
             epoch.append(next(batches))
             ids = ids_of(epoch[-1], label)
@@ -53,11 +56,13 @@ def identity_epochs(label, seed) -> Iterator[list[np.ndarray]]:
 
 
 def domain_epochs(label, domain, seed) -> Iterator[list[np.ndarray]]:
-    """The epochs of the meta batches; the same holds within a domain, from one refill to the next."""
+    """Yield the epochs of the meta batches; the same holds within a domain between two refills."""
     batches = iter(DomainSampler(label, domain, NUM_IDS // NUM_DOMAINS, NUM_IMAGES, seed))
     domain_of_id = domain[np.unique(label, return_index=True)[1]]
     while True:
-        full, epoch, run_out = num_groups(label), [], set()
+        full = num_groups(label)
+        epoch = []
+        run_out = set()
         left = full.copy()
         while len(run_out) < NUM_DOMAINS:
             epoch.append(next(batches))
@@ -73,7 +78,7 @@ def domain_epochs(label, domain, seed) -> Iterator[list[np.ndarray]]:
 
 
 def uses(epoch, label):
-    """How often an epoch shows every image."""
+    """Return how often an epoch uses every image."""
     return np.bincount(np.concatenate(epoch), minlength=len(label))
 
 
@@ -83,14 +88,14 @@ def test_the_recipe_gives_the_images_of_the_reference(columns, reference):
 
 def test_every_meta_batch_has_equal_parts_of_the_domains_in_their_order(columns, reference):
     label, domain = columns
-    wanted = reference["samplers"]["domain_first_batch"]
+    expected = reference["samplers"]["domain_first_batch"]
     for batch in islice(DomainSampler(label, domain, 4, NUM_IMAGES, 0), 200):
-        assert np.bincount(domain[batch]).tolist() == wanted["imgs_per_domain"]
-        assert domain[batch].reshape(NUM_IDS, NUM_IMAGES)[:, 0].tolist() == wanted["domains_in_order"]
-        assert len(set(ids_of(batch, label))) == wanted["n_pids"]
+        assert np.bincount(domain[batch]).tolist() == expected["imgs_per_domain"]
+        assert domain[batch].reshape(NUM_IDS, NUM_IMAGES)[:, 0].tolist() == expected["domains_in_order"]
+        assert len(set(ids_of(batch, label))) == expected["n_pids"]
 
 
-def test_every_base_batch_has_twenty_identities_and_a_domain_its_share_of_the_groups(columns, reference):
+def test_every_base_batch_has_twenty_identities_with_each_domain_in_its_share_of_groups(columns, reference):
     label, domain = columns
     batches = list(islice(IdentitySampler(label, NUM_IDS, NUM_IMAGES, 0), 100))
     for batch in batches:
@@ -110,7 +115,8 @@ def test_an_epoch_uses_no_group_twice(seed, columns):
         assert (uses(epoch, label)[padding == 0] <= 1).all()
         assert (uses(epoch, label) <= most).all()
     for epoch in islice(domain_epochs(label, domain, seed), 3):
-        most_groups, fewest = domain == 3, domain == 0
+        most_groups = domain == 3
+        fewest = domain == 0
         assert (uses(epoch, label)[most_groups] <= most[most_groups]).all()
         assert uses(epoch, label)[fewest].mean() > 2  # refilled again and again, until the other has run out
 
@@ -118,13 +124,13 @@ def test_an_epoch_uses_no_group_twice(seed, columns):
 @pytest.mark.parametrize("seed", range(3))
 def test_epochs_are_as_long_as_the_reference_s(seed, columns, reference):
     label, domain = columns
-    wanted = reference["samplers"]
+    expected = reference["samplers"]
     base = [BATCH * len(epoch) for epoch in islice(identity_epochs(label, seed), 3)]
-    assert base == [wanted["naive_epoch_len"]] * 3
+    assert base == [expected["naive_epoch_len"]] * 3
     # The domain with most groups ends the epoch, after all its 26 x 4 groups unless too few identities are left.
     meta = [BATCH * len(epoch) for epoch in islice(domain_epochs(label, domain, seed), 3)]
-    assert max(meta) == wanted["domain_epoch_len"]
-    assert min(meta) >= wanted["domain_epoch_len"] - BATCH
+    assert max(meta) == expected["domain_epoch_len"]
+    assert min(meta) >= expected["domain_epoch_len"] - BATCH
 
 
 def test_an_epoch_counts_one_batch_less_than_it_has(columns, reference):
@@ -134,5 +140,5 @@ def test_an_epoch_counts_one_batch_less_than_it_has(columns, reference):
     assert epoch_steps(label, NUM_IDS, NUM_IMAGES) * BATCH == reference["samplers"]["naive_total_images"]
 
 
-def test_an_epoch_has_a_step_even_where_there_is_a_single_batch():
+def test_an_epoch_of_a_single_batch_has_one_step():
     assert epoch_steps(np.arange(NUM_IDS).repeat(NUM_IMAGES), NUM_IDS, NUM_IMAGES) == 1

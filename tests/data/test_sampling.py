@@ -23,13 +23,13 @@ def meta(seed=0, num_ids=3):
 
 
 def domain_sampler(label, num_ids, num_images, seed):
-    """The meta batches of two domains with equal identities; as many identities in all."""
+    """Return a sampler of meta batches of two domains with as many identities; `num_ids` in all."""
     half = len(np.unique(label)) // 2
     return DomainSampler(label, (label >= half).astype(int), num_ids // 2, num_images, seed)
 
 
 def shares_of_repeats(num_images, num_draws):
-    """How often the images of a group appear in it, sorted, by probability: all draws with replacement, counted."""
+    """Return the probability of the sorted numbers of repeats in a group, from all draws with replacement."""
     draws = list(product(range(num_images), repeat=num_draws))
     counts = Counter(tuple(sorted(Counter(draw).values())) for draw in draws)
     return {key: count / len(draws) for key, count in counts.items()}
@@ -60,23 +60,24 @@ def test_an_identity_with_fewer_images_than_k_is_drawn_k_times_with_replacement(
     shares = {value: Counter(counts) for value, counts in seen.items()}
     for value, groups in shares.items():
         if value < 4:
-            wanted = shares_of_repeats(num_images=2 + value % 2, num_draws=4)
-            assert {key: count / groups.total() for key, count in groups.items()} == pytest.approx(wanted, abs=0.05)
+            expected = shares_of_repeats(num_images=2 + value % 2, num_draws=4)
+            assert {key: count / groups.total() for key, count in groups.items()} == pytest.approx(expected, abs=0.05)
     assert set(shares[4]) == {(1, 1, 1, 1)}
     assert max(max(repeats) for repeats in shares[5]) == 2  # 9 images fill three groups with three of them twice
 
 
-def test_identities_with_k_images_or_more_are_drawn_as_before_that_rule():
+def test_identities_with_k_images_or_more_are_drawn_without_that_rule():
     """The generator is asked for the same numbers: a permutation of the images and of those that fill a group."""
     label = np.arange(5).repeat([4, 5, 7, 8, 9])
-    random, groups = generator(3, "epoch", 0), {}
+    random = generator(3, "epoch", 0)
+    groups = {}
     for value in range(5):
         images = np.flatnonzero(label == value)
         images = np.concatenate([images, random.choice(images, -len(images) % 4, replace=False)])
         groups[value] = list(random.permutation(images).reshape(-1, 4))
     chosen = random.choice(sorted(groups), 5, replace=False)
-    wanted = np.concatenate([groups[value].pop() for value in chosen])
-    assert np.array_equal(next(iter(IdentitySampler(label, 5, 4, 3))), wanted)
+    expected = np.concatenate([groups[value].pop() for value in chosen])
+    assert np.array_equal(next(iter(IdentitySampler(label, 5, 4, 3))), expected)
 
 
 def test_an_epoch_uses_no_image_twice_unless_to_fill_a_group():
@@ -93,7 +94,7 @@ def test_equal_seeds_give_equal_batches_and_other_seeds_others(make):
 
 
 def test_too_few_identities_or_domains_are_refused_before_the_first_batch():
-    with pytest.raises(DatasetError, match="asks for 16 identities a batch, but the sources have 15"):
+    with pytest.raises(DatasetError, match="asks for 16 identities per batch, but the sources have 15"):
         base(num_ids=16)
     with pytest.raises(DatasetError, match="source domain a has 5 training identities; meta.ids_per_domain asks for 6"):
         meta(num_ids=6)
@@ -105,18 +106,20 @@ def test_too_few_identities_or_domains_are_refused_before_the_first_batch():
 
 
 def test_a_domain_that_runs_out_is_refilled_and_the_epoch_ends_when_every_one_has_run_out():
-    # 2 identities each: 3 groups of 4 images an identity in domain 0, 4 in domain 1. So domain 0 runs out after 3
-    # batches, domain 1 after 4; there the epoch ends, and both start anew
-    label, domain = np.arange(4).repeat([12, 12, 16, 16]), np.zeros(56, int)
+    # 2 identities per domain, with 3 groups of 4 images each in domain 0 and 4 groups in domain 1. So domain 0 runs
+    # out after 3 batches and domain 1 after 4. There the epoch ends, and both start anew.
+    label = np.arange(4).repeat([12, 12, 16, 16])
+    domain = np.zeros(56, int)
     domain[24:] = 1
     for seed in range(5):
         batches = np.stack(list(islice(DomainSampler(label, domain, 2, 4, seed), 8)))
-        small, large = batches[:, :8], batches[:, 8:]
-        for whole in (small[:3], small[4:7], large[:4], large[4:]):
-            assert len(np.unique(whole)) == whole.size
+        small = batches[:, :8]
+        large = batches[:, 8:]
+        for batch in (small[:3], small[4:7], large[:4], large[4:]):
+            assert len(np.unique(batch)) == batch.size
 
 
 def test_epochs_are_counted_as_the_reference_counts_them():
-    assert epoch_steps(np.arange(40).repeat(8), 20, 4) == 3  # 4 batches of 80 in 320 images, less one
+    assert epoch_steps(np.arange(40).repeat(8), 20, 4) == 3  # 4 batches of 80 in 320 images, minus one
     assert epoch_steps(np.arange(40).repeat(5), 20, 4) == 3  # 5 images are padded to 8
     assert epoch_steps(np.arange(4).repeat(4), 4, 4) == 1

@@ -1,4 +1,4 @@
-"""Which queries can be scored, before anything is decoded: the rule of `metrics.score` on pids and camids."""
+"""Queries that can be scored are known before an image is decoded: the rule of `metrics.score`."""
 
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ def target(query, gallery, name="x"):
 
 
 def source(query, gallery):
-    return {Fold("own", ("s",), ("x",)): [DomainSplit("s", query=images(query), gallery=images(gallery))]}
+    return {Fold("source", ("s",), ("x",)): [DomainSplit("s", query=images(query), gallery=images(gallery))]}
 
 
 @settings(deadline=None)  # the first call loads the compiled ranks
@@ -79,14 +79,14 @@ def test_a_target_without_a_match_is_refused_with_the_queries_and_what_to_do(que
         scorable.check_folds(target(query, gallery))
 
 
-def test_a_source_whose_own_test_has_no_match_is_refused_and_told_how_to_train():
+def test_a_source_without_a_match_in_its_test_is_refused_with_the_way_to_train():
     with pytest.raises(DatasetError, match=r"source s, own test: none of the 36 .*Or set partition.num_train_ids to"):
         scorable.check_folds(source(ONE_CAMERA, ONE_CAMERA))
-    assert scorable.check_folds(source([], [])) == []  # it has no test of its own
+    assert scorable.check_folds(source([], [])) == []  # it has no test
 
 
 @pytest.mark.parametrize("num_train_ids", [6, "official", "all"])
-def test_a_source_with_one_camera_trains_if_it_has_no_test_of_its_own(num_train_ids):
+def test_a_source_with_one_camera_trains_if_it_has_no_test(num_train_ids):
     records = images(ONE_CAMERA[:18], "train") + official(ONE_CAMERA[18:], ONE_CAMERA[18:])
     split = roles.split_source("s", records, num_train_ids)
     folds = {Fold("f", ("s",), ("x",)): [split]}
@@ -100,7 +100,8 @@ def test_a_source_with_one_camera_trains_if_it_has_no_test_of_its_own(num_train_
 
 
 def test_queries_without_a_match_among_others_are_a_remark_and_each_is_made_once():
-    query, gallery = [(pid, 0) for pid in range(3)], [(0, 0), (1, 1), (2, 1)]
+    query = [(pid, 0) for pid in range(3)]
+    gallery = [(0, 0), (1, 1), (2, 1)]
     folds = target(query, gallery) | {Fold("g", ("s",), ("x",)): next(iter(target(query, gallery).values()))}
     (remark,) = scorable.check_folds(folds)
     assert remark == (
@@ -119,7 +120,9 @@ def test_every_problem_is_in_one_error():
 
 
 def test_every_split_of_a_target_is_checked():
-    good, half, bad = ([(1, 0), (2, 0)], [(1, 1), (2, 1)]), ([(1, 0), (2, 0)], [(1, 1)]), ([(1, 0)], [(1, 0)])
+    good = ([(1, 0), (2, 0)], [(1, 1), (2, 1)])
+    half = ([(1, 0), (2, 0)], [(1, 1)])
+    bad = ([(1, 0)], [(1, 0)])
 
     def folds(*tests):
         trials = tuple((images(query), images(gallery)) for query, gallery in tests)
@@ -138,8 +141,8 @@ def test_the_shipped_splits_need_two_cameras():
     fold = Fold("f", ("s",), ("viper",))
     split = roles.split_target("viper", records, fixed_splits.trials("viper", records, None))
     assert scorable.check_folds({fold: [split]}) == []
-    one = tuple(replace(record, camid=0) for record in records)
-    split = roles.split_target("viper", one, fixed_splits.trials("viper", one, None))
+    same_camera = tuple(replace(record, camid=0) for record in records)
+    split = roles.split_target("viper", same_camera, fixed_splits.trials("viper", same_camera, None))
     with pytest.raises(DatasetError, match="target viper, split 1 of 10: none of the 316 queries"):
         scorable.check_folds({fold: [split]})
 

@@ -1,4 +1,4 @@
-"""Archives, whole ones and evil ones."""
+"""Archives: complete, damaged and malicious ones."""
 
 import io
 import random
@@ -47,7 +47,7 @@ def unpacked(archive, max_bytes=1 << 20, max_files=100, **options):
 
 
 def refused(archive, message, **limits):
-    """The archive is refused, and nothing of it stays, in the folder or above."""
+    """Check that the archive is refused and leaves nothing, in the folder or above."""
     before = sorted(path.name for path in archive.parent.iterdir())
     above = sorted(path.name for path in archive.parent.parent.iterdir())
     with pytest.raises(DatasetError, match=message):
@@ -58,26 +58,27 @@ def refused(archive, message, **limits):
 
 @pytest.mark.parametrize("kind", ["zip", *TAR_MODES])
 def test_files_come_out_as_they_went_in_and_all_of_the_archive_is_reported(tmp_path, kind):
-    archive, steps = write(tmp_path, kind), []
+    archive = write(tmp_path, kind)
+    steps = []
     assert unpacked(archive, on_bytes=steps.append) == FILES
     assert sum(steps) == archive.stat().st_size
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", archive.name]
 
 
 @pytest.mark.parametrize("kind", ["zip", "tgz"])
-def test_what_an_archive_is_called_does_not_matter(tmp_path, kind):
+def test_the_name_of_an_archive_does_not_matter(tmp_path, kind):
     archive = write(tmp_path, kind)
     assert unpacked(archive.rename(tmp_path / "download.php")) == FILES
 
 
-def test_a_target_that_is_there_stays_and_a_leftover_does_not(tmp_path):
+def test_an_existing_target_stays_and_a_leftover_does_not(tmp_path):
     archive = write(tmp_path, "zip")
     (tmp_path / ".out.unfinished").mkdir()
     (tmp_path / ".out.unfinished" / "old.jpg").write_bytes(b"old")
     assert unpacked(archive) == FILES
     archive.write_bytes(b"no archive any more")
-    (tmp_path / "out" / "readme.txt").write_bytes(b"mine")
-    assert unpacked(archive)["readme.txt"] == b"mine"
+    (tmp_path / "out" / "readme.txt").write_bytes(b"edited")
+    assert unpacked(archive)["readme.txt"] == b"edited"
 
 
 EVIL = ["../evil.jpg", "a/../../evil.jpg", "/tmp/evil.jpg", "C:/evil.jpg", "c:evil.jpg", "..\\evil.jpg", "a\\b.jpg"]
@@ -109,7 +110,7 @@ def test_links_and_devices_in_a_zip_are_refused(tmp_path, mode):
 
 
 @pytest.mark.parametrize("kind", ["zip", "tgz"])
-def test_what_is_written_is_counted_while_it_is(tmp_path, kind):
+def test_files_are_counted_while_they_are_written(tmp_path, kind):
     bomb = write(tmp_path, kind, {"zeros.jpg": bytes(20 << 20)})
     assert bomb.stat().st_size < 100_000
     refused(bomb, "unpacks to more than 1,048,576 bytes")
@@ -146,7 +147,7 @@ def test_an_archive_that_ends_early_is_refused(tmp_path, kind, share):
 
 def test_a_tar_that_ends_between_two_files_is_refused(tmp_path):
     archive = write(tmp_path, "tar")
-    archive.write_bytes(archive.read_bytes()[: 512 + 3072])  # the first file, whole
+    archive.write_bytes(archive.read_bytes()[: 512 + 3072])  # the first file is complete
     refused(archive, "no end-of-archive mark")
 
 
@@ -179,17 +180,17 @@ NO_ARCHIVES = {
 
 
 @pytest.mark.parametrize("content", NO_ARCHIVES.values(), ids=NO_ARCHIVES)
-def test_what_is_no_archive_or_an_empty_one_is_refused(tmp_path, content):
+def test_an_empty_archive_and_other_files_are_refused(tmp_path, content):
     (tmp_path / "set.zip").write_bytes(content)
-    refused(tmp_path / "set.zip", "set.zip (cannot be unpacked|holds nothing)")
+    refused(tmp_path / "set.zip", "set.zip (cannot be unpacked|is empty)")
 
 
 @pytest.mark.parametrize("names", [("a.jpg", "a.jpg"), ("a", "a/b.jpg"), ("a/b.jpg", "a")])
-def test_a_file_that_is_there_twice_is_refused(tmp_path, names):
+def test_a_file_that_appears_twice_is_refused(tmp_path, names):
     with tarfile.open(tmp_path / "set.tar", "w") as archive:
         for name in names:
             archive.addfile(tarfile.TarInfo(name))
-    refused(tmp_path / "set.tar", "is there twice|cannot be written")
+    refused(tmp_path / "set.tar", "appears twice|cannot be written")
 
 
 def test_a_target_that_cannot_be_written_and_an_archive_that_cannot_be_read_are_named(tmp_path):

@@ -1,4 +1,4 @@
-"""Every form of image file that people have, generated in memory, with the pixels that a viewer shows."""
+"""Image files in all common forms, generated in memory, with the pixels that a viewer displays."""
 
 from __future__ import annotations
 
@@ -13,9 +13,22 @@ from image_forms.tiff import grey_tiff_forms, netpbm_forms, tiff_forms
 __all__ = ["Form", "forms"]
 
 
+GROUPS = (
+    jpeg_forms,
+    orientation_forms,
+    png_forms,
+    wide_png_forms,
+    gif_forms,
+    webp_avif_jp2_forms,
+    tiff_forms,
+    grey_tiff_forms,
+    netpbm_forms,
+    other_forms,
+    damaged_forms,
+)
+
+
 def forms() -> Iterator[Form]:
-    for group in (
-        jpeg_forms, orientation_forms, png_forms, wide_png_forms, gif_forms, webp_avif_jp2_forms, tiff_forms,
-        grey_tiff_forms, netpbm_forms, other_forms, damaged_forms,
-    ):  # fmt: skip
+    """Yield all forms."""
+    for group in GROUPS:
         yield from group()

@@ -1,1 +1,1 @@
-"""Acquisition: find, fetch, unpack and check the user's local data sets."""
+"""Acquisition: find, fetch, unpack and check local data sets."""

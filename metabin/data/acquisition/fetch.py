@@ -1,8 +1,9 @@
-"""Fetching an archive: resumed where it broke off, checked, and under its name whole or not at all.
+"""Download of an archive: resumed after an interruption, checked, and complete or absent.
 
-gdown does the transfer, from Google Drive and from any other server: it goes on with a partial file and says what Drive
-answers instead of a file. What it does not do is here: to try again after a busy server's 503, to start afresh where a
-server cannot resume, to refuse web pages and files that are too large, to remember a checksum that nobody publishes.
+gdown does the transfer, from Google Drive and from any other server. It resumes a partial file, and
+it reports what Drive answers instead of a file. This module does the rest: it tries again after a
+busy server's 503, starts afresh if a server cannot resume, refuses web pages and files that are too
+large, and records a checksum if none is published.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from metabin.data.readers.archive import RECORD, Archive
 from metabin.errors import DatasetError
 from metabin.files import web_page_title, write_text
 
-PAUSES = (1.0, 2.0, 5.0, 10.0)  # seconds before another attempt; it ends after as many that brought nothing new
+PAUSES = (1.0, 2.0, 5.0, 10.0)  # seconds before each further attempt without new bytes
 TIMEOUT = 30.0  # seconds without an answer
 BUSY = (408, 429, 500, 502, 503, 504)
 
@@ -29,58 +30,69 @@ def fetch(
     *,
     pauses: Sequence[float] = PAUSES,
 ) -> Path:
-    """Download an archive into `directory`, unless it is there; what a broken or killed download left is gone on with.
+    """Download an archive into `directory`, unless it exists; resume an unfinished download.
 
-    Without a published checksum the first download's is written into `<file>.sha256`, which later ones must match.
+    If no checksum is published, the first download writes its own to `<file>.sha256`, and later
+    downloads must match it.
 
     Args:
-        on_bytes: Told of how many bytes are new (fewer than none where it starts afresh) and of how many there will be,
-            0 where the server does not say.
+        archive: Archive to download.
+        directory: Folder to write to.
+        on_bytes: Called with the number of new bytes (negative if the download starts afresh) and
+            the total, 0 if the server does not report it.
         pauses: Seconds before each further attempt.
 
     Returns:
-        The archive's path.
+        Path of the archive.
 
     Raises:
-        DatasetError: It cannot be fetched, is a web page, too large or has another checksum; the directory cannot be
-            written. The message says what to do by hand.
+        DatasetError: The archive cannot be fetched, is a web page, is too large or has another
+            checksum, or the directory cannot be written. The message says what to do by hand.
     """
     path = directory / archive.file
     if path.exists():
         return path
-    arrived = directory / f".{archive.file}"  # hidden until it is checked; gdown's partial file has this in its name
+    # Hidden until it is checked. The name of gdown's partial file starts with this name.
+    unchecked = directory / f".{archive.file}"
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        _Download(archive, arrived, on_bytes).run(pauses)
-        _check(archive, arrived)
-        arrived.replace(path)
+        _Download(archive, unchecked, on_bytes).run(pauses)
+        _check(archive, unchecked)
+        unchecked.replace(path)
     except OSError as error:
         raise DatasetError(f"{path} cannot be written: {error}") from None
     return path
 
 
 class _Download:
-    """The attempts to bring one file, which go on where the last one ended."""
+    """Attempts to download one file; each resumes where the last one ended."""
 
-    def __init__(self, archive: Archive, target: Path, on_bytes: Callable[[int, int], None] | None) -> None:
-        self.archive, self.target, self.on_bytes = archive, target, on_bytes
-        self.num_bytes = 0  # on disk, as far as told
+    def __init__(
+        self, archive: Archive, target: Path, on_bytes: Callable[[int, int], None] | None
+    ) -> None:
+        self.archive = archive
+        self.target = target
+        self.on_bytes = on_bytes
+        self.num_bytes = 0  # on disk, as last reported by gdown
 
     def run(self, pauses: Sequence[float]) -> None:
-        furthest, left = 0, list(pauses)
+        """Try until the file is complete; give up after all pauses without new bytes."""
+        most_bytes = 0
+        remaining = list(pauses)
         while reason := self._attempt():
-            if self.num_bytes > furthest:
-                furthest, left = self.num_bytes, list(pauses)
-            if not left:
+            if self.num_bytes > most_bytes:
+                most_bytes = self.num_bytes
+                remaining = list(pauses)
+            if not remaining:
                 _fail(self.archive, self.target.parent, reason)
-            time.sleep(left.pop(0))
+            time.sleep(remaining.pop(0))
 
     def _attempt(self) -> str:
-        """One transfer; why another one may do better, "" when the file is here."""
+        """Run one transfer; return "" after success, else the reason to try again."""
         import gdown
         import requests
 
-        resumed = bool(self._partial())
+        is_resumed = bool(self._partial_files())
         try:
             gdown.download(
                 self.archive.url,
@@ -91,86 +103,99 @@ class _Download:
                 timeout=TIMEOUT,
                 progress=self._advance,
             )
-        except DatasetError:  # of _advance
+        except DatasetError:  # raised by _advance
             self._discard()
             raise
         except gdown.FileURLRetrievalError as error:
-            _fail(self.archive, self.target.parent, _drives_reason(error))
+            _fail(self.archive, self.target.parent, _drive_reason(error))
         except gdown.DownloadError as error:
-            if "incomplete" not in str(error):  # the partial file is of no use: this server cannot resume it
-                self._discard()
-                return self._attempt() if resumed else str(error)
-            return "the connection broke off"
+            if "incomplete" in str(error):
+                return "the connection broke off"
+            self._discard()  # this server cannot resume, so the partial file is of no use
+            return self._attempt() if is_resumed else str(error)
         except requests.RequestException as error:
-            if not _is_passing(error):
+            if not _is_temporary(error):
                 _fail(self.archive, self.target.parent, str(error))
             return str(error) or type(error).__name__
         return ""
 
     def _advance(self, num_bytes: int, total: int | None) -> None:
-        if max(num_bytes, total or 0) > self.archive.max_bytes:
-            _fail(self.archive, self.target.parent, f"it is larger than {self.archive.max_bytes:,} bytes")
+        max_bytes = self.archive.max_bytes
+        if max(num_bytes, total or 0) > max_bytes:
+            _fail(self.archive, self.target.parent, f"it is larger than {max_bytes:,} bytes")
         if self.on_bytes:
             self.on_bytes(num_bytes - self.num_bytes, total or 0)
         self.num_bytes = num_bytes
 
-    def _partial(self) -> list[Path]:
-        found = self.target.parent.iterdir()
-        return [path for path in found if path.name.startswith(self.target.name) and path.suffix == ".part"]
+    def _partial_files(self) -> list[Path]:
+        return [
+            path
+            for path in self.target.parent.iterdir()
+            if path.name.startswith(self.target.name) and path.suffix == ".part"
+        ]
 
     def _discard(self) -> None:
-        for path in self._partial():
+        for path in self._partial_files():
             path.unlink()
 
 
-def _is_passing(error: Exception) -> bool:
-    """Whether another attempt may do better: the server is busy, or nothing came back; not a wrong certificate."""
+def _is_temporary(error: Exception) -> bool:
+    """Return whether another attempt may succeed: the server is busy, or the connection failed.
+
+    A wrong certificate is not temporary.
+    """
     import requests
 
     if isinstance(error, requests.HTTPError):
         return error.response is not None and error.response.status_code in BUSY
-    passing = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
-    return isinstance(error, passing) and not isinstance(error, requests.exceptions.SSLError)
+    temporary = (
+        requests.ConnectionError,
+        requests.Timeout,
+        requests.exceptions.ChunkedEncodingError,
+    )
+    return isinstance(error, temporary) and not isinstance(error, requests.exceptions.SSLError)
 
 
-def _drives_reason(error: Exception) -> str:
-    """What Drive says, without gdown's advice, which is for its own command line."""
+def _drive_reason(error: Exception) -> str:
+    """Return Drive's answer without gdown's advice, which is for its own command line."""
     return " ".join(str(error).split()).partition(" You may still be able")[0]
 
 
 def _check(archive: Archive, file: Path) -> None:
-    """Removes what came and raises DatasetError where it is not the archive; keeps its checksum where none is known."""
+    """Check that a downloaded file is the archive; write its checksum if none is published.
+
+    Raises:
+        DatasetError: It is a web page, or its checksum is another one. The file is removed.
+    """
     with file.open("rb") as content:
-        start = content.read(4096)
-    algorithm, _, wanted = (archive.checksum or "sha256:").partition(":")
-    found = _digest(file, algorithm)
+        title = web_page_title(content.read(4096))
+    algorithm, _, expected = (archive.checksum or "sha256:").partition(":")
+    actual = _digest(file, algorithm)
     record = file.with_name(archive.file + RECORD)
-    if not wanted and record.is_file():
-        wanted = record.read_text().partition(" ")[0]
-    title = web_page_title(start)
+    if not expected and record.is_file():
+        expected = record.read_text().partition(" ")[0]
     if title is not None:
-        reason = "what came is a web page" + (f", {title!r}" if title else "")
-    elif wanted and found != wanted:
-        source = (
-            "" if archive.checksum else f", which {record} has of an earlier download; remove that to take the new one"
-        )
-        reason = f"what came has the {algorithm} {found}; wanted {wanted}{source}"
+        reason = "the server sent a web page" + (f", {title!r}" if title else "")
+    elif expected and actual != expected:
+        reason = f"the downloaded file has the {algorithm} {actual}, expected {expected}"
+        if not archive.checksum:
+            reason += f" as in {record} of an earlier download; remove that to accept the new file"
     else:
         if not archive.checksum:
-            write_text(record, f"{found}  {archive.file}\n")
+            write_text(record, f"{actual}  {archive.file}\n")
         return
     file.unlink()
     _fail(archive, file.parent, reason)
 
 
 def _digest(file: Path, algorithm: str) -> str:
-    """The checksum of a file: "md5" or "sha256", in hexadecimal digits."""
+    """Return the "md5" or "sha256" of a file in hexadecimal digits."""
     with file.open("rb") as content:
         return hashlib.file_digest(content, algorithm).hexdigest()
 
 
 def _fail(archive: Archive, directory: Path, reason: str) -> NoReturn:
     raise DatasetError(
-        f"{archive.file} cannot be fetched from {archive.url}: {reason}. Try again later, or get it with a web browser "
-        f"and put it into {directory} as it is"
+        f"{archive.file} cannot be fetched from {archive.url}: {reason}. Try again later, or "
+        f"download it with a web browser and put it unchanged into {directory}"
     )

@@ -1,4 +1,4 @@
-"""The user's own copies of real data sets: which are known, how each is read, and what was found in it."""
+"""Local data sets: find one, read its records, report its check and save the result."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from metabin.data.acquisition.check import Examination
+from metabin.data.acquisition.check import DataCheck
 from metabin.data.readers import custom
 from metabin.data.store import read_records, write_records
 from metabin.errors import DatasetError
@@ -33,120 +33,161 @@ READERS = (
     "unrealperson",
     "personx",
 )
-PARTS = ("train", "query", "gallery", "distractor", "all")  # what a reader leaves out cannot be counted
 WITHDRAWN = ("dukemtmcreid",)
-RECORDS, FINDINGS = "records.csv", "findings.json"
+# Parts that the check counts. A reader leaves out other images with published counts, such as junk.
+PARTS = ("train", "query", "gallery", "distractor", "all")
+RECORDS = "records.csv"
+FINDINGS = "findings.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
-    """A copy of a data set: its records, sorted by path, the folder that their paths are relative to, the name of its
-    layout, and the published counts that hold for that: part -> (identities, images)."""
+class LocalDataset:
+    """A local data set, as its reader found it.
+
+    Attributes:
+        records: Sorted by path.
+        images: Folder that the records' paths are relative to.
+        layout: Name of the layout, as a data set may come in several.
+        expected_counts: Published counts of this layout: part -> (identities, images).
+    """
 
     records: tuple[ImageRecord, ...]
     images: Path
     layout: str
-    wanted: Mapping[str, tuple[int, int]]
+    expected_counts: Mapping[str, tuple[int, int]]
 
 
-def is_own(name: str, folder: Path) -> bool:
-    """Whether `<folder>/<name>.csv` or a folder of that name holds data of the user's own."""
+def is_custom(name: str, folder: Path) -> bool:
+    """Return whether `<folder>/<name>.csv` or `<folder>/<name>` is a custom data set."""
     return name not in READERS and ((folder / f"{name}.csv").is_file() or (folder / name).is_dir())
 
 
-def find_copy(name: str, folder: Path, *, acknowledged: bool) -> Copy:
-    """Read the names of the user's copy of a data set.
+def find_local_dataset(name: str, folder: Path, *, acknowledged: bool) -> LocalDataset:
+    """Find a local data set and read its records; no image is opened.
 
     Args:
-        folder: of all copies. acknowledged: that some sets were withdrawn.
+        name: A published data set or a custom one.
+        folder: Folder of all local data sets.
+        acknowledged: Whether the user knows that some data sets were withdrawn.
 
     Raises:
-        DatasetError: there is no copy, or it is not whole; says what to request, where, and where to put it.
+        DatasetError: The data set is absent or incomplete. The message says what to request, from
+            whom, and where to put it.
     """
-    if is_own(name, folder):
+    if is_custom(name, folder):
         table = folder / f"{name}.csv"
         if table.is_file():
-            return Copy(custom.read(table, name), folder, "csv", {})
-        return Copy(custom.read(folder / name, name), folder / name, "folders", {})
+            return LocalDataset(custom.read(table, name), folder, "csv", {})
+        return LocalDataset(custom.read(folder / name, name), folder / name, "folders", {})
     directory = folder / name
     reader = import_module(f"metabin.data.readers.{name}")
-    records = reader.read(directory, acknowledged=acknowledged) if name in WITHDRAWN else reader.read(directory)
+    options = {"acknowledged": acknowledged} if name in WITHDRAWN else {}
+    records = reader.read(directory, **options)
     _, layout = reader.find_root(directory)
-    return Copy(records, directory, layout, counts_of(reader, layout))
+    return LocalDataset(records, directory, layout, published_counts(reader, layout))
 
 
-def counts_of(reader: Any, layout: str) -> Mapping[str, tuple[int, int]]:
-    """The published counts of a data set's layout, without what its reader leaves out."""
+def published_counts(reader: Any, layout: str) -> Mapping[str, tuple[int, int]]:
+    """Return the published counts of a data set's layout, for the parts that its reader returns."""
     counts = reader.COUNTS.get(layout, reader.COUNTS)
     return {part: pair for part, pair in counts.items() if part in PARTS}
 
 
-def report(copy: Copy, found: Examination) -> str:
+def report(dataset: LocalDataset, check: DataCheck) -> str:
     """Return the result of a check as text for a terminal."""
-    lines = [f"{found.name} in {copy.images}: {verdict(copy, found)}", f"  layout   {copy.layout}"]
-    for part, counts in found.counts.items():
-        more = f", {counts.distractors:,} of them distractors" if counts.distractors else ""
-        lines.append(f"  {part:<8} {counts.ids:,} identities, {counts.images:,} images, {counts.cameras} cameras{more}")
-    lines += [f"  left out: {number:,} {kind}" for kind, number in found.left_out.items()]
-    lines += [f"  problem: {problem}" for problem in (*found.problems, found.untestable) if problem]
-    lines += [f"  remark: {remark}" for remark in found.remarks]
-    return "\n".join([*lines, f"  fingerprint {found.fingerprint}"])
+    lines = [
+        f"{check.name} in {dataset.images}: {verdict(dataset, check)}",
+        f"  layout   {dataset.layout}",
+    ]
+    for part, counts in check.counts.items():
+        line = f"  {part:<8} {counts.ids:,} identities, {counts.images:,} images"
+        line += f", {counts.cameras} cameras"
+        if counts.distractors:
+            line += f", {counts.distractors:,} of them distractors"
+        lines.append(line)
+    lines += [f"  left out: {number:,} {kind}" for kind, number in check.left_out.items()]
+    lines += [f"  problem: {problem}" for problem in (*check.problems, check.untestable) if problem]
+    lines += [f"  remark: {remark}" for remark in check.remarks]
+    return "\n".join([*lines, f"  fingerprint {check.fingerprint}"])
 
 
-def verdict(copy: Copy, found: Examination) -> str:
-    """Return how the check ended; "good" only where published counts were there to compare with."""
-    if not found.fit:
+def verdict(dataset: LocalDataset, check: DataCheck) -> str:
+    """Return the result of a check in words; "good" only after a comparison of counts."""
+    if not check.passes:
         return "FAILS"
-    if copy.wanted:
+    if dataset.expected_counts:
         return "good"
-    if found.name in READERS:
+    if check.name in READERS:
         return "not checked: no published counts"
-    return "readable; own images have no published counts to compare with"
+    return "readable; custom data sets have no published counts to compare with"
 
 
 def is_present(name: str, folder: Path) -> bool:
-    """Whether the folder of local data sets has anything of this name: a folder, a CSV file or an archive."""
-    return folder.is_dir() and any(path.name == name or path.name.startswith(f"{name}.") for path in folder.iterdir())
+    """Return whether the folder of local data sets has a folder, CSV file or archive `name`."""
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    return any(other == name or other.startswith(f"{name}.") for other in names)
 
 
 def is_recorded(directory: Path) -> bool:
-    """Whether `save_copy` wrote a data set into a folder."""
+    """Return whether `save_local_dataset` wrote a data set into a folder."""
     return (directory / FINDINGS).is_file()
 
 
-def save_copy(directory: Path, copy: Copy, found: Examination, *, images: Path, trials: str) -> None:
-    """Write the records, where the images are, and the result of the check; no image is copied.
+def save_local_dataset(
+    directory: Path,
+    dataset: LocalDataset,
+    check: DataCheck,
+    *,
+    images: Path,
+    trials: str,
+) -> None:
+    """Write the records and the result of the check; no image is copied.
 
     Args:
-        images: `copy.images` as params.yaml names it, the same on every machine.
-        trials: the digest of the data set's random splits, so that other splits are another output.
+        directory: Folder to write to.
+        dataset: Local data set.
+        check: Result of its check.
+        images: `dataset.images` as params.yaml names it, the same on every machine.
+        trials: Digest of the random test splits, so that other splits give another output.
     """
-    write_records(directory / RECORDS, copy.records)
-    findings = {"images": images.as_posix(), "layout": copy.layout, "trials": trials, **asdict(found)}
+    write_records(directory / RECORDS, dataset.records)
+    findings = {
+        "images": images.as_posix(),
+        "layout": dataset.layout,
+        "trials": trials,
+        **asdict(check),
+    }
     write_text(directory / FINDINGS, json.dumps(findings, indent=1) + "\n")
 
 
 def recorded_digest(directory: Path) -> str:
-    """Return a digest of the files that `save_copy` wrote."""
+    """Return a digest of the files that `save_local_dataset` wrote."""
     content = [(directory / name).read_bytes() for name in (RECORDS, FINDINGS)]
     return hashlib.sha256(b"".join(content)).hexdigest()
 
 
 def recorded_problems(directory: Path) -> list[str]:
-    """Return the problems that the check saw."""
+    """Return the problems that the check reported."""
     return json.loads((directory / FINDINGS).read_text())["problems"]
 
 
-def load_copy(directory: Path, name: str) -> Domain:
-    """Return the data set that `save_copy` wrote; its `images` as params.yaml names them (see `resolve_local`).
+def load_local_dataset(directory: Path, name: str) -> Domain:
+    """Return the data set that `save_local_dataset` wrote.
+
+    `images` of the result is relative, as in params.yaml (see `resolve_local`).
 
     Raises:
-        DatasetError: nothing was written, or the folder of the images does not exist.
+        DatasetError: Nothing was written, or the folder of the images does not exist.
     """
     if not is_recorded(directory):
-        raise DatasetError(f"domain {name}: {directory} has no records; run `dvc repro check@{name}` first")
+        raise DatasetError(
+            f"domain {name}: {directory} has no records; run `dvc repro check@{name}` first"
+        )
     findings = json.loads((directory / FINDINGS).read_text())
     images = Path(findings["images"])
     if not resolve_local(images).is_dir():
-        raise DatasetError(f"domain {name}: its images were in {images}, which does not exist; put them back")
-    return Domain(read_records(directory / RECORDS, name), images, findings["layout"], findings["fingerprint"])
+        raise DatasetError(
+            f"domain {name}: its images were in {images}, which does not exist; put them back"
+        )
+    records = read_records(directory / RECORDS, name)
+    return Domain(records, images, findings["layout"], findings["fingerprint"])

@@ -1,4 +1,4 @@
-"""What is done to training images, each by itself."""
+"""Augmentation of training images, each by itself."""
 
 from __future__ import annotations
 
@@ -8,58 +8,82 @@ import numpy as np
 
 from metabin.config import Augment
 
-BRIGHTNESS, CONTRAST, SATURATION, HUE = 0.15, 0.15, 0.1, 0.1  # the reference's jitter, with a single source
-ERASED_AREA, ERASED_RATIO, ERASING_TRIES = (0.02, 0.33), (0.3, 3.3), 10
+# Ranges of the reference's colour jitter for a single source, as half-widths.
+BRIGHTNESS = 0.15
+CONTRAST = 0.15
+SATURATION = 0.1
+HUE = 0.1
+# Random erasing: share of the image, height / width, and attempts to fit a rectangle.
+ERASED_AREA = (0.02, 0.33)
+ERASED_RATIO = (0.3, 3.3)
+ERASING_TRIES = 10
 ERASED_COLOUR = np.array([124, 116, 104], np.uint8)  # 0 once normalised, to half a level
 
 
-def augment(images: Sequence[np.ndarray], random: np.random.Generator, settings: Augment) -> np.ndarray:
-    """A flip with probability `flip`, a black border of `pad` pixels, a random crop back, jitter, an erased rectangle.
+def augment(
+    images: Sequence[np.ndarray], random: np.random.Generator, settings: Augment
+) -> np.ndarray:
+    """Flip, pad, crop, jitter and erase images at random.
 
-    Shapes: B of (H, W, 3) uint8 -> (B, H, W, 3) uint8. Source: the reference's training transforms, in its order.
+    An image is flipped with probability `flip`, gets a black border of `pad` pixels, is cropped
+    back to its size at random, and then jittered and erased if the settings say so. Source: the
+    reference's training transforms, in its order.
+
+    Shapes: B of (H, W, 3) uint8 -> (B, H, W, 3) uint8.
     """
     import torch
 
     flipped = random.random(len(images)) < settings.flip
     down, right = random.integers(0, 2 * settings.pad + 1, (2, len(images))) - settings.pad
-    shown: np.ndarray = np.zeros((len(images), *images[0].shape), np.uint8)
-    for result, image, y, x in zip(shown, images, down, np.where(flipped, -right, right), strict=True):
-        (to_rows, rows), (to_columns, columns) = (_overlap(*sizes) for sizes in zip(image.shape, (y, x), strict=False))
-        result[to_rows, to_columns] = image[rows, columns]
+    # The images are flipped last, so a flipped one is first shifted the other way.
+    right = np.where(flipped, -right, right)
+    batch: np.ndarray = np.zeros((len(images), *images[0].shape), np.uint8)
+    for result, image, y, x in zip(batch, images, down, right, strict=True):
+        target_rows, source_rows = _overlap(image.shape[0], y)
+        target_columns, source_columns = _overlap(image.shape[1], x)
+        result[target_rows, target_columns] = image[source_rows, source_columns]
     if flipped.any():
-        shown[flipped] = torch.from_numpy(shown[flipped]).flip(2).numpy()  # numpy's own is several times slower
+        # numpy's own flip is several times slower.
+        batch[flipped] = torch.from_numpy(batch[flipped]).flip(2).numpy()
     if settings.colour_jitter:
-        shown = np.stack([jitter(image, random) for image in shown])
+        batch = np.stack([jitter(image, random) for image in batch])
     if settings.erasing:
-        for index in np.flatnonzero(random.random(len(shown)) < settings.erasing):
-            erase(shown[index], random)
-    return shown
+        for index in np.flatnonzero(random.random(len(batch)) < settings.erasing):
+            erase(batch[index], random)
+    return batch
 
 
 def erase(image: np.ndarray, random: np.random.Generator) -> None:
     """Overwrite a random rectangle of an (H, W, 3) uint8 image with the mean colour.
 
-    Source: Zhong et al. 2020, as torchvision's RandomErasing with its ranges of area and of height over width; the
-    image stays as it is where ten rectangles in turn did not fit.
+    The image stays as it is if none of ten rectangles fits. Source: Zhong et al. 2020, as
+    torchvision's RandomErasing with its ranges of area and of height / width.
     """
     height, width, _ = image.shape
     for _ in range(ERASING_TRIES):
         area = height * width * random.uniform(*ERASED_AREA)
         ratio = np.exp(random.uniform(*np.log(ERASED_RATIO)))
-        rows, columns = round(np.sqrt(area * ratio)), round(np.sqrt(area / ratio))
+        # rows * columns = area and rows / columns = ratio
+        rows = round(np.sqrt(area * ratio))
+        columns = round(np.sqrt(area / ratio))
         if rows < height and columns < width:
-            top, left = random.integers(0, height - rows + 1), random.integers(0, width - columns + 1)
+            top = random.integers(0, height - rows + 1)
+            left = random.integers(0, width - columns + 1)
             image[top : top + rows, left : left + columns] = ERASED_COLOUR
             return
 
 
 def jitter(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Brightness, contrast, saturation and hue, each changed by a random factor, in random order.
+    """Change brightness, contrast, saturation and hue by random factors, in random order.
 
-    Shapes: (H, W, 3) uint8 -> the same. Source: torchvision's ColorJitter of PIL images, with the reference's ranges.
+    Source: torchvision's ColorJitter of PIL images, with the reference's ranges.
+
+    Shapes: (H, W, 3) uint8 -> (H, W, 3) uint8.
     """
     from PIL import Image
-    from torchvision.transforms.v2 import functional as F  # costs seconds to import; most trainings do without
+
+    # Takes seconds to import, and most trainings do without.
+    from torchvision.transforms.v2 import functional as F
 
     changes = [
         (F.adjust_brightness, 1 + random.uniform(-BRIGHTNESS, BRIGHTNESS)),
@@ -67,7 +91,7 @@ def jitter(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
         (F.adjust_saturation, 1 + random.uniform(-SATURATION, SATURATION)),
         (F.adjust_hue, random.uniform(-HUE, HUE)),
     ]
-    picture = Image.fromarray(image)  # in a third of the time that tensors take
+    picture = Image.fromarray(image)  # takes a third of the time of tensors
     for index in random.permutation(len(changes)):
         change, amount = changes[index]
         picture = change(picture, amount)
@@ -75,5 +99,7 @@ def jitter(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def _overlap(size: int, shift: int) -> tuple[slice, slice]:
-    """Where pixels `shift` further on are shown, and which these are."""
-    return slice(max(-shift, 0), size - max(shift, 0)), slice(max(shift, 0), size - max(-shift, 0))
+    """Return target and source pixels along one axis of an image that is shifted by `shift`."""
+    target = slice(max(-shift, 0), size - max(shift, 0))
+    source = slice(max(shift, 0), size - max(-shift, 0))
+    return target, source

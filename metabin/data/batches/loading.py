@@ -1,4 +1,4 @@
-"""Training images in memory, and batches of them as tensors."""
+"""Training images mapped into memory, and batches of them as tensors."""
 
 from __future__ import annotations
 
@@ -16,20 +16,23 @@ from metabin.data.batches.augmentation import augment
 from metabin.data.store import load_pixels, load_records, part_rows
 from metabin.types import Batch
 
-# Means and deviations of ImageNet's RGB in 0..255, with which every backbone's pretrained weights were made.
+# Means and deviations of ImageNet's RGB in 0..255, as for every backbone's pretrained weights.
 PIXEL_MEAN = torch.tensor([123.675, 116.28, 103.53])
 PIXEL_STD = torch.tensor([58.395, 57.12, 57.375])
 
 
 @dataclass(frozen=True, slots=True)
 class ImageSet:
-    """N images of one part of one or several domains. `label` counts the identities from 0 over all domains."""
+    """N images of one part of one or several domains.
+
+    `label` counts the identities from 0 over all domains.
+    """
 
     pixels: tuple[np.ndarray, ...]  # per data set, (n, H, W, 3) uint8, mapped from disk
     dataset: np.ndarray  # (N,) index into `pixels`
     row: np.ndarray  # (N,) into the data set's pixels
-    domain: np.ndarray  # (N,) index into `names`: the data set, or its camera after `cameras_as_domains`
-    pid: np.ndarray  # (N,) the data set's own
+    domain: np.ndarray  # (N,) into `names`: data set, or camera after `cameras_as_domains`
+    pid: np.ndarray  # (N,) as the data set counts
     camid: np.ndarray  # (N,)
     label: np.ndarray  # (N,)
     names: tuple[str, ...]
@@ -39,63 +42,98 @@ class ImageSet:
 
     @property
     def num_classes(self) -> int:
+        """Return the number of identities."""
         return int(self.label.max()) + 1
 
     def images(self, index: np.ndarray) -> np.ndarray:
-        """The pixels of the indexed images, (B, H, W, 3) uint8; B may be 0."""
-        return np.stack(self.views(index)) if len(index) else np.empty((0, *self.pixels[0].shape[1:]), np.uint8)
+        """Return the pixels of the indexed images, (B, H, W, 3) uint8; B may be 0."""
+        if not len(index):
+            return np.empty((0, *self.pixels[0].shape[1:]), np.uint8)
+        return np.stack(self.views(index))
 
     def views(self, index: np.ndarray) -> list[np.ndarray]:
-        """The same, each where it is on disk, (H, W, 3)."""
+        """Return the indexed images as views of the mapped files, (H, W, 3) uint8 each."""
         return [self.pixels[self.dataset[i]][self.row[i]] for i in index]
 
 
 def load_part(
-    directory: Path, manifest: Mapping[str, Any], domains: tuple[str, ...], part: str, trial: int | None = None
+    directory: Path,
+    manifest: Mapping[str, Any],
+    domains: tuple[str, ...],
+    part: str,
+    trial: int | None = None,
 ) -> ImageSet:
-    """The images of one part ("train", "query", "gallery") of the named domains of a fold, or of a trial of them.
+    """Return the images of one part of some domains of a fold.
+
+    Args:
+        directory: Folder of the partition.
+        manifest: Manifest of the fold.
+        domains: Names of the domains.
+        part: "train", "query" or "gallery".
+        trial: Number of the trial, from 0; None for a fixed test.
 
     Raises:
-        DatasetError: a file of a domain is missing.
+        DatasetError: A file of a domain is missing.
     """
     columns: list[tuple[int, int, int, int, int]] = []
     identities: dict[tuple[int, int], int] = {}
     for index, name in enumerate(domains):
         records = load_records(directory, name)
         for row in part_rows(manifest, name, part, trial).tolist():
-            label = identities.setdefault((index, records[row].pid), len(identities))
-            columns.append((row, index, records[row].pid, records[row].camid, label))
+            record = records[row]
+            label = identities.setdefault((index, record.pid), len(identities))
+            columns.append((row, index, record.pid, record.camid, label))
     row, domain, pid, camid, label = np.array(columns, np.int64).reshape(-1, 5).T
-    pixels = tuple(load_pixels(directory, name) for name in domains)
-    return ImageSet(pixels, domain, row, domain, pid, camid, label, domains)
+    return ImageSet(
+        pixels=tuple(load_pixels(directory, name) for name in domains),
+        dataset=domain,
+        row=row,
+        domain=domain,
+        pid=pid,
+        camid=camid,
+        label=label,
+        names=domains,
+    )
 
 
 def cameras_as_domains(data: ImageSet) -> ImageSet:
-    """The same images, with every camera of every data set as a domain; identities stay whole.
+    """Return the same images with every camera of every data set as a domain.
 
-    Source: the reference's setting CAMERA_TO_DOMAIN, for training on a single data set.
+    The labels stay: an identity can be in several of these domains. Source: the reference's setting
+    CAMERA_TO_DOMAIN, for training on a single data set.
     """
-    cameras, domain = np.unique(np.stack([data.dataset, data.camid]), axis=1, return_inverse=True)
+    pairs = np.stack([data.dataset, data.camid])
+    cameras, domain = np.unique(pairs, axis=1, return_inverse=True)
     names = tuple(f"{data.names[dataset]}/camera {camid}" for dataset, camid in cameras.T)
     return replace(data, domain=domain.reshape(-1), names=names)
 
 
 def training_batch(
-    data: ImageSet, index: np.ndarray, random: np.random.Generator, settings: Augment, device: torch.device
+    data: ImageSet,
+    index: np.ndarray,
+    random: np.random.Generator,
+    settings: Augment,
+    device: torch.device,
 ) -> Batch:
-    """The indexed images, augmented, as a batch on the device."""
+    """Return the indexed images, augmented, as a batch on the device."""
     images = torch.from_numpy(augment(data.views(index), random, settings))
     if device.type == "cuda":
-        images = images.pin_memory()  # the copy, as bytes, then overlaps with the step before
+        images = images.pin_memory()  # so that the copy, as bytes, overlaps with the last step
     label, camid, domain = (
-        torch.from_numpy(column[index]).to(device) for column in (data.label, data.camid, data.domain)
+        torch.from_numpy(column[index]).to(device)
+        for column in (data.label, data.camid, data.domain)
     )
     return Batch(normalise(images.to(device, non_blocking=True)), label, camid, domain)
 
 
 def normalise(images: Tensor) -> Tensor:
-    """(B, H, W, 3) uint8 -> (B, 3, H, W) float32, channels last in memory."""
+    """Return images as floats with the mean 0 and the deviation 1 of ImageNet, channels last.
+
+    Shapes: (B, H, W, 3) uint8 -> (B, 3, H, W) float32.
+    """
     batch, height, width, channels = images.shape
-    mean, std = (colour.repeat(width).to(images.device) for colour in (PIXEL_MEAN, PIXEL_STD))
-    rows = images.reshape(batch, height, width * channels).to(torch.float32)  # loops over 3 numbers are slow
+    # A loop over 3 numbers is slow: the means and deviations are repeated for a row of pixels.
+    mean = PIXEL_MEAN.repeat(width).to(images.device)
+    std = PIXEL_STD.repeat(width).to(images.device)
+    rows = images.reshape(batch, height, width * channels).to(torch.float32)
     return rows.sub_(mean).div_(std).view(images.shape).permute(0, 3, 1, 2)

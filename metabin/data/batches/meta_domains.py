@@ -1,20 +1,24 @@
-"""The domains of the meta step, data sets or cameras, and whether they have the identities that its batches need."""
+"""Domains of the meta step (data sets or cameras): count and check their identities."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from metabin.config import Config
-from metabin.config.sections import EPISODIC
 from metabin.errors import DatasetError
+from metabin.registry import find_method
 from metabin.types import DomainSplit, Fold
 
 
 def count_identities(splits: Sequence[DomainSplit], *, by_camera: bool) -> dict[str, int]:
-    """Count the training identities of every domain of the meta step, by its name in `loading.cameras_as_domains`.
+    """Count the training identities of every domain of the meta step.
 
     Args:
-        splits: of the sources. by_camera: whether every camera of every data set is a domain.
+        splits: Splits of the sources.
+        by_camera: True if every camera of every data set is a domain.
+
+    Returns:
+        Name of the domain, as in `loading.cameras_as_domains` -> number of identities.
     """
     pids: dict[str, set[int]] = {}
     for split in splits:
@@ -25,44 +29,60 @@ def count_identities(splits: Sequence[DomainSplit], *, by_camera: bool) -> dict[
 
 
 def check_identities(identities: Mapping[str, int], ids_per_domain: int) -> None:
-    """Check that meta batches can be drawn.
+    """Check that there are identities for the batches of the meta step.
 
     Args:
-        identities: training identities by domain. ids_per_domain: `meta.ids_per_domain`.
+        identities: Domain -> number of training identities.
+        ids_per_domain: The parameter `meta.ids_per_domain`.
+
     Raises:
-        DatasetError: fewer than two domains, or a domain with fewer identities than a batch takes of it.
+        DatasetError: There are fewer than two domains, or a domain has fewer identities than a
+            batch takes from it.
     """
     if len(identities) < 2:
         raise DatasetError(
-            f"the meta step needs at least 2 source domains, one for meta-train and one for meta-test; "
-            f"found {len(identities)}. Add to protocol.domains, or train a baseline instead"
+            f"the meta step needs at least 2 source domains, one for meta-train and one for "
+            f"meta-test; found {len(identities)}. Add to protocol.domains, or train a baseline "
+            "instead"
         )
-    few = {name: count for name, count in identities.items() if count < max(ids_per_domain, 2)}
-    if few:
-        name = min(few, key=lambda name: few[name])
-        others = f"{len(few)} of the {len(identities)} domains have too few; " if len(few) > 1 else ""
-        raise DatasetError(
-            f"source domain {name} has {few[name]} training identities; meta.ids_per_domain asks for "
-            f"{ids_per_domain}, and no loss works with fewer than 2: {others}lower meta.ids_per_domain, leave out "
-            "what has too few, or change meta.domains"
-        )
+    too_few = {name: count for name, count in identities.items() if count < max(ids_per_domain, 2)}
+    if not too_few:
+        return
+    name = min(too_few, key=lambda name: too_few[name])
+    others = ""
+    if len(too_few) > 1:
+        others = f"{len(too_few)} of the {len(identities)} domains have too few; "
+    raise DatasetError(
+        f"source domain {name} has {too_few[name]} training identities; meta.ids_per_domain asks "
+        f"for {ids_per_domain}, and no loss works with fewer than 2: {others}lower "
+        "meta.ids_per_domain, leave out the domains with too few, or change meta.domains"
+    )
 
 
 def check_folds(splits: Mapping[Fold, Sequence[DomainSplit]], config: Config) -> None:
-    """Check, for every method with a meta step, that each fold has the domains and identities for its batches.
+    """Check, for every method with a meta step, that each fold has identities for its batches.
 
-    A training checks the same when it starts. This finds it before any image is decoded and any baseline is trained.
+    A training checks the same when it starts. This check comes before any image is decoded and any
+    baseline is trained.
 
     Args:
-        splits: of every data set of a fold; sources in the fold's order.
+        splits: Fold -> splits of its data sets, the sources in the fold's order.
+        config: Parameters of the run.
+
     Raises:
-        DatasetError: as `check_identities`. ConfigError: no domain is left for meta-test.
+        DatasetError: See `check_identities`.
+        ConfigError: No domain is left for meta-test.
     """
-    trainings = [own for method, own in map(config.of, config.protocol.meta_learned) if method in EPISODIC]
+    trainings = [
+        method_config
+        for method, method_config in map(config.of, config.protocol.meta_learned)
+        if find_method(method).is_episodic
+    ]
     for fold, domains in splits.items():
         sources = [split for split in domains if split.name in fold.sources]
-        for own in trainings:
-            number = None if own.optim.num_sources == "all" else own.optim.num_sources
-            identities = count_identities(sources[:number], by_camera=own.meta.domains == "cameras")
-            own.meta.meta_train_domains(len(identities))
-            check_identities(identities, own.meta.ids_per_domain)
+        for training in trainings:
+            num_sources = training.optim.num_sources
+            used = sources if num_sources == "all" else sources[:num_sources]
+            identities = count_identities(used, by_camera=training.meta.domains == "cameras")
+            training.meta.meta_train_domains(len(identities))
+            check_identities(identities, training.meta.ids_per_domain)

@@ -1,1 +1,1 @@
-"""Partition: folds, named protocols, the role of every identity, and overlap between data sets."""
+"""Partition: folds, named protocols, the role of every identity, and overlap of data sets."""

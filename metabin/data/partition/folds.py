@@ -1,4 +1,4 @@
-"""Which domains train and which test."""
+"""Folds: which domains train and which are held out."""
 
 from __future__ import annotations
 
@@ -13,31 +13,37 @@ def leave_one_out(
     groups: Mapping[str, Sequence[str]] | None = None,
     sources_of: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[Fold, ...]:
-    """One fold per domain: it is the target; all the others, and `sources`, train.
+    """Return one fold per domain: it is the target; all the others, and `sources`, train.
 
     Args:
-        groups: the data sets that a name among `domains` stands for; a name that is not there stands for itself.
-        sources_of: what trains when a name among `domains` is held out, where that is not all the others.
+        domains: Names of data sets or groups, each held out in turn.
+        sources: Data sets that train in every fold.
+        groups: Group -> its data sets. A name of `domains` that is no group is a data set.
+        sources_of: Held-out name -> the data sets that train, if these are not all the others.
 
     Raises:
-        ValueError: a fold has no sources, or one of its targets is among them.
+        ValueError: A fold has no sources, or one of its targets is among them.
     """
+    # A data set is a group of itself.
     members = {name: tuple((groups or {}).get(name, (name,))) for name in domains}
-    own = sources_of or {}
-
-    def train(held_out: str) -> tuple[str, ...]:
-        others = (one for name in domains if name != held_out for one in members[name])
-        return tuple(own[held_out]) if held_out in own else (*others, *sources)
-
-    return tuple(Fold(held_out, train(held_out), members[held_out]) for held_out in domains)
+    folds = []
+    for held_out in domains:
+        if sources_of and held_out in sources_of:
+            train = tuple(sources_of[held_out])
+        else:
+            others = [dataset for name in domains if name != held_out for dataset in members[name]]
+            train = (*others, *sources)
+        folds.append(Fold(held_out, train, members[held_out]))
+    return tuple(folds)
 
 
 def datasets(folds: Sequence[Fold]) -> tuple[str, ...]:
-    """Every data set that a fold uses, each once, in order of appearance among targets and then sources."""
+    """Return every data set of some folds once, in order: first the targets, then the sources."""
     targets = [name for fold in folds for name in fold.targets]
-    return tuple(dict.fromkeys([*targets, *(name for fold in folds for name in fold.sources)]))
+    sources = [name for fold in folds for name in fold.sources]
+    return tuple(dict.fromkeys([*targets, *sources]))
 
 
 def describe(fold: Fold) -> str:
-    """What trains and what tests: "a + b -> c". A protocol's number alone says neither."""
+    """Return a fold as text, "a + b -> c": its sources and its targets."""
     return f"{' + '.join(fold.sources)} -> {' + '.join(fold.targets)}"

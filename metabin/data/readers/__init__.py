@@ -1,1 +1,1 @@
-"""Readers of real data sets, one file each: a folder as its owners distribute it becomes records of images."""
+"""Readers of real data sets, one file each: from a folder, as distributed, to records of images."""

@@ -1,22 +1,22 @@
-"""What a reader says of the file in which its data set is to be had without a form."""
+"""The file from which a data set can be downloaded without a form."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-RECORD = ".sha256"  # behind an archive's name: the file with its checksum, where none is published
+RECORD = ".sha256"  # suffix of the file with an archive's checksum, if none is published
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A file that anybody may fetch.
+    """A file that anybody may download.
 
     Attributes:
-        file: What it is called on disk; zip or tar is told by its content, not by its name.
-        url: Of the file; of one on Google Drive, its page.
-        licence: What its owners allow, in a few words.
-        checksum: "md5:..." or "sha256:..." as published; "" where none is.
-        max_bytes: More than that is not the file.
+        file: File name on disk. Zip and tar are told apart by the content, not by the name.
+        url: Address of the file; on Google Drive, of its page.
+        licence: Terms of its owners, in a few words.
+        checksum: "md5:..." or "sha256:..." as published; "" if none is published.
+        max_bytes: Upper limit of the size; a larger file is another file.
     """
 
     file: str

@@ -1,6 +1,8 @@
-"""CUHK02: 1,816 people on a campus, in five pairs of cameras P1 to P5; P1 is CUHK01, so do not test on that as well.
+"""CUHK02: 1,816 people on a campus, in five pairs of cameras P1 to P5.
 
-Names: `P3/cam2/017_1.png` is person 17 of pair 3, second camera; the pairs number their people each from 1.
+P1 is CUHK01, so do not use CUHK01 as a test set beside CUHK02.
+Names: `P3/cam2/017_1.png` is person 17 of pair 3, second camera; every pair numbers its people
+from 1.
 Source: Li and Wang, Locally Aligned Feature Transforms across Views, CVPR 2013.
 Licence: academic use only.
 Obtain: by the form at http://www.ee.cuhk.edu.hk/~xgwang/CUHK_identification.html.
@@ -12,14 +14,16 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from metabin.data.readers.file_listing import Naming, Wanted, find_layout, has_folders, read_folder
+from metabin.data.readers.file_listing import Naming, has_folders, read_folder
+from metabin.data.readers.layout_search import Expected, find_layout
 from metabin.errors import DatasetError
 from metabin.types import ImageRecord
 
 NAME = "cuhk02"
 COUNTS: Mapping[str, tuple[int, int]] = {
     "all": (1_816, 7_264),
-    "P1": (971, 3_884),  # of the pairs: records whose pid // PIDS_PER_PAIR is 1
+    # Of the pairs: records whose pid // PIDS_PER_PAIR is the pair's number.
+    "P1": (971, 3_884),
     "P2": (306, 1_224),
     "P3": (107, 428),
     "P4": (193, 772),
@@ -28,7 +32,7 @@ COUNTS: Mapping[str, tuple[int, int]] = {
 PAIRS = ("P1", "P2", "P3", "P4", "P5")
 CAMERAS = ("cam1", "cam2")
 PIDS_PER_PAIR = 10_000
-WANTED = Wanted(
+EXPECTED = Expected(
     "CUHK02",
     "Dataset/P1 to Dataset/P5, or P1 to P5, each with cam1 and cam2",
     "Ask for CUHK02 by the form at http://www.ee.cuhk.edu.hk/~xgwang/CUHK_identification.html",
@@ -37,23 +41,26 @@ NAMING = Naming(re.compile(r"(?P<pid>[0-9]{1,4})_[0-9]+(?i:\.png)"), "001_1.png"
 
 
 def find_root(directory: Path) -> tuple[Path, str]:
-    """The folder with P1 to P5 ("flat"), or the one above it whose `Dataset` has them ("dataset").
+    """Return the folder with P1 to P5 ("flat"), or the one above it with `Dataset` ("dataset").
 
     Raises:
-        DatasetError: neither is `directory` or in it, a pair or a camera is missing, or there are two copies.
+        DatasetError: Neither is `directory` or below it, a pair or a camera is missing, or there
+            are two copies.
     """
-    return find_layout(directory, WANTED, _detect)
+    return find_layout(directory, EXPECTED, _detect)
 
 
 def read(directory: Path) -> tuple[ImageRecord, ...]:
-    """All images, sorted by path, of no part: the data set has no split of its own that the protocols use.
+    """Return all images, sorted by path, without a part: the protocols use no official split.
 
-    The pid is 10,000 x pair + the pair's own number (20017: person 17 of P2), the camid 2 x (pair - 1) + (camera - 1).
+    The pid is 10,000 x pair + the number in the pair (20017: person 17 of P2), the camid is
+    2 x (pair - 1) + (camera - 1).
 
     Raises:
-        DatasetError: the data set is not there or not whole, or it has images that are not its own.
+        DatasetError: The data set is missing or incomplete, or has foreign images.
     """
     root, layout = find_root(directory)
+    # "dataset": Dataset/P1/cam1; "flat": P1/cam1
     folder = root / "Dataset" if layout == "dataset" else root
     records = [
         ImageRecord(path, pair * PIDS_PER_PAIR + int(match["pid"]), 2 * (pair - 1) + camera, NAME)
@@ -65,15 +72,19 @@ def read(directory: Path) -> tuple[ImageRecord, ...]:
 
 
 def _detect(folder: Path) -> str | None:
-    flat, nested = (any((place / pair).is_dir() for pair in PAIRS) for place in (folder, folder / "Dataset"))
+    flat = any((folder / pair).is_dir() for pair in PAIRS)
+    nested = any((folder / "Dataset" / pair).is_dir() for pair in PAIRS)
     if not (flat or nested):
         return None
     if flat and nested:
-        raise DatasetError(f"{WANTED.name}: {folder} holds P1 to P5 both there and in Dataset; take one of them away")
+        raise DatasetError(
+            f"{EXPECTED.name}: {folder} holds P1 to P5 both there and in Dataset; remove one copy"
+        )
     place = folder / "Dataset" if nested else folder
     lacking = [pair for pair in PAIRS if not has_folders(place / pair, CAMERAS)]
     if lacking:
         raise DatasetError(
-            f"{WANTED.name}: {place} lacks {', '.join(lacking)} with {' and '.join(CAMERAS)}; copy all five pairs again"
+            f"{EXPECTED.name}: {place} lacks {', '.join(lacking)} with {' and '.join(CAMERAS)}; "
+            "copy all five pairs again"
         )
     return "dataset" if nested else "flat"

@@ -1,8 +1,9 @@
-"""CUHK03's own cuhk-03.mat (MATLAB v7.3, that is HDF5), as images.
+"""Read the images of CUHK03's own cuhk-03.mat (MATLAB v7.3, which is HDF5).
 
-The file has, of `detected` and of `labeled`, a cell for each of the five camera pairs; in it a row for each person,
-with 10 cells: 5 images of view 1, then 5 of view 2, some of them empty. HDF5 has every array's axes in reverse order.
-Its 20 old test splits (`testsets`) are not read: the new protocol replaced them.
+The file has, for `detected` and for `labeled`, a cell for each of the five camera pairs; in it a
+row for each person, with 10 cells: 5 images of view 1, then 5 of view 2, some of them empty. HDF5
+has every array's axes in reverse order. Its 20 old test splits (`testsets`) are not read: the new
+protocol replaced them.
 """
 
 from __future__ import annotations
@@ -20,19 +21,19 @@ IMAGES_PER_VIEW = 5
 
 
 def raw_file(folder: Path) -> Path | None:
-    """The cuhk-03.mat of a folder or of the cuhk03_release in it."""
+    """Return the cuhk-03.mat of a folder or of the cuhk03_release in it, or None."""
     places = (folder / RAW_FILE, folder / "cuhk03_release" / RAW_FILE)
     return next((place for place in places if place.is_file()), None)
 
 
 def raw_images(file: Path, boxes: str) -> Iterator[tuple[str, np.ndarray]]:
-    """The images of "detected" or "labeled" boxes, one after another.
+    """Yield the images of "detected" or "labeled" boxes.
 
     Yields:
         Names like 1_001_2_06.png (pair, person, view, image) and pixels, (H, W, 3) uint8.
 
     Raises:
-        DatasetError: the file is damaged, or not this one.
+        DatasetError: The file is damaged, or is another file.
     """
     import h5py  # here, as nothing else needs it
 
@@ -44,11 +45,14 @@ def raw_images(file: Path, boxes: str) -> Iterator[tuple[str, np.ndarray]]:
                     if pixels.size == 0 or pixels.ndim < 3:
                         continue  # an empty cell
                     if pixels.dtype != np.uint8 or pixels.shape[2:] != (3,):
-                        raise ValueError(f"image {index} of person {person} is {pixels.dtype} {pixels.shape}")
+                        raise ValueError(
+                            f"image {index} of person {person} is {pixels.dtype} {pixels.shape}"
+                        )
                     view = 1 if index <= IMAGES_PER_VIEW else 2
-                    yield f"{pair}_{person:03d}_{view}_{index:02d}.png", np.ascontiguousarray(pixels)
+                    name = f"{pair}_{person:03d}_{view}_{index:02d}.png"
+                    yield name, np.ascontiguousarray(pixels)
 
 
 def _transposed(dataset: Any) -> np.ndarray:
-    """An array with MATLAB's order of axes."""
+    """Return an array with MATLAB's order of axes."""
     return np.asarray(dataset).T

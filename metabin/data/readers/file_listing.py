@@ -1,55 +1,40 @@
-"""What every reader needs: find the data set's folder, list its images, parse their names, say what is wrong.
+"""List the images of a folder, parse their names, and report names that do not belong.
 
-A reader describes what it wants once, as a `Wanted`, and then
-    root, layout = find_layout(directory, WANTED, detect)         # the folder itself or one below it
-    names = image_files(root / "query")                           # sorted; hidden files and Thumbs.db left out
+A reader describes the names of its images once, and reads a folder of them:
+    NAMING = Naming(PATTERN, "0002_c1s1_000451_03.jpg")
+    for path, match in read_folder(root / "query", directory, NAMING): ...
+The steps are also functions of their own, for readers that need more than names:
+    names = image_files(root / "query")          # sorted; without hidden files and Thumbs.db
     matches = parse_names(names, PATTERN, root / "query", "0002_c1s1_000451_03.jpg")
-    path = relative_path(root / "query", directory, names[0])     # what ImageRecord.path wants
-or, where names are all that there is to read,
-    naming = Naming(PATTERN, "0002_c1s1_000451_03.jpg")
-    for path, match in read_folder(root / "query", directory, naming): ...
-Only names are read. Everything that is not as it should be raises DatasetError.
+    path = relative_path(root / "query", directory, names[0])  # as in ImageRecord.path
+Only names are read. Anything unexpected raises DatasetError. `layout_search` finds the root.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
-from metabin.data.readers.archive import RECORD
-from metabin.data.readers.unused_files import LITTER, describe, other_images
+from metabin.data.readers.unused_files import describe, other_images
 from metabin.errors import DatasetError
 from metabin.images import SUFFIXES
 
-NUM_SHOWN = 3  # wrong names in a message
-NUM_LISTED = 8  # entries of a folder in a message
-IMAGES = SUFFIXES  # of the user's own images
+NUM_NAMED = 3  # wrong names in a message
+IMAGES = SUFFIXES  # of custom data sets
 RELEASED = (".jpg", ".jpeg", ".png", ".bmp")  # of published data sets
-ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".tbz2", ".txz", ".7z", ".rar")
-MAX_DEPTH = 5  # levels below a directory that are searched for the data set
-MAX_ENTRIES = 64  # a folder with more entries holds images and wraps no data set: it is not searched
-MAX_FOLDERS = 2_000  # folders of a level that are searched, in case the directory is something else
-DOWNLOAD = "python -m stages.download"
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a reader's messages say: the data set's `name`, the `contents` of its folder, how to `obtain` it."""
-
-    name: str
-    contents: str
-    obtain: str
 
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """How a data set names its images: each name with one of `suffixes` must match `pattern` in full.
+    """Image names of a data set.
 
-    `example` is a name that does.
+    Attributes:
+        pattern: Each name with one of `suffixes` must match it in full.
+        example: A name that does.
+        suffixes: Suffixes of images, in lower case with the dot.
     """
 
     pattern: re.Pattern[str]
@@ -57,97 +42,62 @@ class Naming:
     suffixes: Collection[str] = RELEASED
 
 
-def find_layout(directory: Path, wanted: Wanted, detect: Callable[[Path], str | None]) -> tuple[Path, str]:
-    """Find the data set's folder and its layout: `directory` itself, else a folder up to `MAX_DEPTH` levels below.
-
-    The search goes level by level and ends at the first level that has the data set, because archives and
-    copies put folders around it (MSMT17_V2/MSMT17_V2 beside a __MACOSX).
-
-    Args:
-        detect: Returns the layout's name for a folder that has it, None for any other folder. It may raise
-            DatasetError for a folder that is the data set's but damaged: others are searched, it is not.
-
-    Returns:
-        The folder and the layout's name.
-
-    Raises:
-        DatasetError: no such folder, a file (say, a zip) in its place, no data set in it, a damaged one only, or
-            more than one at the same level.
-    """
-    _require_folder(directory, wanted)
-    if (layout := detect(directory)) is not None:
-        return directory, layout
-    level, damages = [directory / name for name in subfolders(directory)], []
-    for _ in range(MAX_DEPTH):
-        candidates, others = [], []
-        for folder in level:
-            try:
-                layout = detect(folder)
-            except DatasetError as error:
-                damages.append(error)
-                continue
-            if layout is None:
-                others.append(folder)
-            else:
-                candidates.append((folder, layout))
-        if len(candidates) > 1:
-            copies = ", ".join(f"{relative_path(root, directory)} ({layout})" for root, layout in candidates)
-            raise DatasetError(f"{wanted.name}: {directory} holds more than one copy: {copies}; keep only one there")
-        if candidates:
-            return candidates[0]
-        level = list(islice((inner for folder in others for inner in _wrapped_folders(folder)), MAX_FOLDERS))
-    raise damages[0] if damages else missing(directory, wanted)
-
-
 def image_files(folder: Path, suffixes: Collection[str] = RELEASED) -> list[str]:
-    """The names of a folder's images, sorted. Not recursive.
+    """Return the names of a folder's images, sorted. Not recursive.
 
     Args:
-        suffixes: In lower case with the dot; a file's own suffix may be in any case. By default every suffix
-            that published data sets have, so that `parse_names` can report names that do not belong.
+        folder: The folder to list.
+        suffixes: In lower case with the dot; the files may have them in any case. The default has
+            every suffix of published data sets, so that `parse_names` can report foreign names.
 
     Returns:
-        Names without hidden files (.DS_Store, ._0001.jpg of macOS), other suffixes and folders; maybe none. The
-        check of the data set counts what this leaves out: `metabin.data.readers.unused_files`.
+        Names without hidden files (.DS_Store, ._0001.jpg of macOS), other suffixes and folders; may
+        be empty. The data set check counts the excluded files: `metabin.data.readers.unused_files`.
 
     Raises:
-        DatasetError: the folder is missing or cannot be read.
+        DatasetError: The folder is missing or cannot be read.
     """
-    with _scan(folder) as entries:
+    with scan(folder) as entries:
         return sorted(
             entry.name
             for entry in entries
             if not entry.name.startswith(".")
-            and os.path.splitext(entry.name)[1].lower() in suffixes  # noqa: PTH122 - 130,000 names: no Path for each
+            and os.path.splitext(entry.name)[1].lower() in suffixes  # noqa: PTH122 - 130,000 names
             and not entry.is_dir()
         )
 
 
 def subfolders(folder: Path) -> list[str]:
-    """The names of the folders in a folder, sorted, without hidden ones and the __MACOSX of macOS archives.
+    """Return the names of the folders in a folder, sorted, without hidden ones and __MACOSX.
 
     Raises:
-        DatasetError: the folder is missing or cannot be read.
+        DatasetError: The folder is missing or cannot be read.
     """
-    with _scan(folder) as entries:
-        return sorted(
-            entry.name
-            for entry in entries
-            if not entry.name.startswith(".") and entry.name != "__MACOSX" and entry.is_dir()
-        )
+    with scan(folder) as entries:
+        return sorted(entry.name for entry in entries if is_data_folder(entry))
 
 
-def parse_names(names: Sequence[str], pattern: re.Pattern[str], folder: Path, example: str) -> list[re.Match[str]]:
-    r"""The match of every name, in order; a name has to match in full.
+def is_data_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a folder, but neither hidden nor the __MACOSX of an archive."""
+    return not entry.name.startswith(".") and entry.name != "__MACOSX" and entry.is_dir()
 
-    Write digits as [0-9] or compile with re.ASCII (\d alone takes Arabic digits too), and suffixes as (?i:\.jpg).
+
+def parse_names(
+    names: Sequence[str], pattern: re.Pattern[str], folder: Path, example: str
+) -> list[re.Match[str]]:
+    r"""Return the match of every name, in order; a name must match in full.
+
+    Write digits as [0-9] or compile with re.ASCII (\d alone also matches Arabic digits), and
+    suffixes as (?i:\.jpg).
 
     Args:
-        folder: Where the names are, for the message.
-        example: A name as it should be, for the message.
+        names: File names.
+        pattern: Pattern of the names.
+        folder: Folder of the files, for the message.
+        example: A correct name, for the message.
 
     Raises:
-        DatasetError: names that do not match: how many, and the first three.
+        DatasetError: Some names do not match; says how many, and the first three.
     """
     matches = [pattern.fullmatch(name) for name in names]
     if wrong := [name for name, match in zip(names, matches, strict=True) if match is None]:
@@ -156,127 +106,60 @@ def parse_names(names: Sequence[str], pattern: re.Pattern[str], folder: Path, ex
 
 
 def read_folder(folder: Path, directory: Path, naming: Naming) -> list[tuple[str, re.Match[str]]]:
-    """The images of one folder, in the order of their names: the path relative to `directory`, the name's match.
+    """Return path (relative to `directory`) and name match of a folder's images, sorted by name.
 
     Raises:
-        DatasetError: no folder, no image in it, or names that do not match.
+        DatasetError: The folder is missing, has no image, or has names that do not match.
     """
     names = image_files(folder, naming.suffixes)
     if not names:
         others = describe(other_images(folder))
+        but = f" but {others}" if others else ""
         raise DatasetError(
-            f"{folder} has no images{others and f' but {others}'}; wanted names like {naming.example}: "
-            "copy the data set again"
+            f"{folder} has no images{but}; expected names like {naming.example}: copy the data "
+            "set again"
         )
     stem = relative_path(folder, directory)
+    prefix = "" if stem == "." else f"{stem}/"
     matches = parse_names(names, naming.pattern, folder, naming.example)
-    return [(name if stem == "." else f"{stem}/{name}", match) for name, match in zip(names, matches, strict=True)]
+    return [(f"{prefix}{name}", match) for name, match in zip(names, matches, strict=True)]
 
 
-def wrong_names(wrong: Sequence[str], num_names: int, folder: Path, wanted: str) -> DatasetError:
-    """The error for image files that do not belong: how many of how many, the first three, and what was wanted."""
+def wrong_names(wrong: Sequence[str], num_names: int, folder: Path, expected: str) -> DatasetError:
+    """Return the error for images that do not belong: how many, the first three, the expected."""
     return DatasetError(
-        f"{folder}: {len(wrong)} of {num_names} images are not what the data set has there: {shown(wrong)}; "
-        f"wanted {wanted}. Take out what does not belong, or copy the data set again"
+        f"{folder}: {len(wrong)} of {num_names} images do not belong there: {first_names(wrong)}; "
+        f"expected {expected}. Remove them, or copy the data set again"
     )
 
 
-def shown(names: Sequence[str]) -> str:
-    """The first three of some names, for a message; odd characters are escaped."""
-    return ", ".join(ascii(name) for name in names[:NUM_SHOWN]) + (", ..." if len(names) > NUM_SHOWN else "")
+def first_names(names: Sequence[str]) -> str:
+    """Return the first three names as text for a message, with odd characters escaped."""
+    more = ", ..." if len(names) > NUM_NAMED else ""
+    return ", ".join(ascii(name) for name in names[:NUM_NAMED]) + more
 
 
 def relative_path(folder: Path, directory: Path, name: str = "") -> str:
-    """The path of the file `name` in `folder`, or of the folder, relative to `directory`, with forward slashes."""
+    """Return the path of the folder, or of file `name` in it, relative to `directory`, with "/"."""
     return (folder / name).relative_to(directory).as_posix()
 
 
 def has_matching(folder: Path, naming: Naming) -> bool:
-    """Whether any image of a folder is named as the data set names them."""
+    """Return whether any image of a folder has a name of the data set."""
     return any(naming.pattern.fullmatch(name) for name in image_files(folder, naming.suffixes))
 
 
 def has_folders(folder: Path, names: Collection[str]) -> bool:
-    """Whether a folder has all these folders."""
+    """Return whether a folder has all these folders."""
     return all((folder / name).is_dir() for name in names)
 
 
-def is_empty(folder: Path) -> bool:
-    """Return whether a folder has no content: no file or link in it or below, but what file managers leave.
+def scan(folder: Path):
+    """Return `os.scandir` of a folder.
 
     Raises:
-        DatasetError: the folder is missing or cannot be read.
+        DatasetError: The folder is missing or cannot be read.
     """
-    with _scan(folder) as entries:
-        return all(
-            is_empty(Path(entry.path)) if entry.is_dir(follow_symlinks=False) else is_litter(entry.name)
-            for entry in entries
-        )
-
-
-def is_litter(name: str) -> bool:
-    """Return whether file managers leave files of this name: .DS_Store, ._image.jpg, Thumbs.db."""
-    return name.lower() in LITTER or name.startswith("._")
-
-
-def obstacles(directory: Path) -> list[str]:
-    """Return the names of what keeps `python -m stages.download` from fetching a data set into a folder, sorted.
-
-    Hidden files, checksums of earlier downloads and folders without content do not; links to folders do.
-    """
-    with _scan(directory) as scan:
-        return sorted(
-            entry.name
-            for entry in scan
-            if not (entry.name.startswith(".") or entry.name.endswith(RECORD) or is_litter(entry.name))
-            and not (entry.is_dir(follow_symlinks=False) and is_empty(Path(entry.path)))
-        )
-
-
-def missing(directory: Path, wanted: Wanted) -> DatasetError:
-    """Return the error for a folder without the data set: what it holds, what was expected, how to get it."""
-    with _scan(directory) as scan:
-        entries = sorted(entry.name for entry in scan if not entry.name.startswith("."))
-    empty = {name for name in entries[:NUM_LISTED] if (directory / name).is_dir() and is_empty(directory / name)}
-    packed = [name for name in entries if name.lower().endswith(ARCHIVES)]
-    advice = f"unpack {shown(packed)} there" if packed else f"copy it there. {wanted.obtain}"
-    if not packed and DOWNLOAD in wanted.obtain and (names := obstacles(directory)):
-        advice += f". It downloads into a folder without files only: move {shown(names)} to another place first"
-    content = ", ".join(ascii(name) + " (empty)" * (name in empty) for name in entries[:NUM_LISTED]) or "nothing"
-    more = f" and {len(entries) - NUM_LISTED} more" if len(entries) > NUM_LISTED else ""
-    return DatasetError(f"{wanted.name}: {directory} holds {content}{more}; wanted {wanted.contents}: {advice}")
-
-
-def _require_folder(directory: Path, wanted: Wanted) -> None:
-    if directory.is_dir():
-        return
-    if directory.exists():
-        raise DatasetError(f"{wanted.name}: {directory} is a file; wanted a folder with {wanted.contents}: unpack it")
-    raise DatasetError(
-        f"{wanted.name}: no folder {directory}; wanted one with {wanted.contents}: copy it there. {wanted.obtain}"
-    )
-
-
-def _wrapped_folders(folder: Path) -> list[Path]:
-    """Return the folders in a folder that may wrap a data set, sorted; none if it has over `MAX_ENTRIES`.
-
-    Reads no more entries than that, so that a folder with a million images costs no more than a small one.
-    """
-    try:
-        with _scan(folder) as scan:
-            entries = list(islice(scan, MAX_ENTRIES + 1))
-    except DatasetError:  # somebody else's folder (lost+found): the data set is not there
-        return []
-    if len(entries) > MAX_ENTRIES:
-        return []
-    return sorted(
-        folder / entry.name
-        for entry in entries
-        if not entry.name.startswith(".") and entry.name != "__MACOSX" and entry.is_dir()
-    )
-
-
-def _scan(folder: Path):
     try:
         return os.scandir(folder)
     except (OSError, ValueError) as error:  # ValueError: a null character in the path

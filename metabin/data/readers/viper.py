@@ -1,8 +1,9 @@
 """VIPeR: 632 people, each seen once by camera a and once by camera b, 128 x 48 pixels.
 
-Names: `cam_a/000_45.bmp` is person 0 at an angle of 45 degrees; the numbers go up to 873, with gaps. The PNG copies
-that come with the reference's splits are called `p000_c1_d045.png`.
-Source: Gray, Brennan and Tao, Evaluating appearance models for recognition, reacquisition, and tracking, PETS 2007.
+Names: `cam_a/000_45.bmp` is person 0 at an angle of 45 degrees; the numbers go up to 873, with
+gaps. The PNG copies that come with the reference's splits are called `p000_c1_d045.png`.
+Source: Gray, Brennan and Tao, Evaluating appearance models for recognition, reacquisition, and
+tracking, PETS 2007.
 Licence: free for research.
 Obtain: no form; http://users.soe.ucsc.edu/~manduchi/VIPeR.v1.0.zip, often down.
 """
@@ -14,8 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from metabin.data.readers.archive import Archive
-from metabin.data.readers.file_listing import Naming, Wanted, find_layout, read_folder, shown
+from metabin.data.readers.file_listing import Naming, first_names, read_folder
 from metabin.data.readers.folder_layout import has_all
+from metabin.data.readers.layout_search import Expected, find_layout
 from metabin.errors import DatasetError
 from metabin.types import ImageRecord
 
@@ -30,45 +32,53 @@ ARCHIVE = Archive(
     "free for research",
     "md5:1c2d9fc1cc800332567a0da25a1ce68c",
 )
-WANTED = Wanted(
+EXPECTED = Expected(
     "VIPeR",
     "cam_a and cam_b with .bmp images, or split_1a with train, query and gallery",
-    f"Get it with `python -m stages.download --domain {NAME}`; where {ARCHIVE.url} is down, ask the "
+    f"Get it with `python -m stages.download --domain {NAME}`; if {ARCHIVE.url} is down, ask the "
     f"authors for {ARCHIVE.file}",
 )
 NAMING = Naming(re.compile(r"(?P<pid>[0-9]{3})_[0-9]+(?i:\.bmp)"), "000_45.bmp")
-SPLIT_NAMING = Naming(re.compile(r"p(?P<pid>[0-9]{3})_c(?P<camera>[12])_d[0-9]{3}(?i:\.png)"), "p000_c1_d045.png")
+SPLIT_NAMING = Naming(
+    re.compile(r"p(?P<pid>[0-9]{3})_c(?P<camera>[12])_d[0-9]{3}(?i:\.png)"),
+    "p000_c1_d045.png",
+)
 
 
 def find_root(directory: Path) -> tuple[Path, str]:
-    """The folder with cam_a and cam_b ("cameras") or, failing these, with split_1a ("splits"): `directory` or in it.
+    """Return the folder with cam_a and cam_b ("cameras") or, without these, split_1a ("splits").
 
-    The folders train, query and gallery of split_1a hold every image once; the other splits repeat them.
+    It is `directory` or below it. The folders train, query and gallery of split_1a hold every image
+    once; the other splits repeat them.
 
     Raises:
-        DatasetError: it is not there, a camera or a role is missing, or there are two copies.
+        DatasetError: The data set is missing, a camera or a role is missing, or there are two
+            copies.
     """
-    return find_layout(directory, WANTED, _detect)
+    return find_layout(directory, EXPECTED, _detect)
 
 
 def read(directory: Path) -> tuple[ImageRecord, ...]:
-    """All images, sorted by path, of no part: the split is one of ten random ones, see `metabin.data.partition.fixed_splits`.
+    """Return all images, sorted by path, without a part.
 
-    The pid is the data set's own number; the camid is 0 of camera a, 1 of camera b.
+    The split is one of ten random ones, see `metabin.data.partition.fixed_splits`. The pid is the
+    data set's own number; the camid is 0 for camera a, 1 for camera b.
 
     Raises:
-        DatasetError: the data set is not there or not whole, or it has images that are not its own.
+        DatasetError: The data set is missing or incomplete, or has foreign images.
     """
     root, layout = find_root(directory)
-    records = _read_cameras(root, directory) if layout == "cameras" else _read_split(root, directory)
+    # "cameras": cam_a and cam_b of the release; "splits": split_1a of the reference
+    read_layout = _read_cameras if layout == "cameras" else _read_split
+    records = read_layout(root, directory)
     _check_pairs(root, records)
     return tuple(sorted(records, key=lambda record: record.path))
 
 
 def _detect(folder: Path) -> str | None:
-    if has_all(folder, CAMERAS, NAMING, WANTED):
+    if has_all(folder, CAMERAS, NAMING, EXPECTED):
         return "cameras"
-    return "splits" if has_all(folder / FIRST_SPLIT, ROLES, SPLIT_NAMING, WANTED) else None
+    return "splits" if has_all(folder / FIRST_SPLIT, ROLES, SPLIT_NAMING, EXPECTED) else None
 
 
 def _read_cameras(root: Path, directory: Path) -> list[ImageRecord]:
@@ -88,15 +98,19 @@ def _read_split(root: Path, directory: Path) -> list[ImageRecord]:
 
 
 def _check_pairs(root: Path, records: Sequence[ImageRecord]) -> None:
-    pids = [[record.pid for record in records if record.camid == camid] for camid in range(len(CAMERAS))]
-    for camera, found in zip(CAMERAS, pids, strict=True):
-        if len(found) > len(set(found)):
+    """Check that every person has exactly one image per camera."""
+    pids: list[list[int]] = [[] for _ in CAMERAS]
+    for record in records:
+        pids[record.camid].append(record.pid)
+    for camera, people in zip(CAMERAS, pids, strict=True):
+        if len(people) > len(set(people)):
             raise DatasetError(
-                f"VIPeR: {root} has {len(found)} images of {len(set(found))} people of {camera}; "
-                "wanted one of each: take out the copies"
+                f"VIPeR: {root} has {len(people)} images of {len(set(people))} people of {camera}; "
+                "expected one of each: remove the duplicates"
             )
     if single := sorted(set(pids[0]) ^ set(pids[1])):
         raise DatasetError(
-            f"VIPeR: {root} has {len(single)} people in one camera only: {shown([f'{pid:03d}' for pid in single])}; "
-            "wanted everybody in both: copy the data set again"
+            f"VIPeR: {root} has {len(single)} people in one camera only: "
+            f"{first_names([f'{pid:03d}' for pid in single])}; expected everybody in both: copy "
+            "the data set again"
         )

@@ -1,4 +1,6 @@
-"""CUHK03: the re-pack, the raw .mat, and the images extracted from it."""
+"""Tests of CUHK03: the re-pack, the raw .mat, and the images extracted from it."""
+
+from __future__ import annotations
 
 import large_sets
 import matlab_files
@@ -12,13 +14,13 @@ from metabin.errors import DatasetError
 
 @pytest.fixture
 def extracted(tmp_path):
-    """A folder with the images and the splits of a raw copy."""
+    """Return a folder with the images and the splits of a raw copy."""
     cuhk03.extract(matlab_files.cuhk03_raw(tmp_path / "cuhk03"), tmp_path / "images")
     return tmp_path / "images"
 
 
 def rows(records):
-    """(path, pid, camid, part) of every record."""
+    """Return (path, pid, camid, part) of every record."""
     return [(record.path, record.pid, record.camid, record.part) for record in records]
 
 
@@ -48,7 +50,9 @@ def test_the_labeled_boxes_are_read_when_their_folder_is_named(tmp_path):
 def test_a_folder_that_does_not_say_which_boxes_it_has_is_refused(tmp_path):
     large_sets.cuhk03_np(tmp_path / "np")
     (tmp_path / "np" / "labeled").rename(tmp_path / "cuhk03")
-    with pytest.raises(DatasetError, match="does not say which boxes it has; call it detected or labeled"):
+    with pytest.raises(
+        DatasetError, match="the name of .*cuhk03 does not say which boxes it has; call it detected or labeled"
+    ):
         cuhk03.read(tmp_path / "cuhk03")
 
 
@@ -57,14 +61,14 @@ def test_raw_data_ask_for_extraction_with_the_command_that_does_it(tmp_path):
     assert cuhk03.find_root(tmp_path) == (root, "raw")
     assert cuhk03.find_root(root / "cuhk03_release")[1] == "raw"
     with pytest.raises(
-        DatasetError, match="raw data alone; wanted images: `python -m stages.download --domain cuhk03` writes"
+        DatasetError, match="raw data only; expected images: `python -m stages.download --domain cuhk03` writes"
     ):
         cuhk03.read(tmp_path)
     cuhk03.extract(root, root)
     assert len(cuhk03.read(tmp_path)) == 14
 
 
-def test_extracted_images_have_the_pixels_and_the_names_that_everybody_gives_them(tmp_path):
+def test_extracted_images_have_the_pixels_of_the_mat_and_the_usual_names(tmp_path):
     steps = []
     root = matlab_files.cuhk03_raw(tmp_path / "cuhk03")
     assert cuhk03.extract(root, tmp_path / "images", steps.append) == 14 + 13
@@ -74,7 +78,7 @@ def test_extracted_images_have_the_pixels_and_the_names_that_everybody_gives_the
         assert sorted(path.name for path in folder.iterdir()) == sorted(matlab_files.names_of(people))
     image = np.asarray(Image.open(tmp_path / "images" / "images_detected" / "1_002_2_10.png"))
     assert image.shape == (3, 2, 3)
-    # 40 x pair 1 + 20 for person 2 + cell 10, then + 1 a row, + 3 a column, + 7 a channel
+    # 40 x pair 1 + 20 for person 2 + cell 10, then + 1 per row, + 3 per column, + 7 per channel
     assert image[0, 0].tolist() == [70, 77, 84]
     assert image[2, 1].tolist() == [75, 82, 89]
 
@@ -105,7 +109,7 @@ def test_labeled_images_find_their_split_one_folder_above(extracted):
     assert cuhk03.find_root(extracted / "images_labeled")[1] == "png-labeled"
 
 
-def test_images_are_extracted_once_and_whole_or_not_at_all(extracted, tmp_path):
+def test_images_are_extracted_once_and_completely_or_not_at_all(extracted, tmp_path):
     def fail(_):
         raise KeyboardInterrupt
 
@@ -120,7 +124,7 @@ def test_a_damaged_mat_is_named_and_leaves_nothing(tmp_path):
     root = matlab_files.cuhk03_raw(tmp_path / "cuhk03")
     file = root / "cuhk03_release" / "cuhk-03.mat"
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    with pytest.raises(DatasetError, match=r"cuhk-03.mat cannot be read \(OSError: .*; wanted the cuhk-03.mat"):
+    with pytest.raises(DatasetError, match=r"cuhk-03.mat cannot be read \(OSError: .*; expected the cuhk-03.mat"):
         cuhk03.extract(root, tmp_path / "images")
     matlab_files.cuhk03_config(file.parent, "detected", matlab_files.DETECTED)
     (file.parent / "cuhk03_new_protocol_config_detected.mat").replace(file)
@@ -132,12 +136,12 @@ def test_a_damaged_mat_is_named_and_leaves_nothing(tmp_path):
 def test_the_split_must_be_there_and_of_these_images(extracted):
     config = extracted / "cuhk03_new_protocol_config_detected.mat"
     (extracted / "images_detected" / "5_001_2_08.png").rename(extracted / "images_detected" / "5_001_2_09.png")
-    with pytest.raises(DatasetError, match="1 images are missing, by cuhk03_new.*: '5_001_2_08.png'; wanted"):
+    with pytest.raises(DatasetError, match="1 images are missing, by cuhk03_new.*: '5_001_2_08.png'; expected"):
         cuhk03.read(extracted)
     (extracted / "images_detected" / "5_001_2_09.png").rename(extracted / "images_detected" / "5_001_2_08.PNG")
     assert cuhk03.read(extracted)[-1].part == "gallery"
     (extracted / "cuhk03_new_protocol_config_labeled.mat").replace(config)
-    with pytest.raises(DatasetError, match="1 images are not in it, by cuhk03_new.*: '3_001_1_01.png'; wanted"):
+    with pytest.raises(DatasetError, match="1 images are not in it, by cuhk03_new.*: '3_001_1_01.png'; expected"):
         cuhk03.read(extracted)
     config.write_bytes(config.read_bytes()[:300])
     with pytest.raises(DatasetError, match="config_detected.mat cannot be read"):
@@ -149,6 +153,6 @@ def test_the_split_must_be_there_and_of_these_images(extracted):
 
 def test_two_kinds_of_images_in_one_folder_are_refused(extracted):
     large_sets.cuhk03_np(extracted)
-    with pytest.raises(DatasetError, match="holds np-detected and png-detected at once; name the one that you want"):
+    with pytest.raises(DatasetError, match="holds np-detected and png-detected; name the folder of one of them"):
         cuhk03.read(extracted)
     assert cuhk03.read(extracted / "labeled")

@@ -1,4 +1,6 @@
-"""CUHK-SYSU: both packs of crops, and the crops cut out of the scenes."""
+"""Tests of CUHK-SYSU: both packs of crops, and the crops cut out of the scenes."""
+
+from __future__ import annotations
 
 import large_sets
 import matlab_files
@@ -16,7 +18,7 @@ PEOPLE = [
 
 
 def rows(records):
-    """(path, pid, camid, part) of every record."""
+    """Return (path, pid, camid, part) of every record."""
     return [(record.path, record.pid, record.camid, record.part) for record in records]
 
 
@@ -48,7 +50,7 @@ def test_two_packs_and_foreign_images_are_refused(tmp_path):
     with pytest.raises(DatasetError, match=r"two kinds of crops, cropped_image \(metabin\) and cropped_image \(torc"):
         cuhk_sysu.read(root / "cropped_image")
     (root / "cropped_image" / "p7_s1_1.jpg").rename(root / "cropped_image" / "0001_c1_1.jpg")
-    with pytest.raises(DatasetError, match="1 of 4 images .* '0001_c1_1.jpg'; wanted names like p00001_n01_s00001"):
+    with pytest.raises(DatasetError, match="1 of 4 images .* '0001_c1_1.jpg'; expected names like p00001_n01_s00001"):
         cuhk_sysu.read(root / "cropped_image")
 
 
@@ -56,7 +58,7 @@ def test_scenes_alone_ask_for_extraction_with_the_command_that_does_it(tmp_path)
     root = matlab_files.cuhk_sysu_raw(tmp_path / "CUHK-SYSU", PEOPLE)
     assert cuhk_sysu.find_root(tmp_path) == (root, "raw")
     with pytest.raises(
-        DatasetError, match="raw data alone; wanted images: `python -m stages.download --domain cuhk_sysu` writes"
+        DatasetError, match="raw data only; expected images: `python -m stages.download --domain cuhk_sysu` writes"
     ):
         cuhk_sysu.read(tmp_path)
     cuhk_sysu.extract(root, root)
@@ -64,17 +66,19 @@ def test_scenes_alone_ask_for_extraction_with_the_command_that_does_it(tmp_path)
 
 
 def test_a_crop_has_exactly_the_pixels_of_matlabs_inclusive_ranges(tmp_path):
-    root, steps = matlab_files.cuhk_sysu_raw(tmp_path / "CUHK-SYSU", PEOPLE), []
+    root = matlab_files.cuhk_sysu_raw(tmp_path / "CUHK-SYSU", PEOPLE)
+    steps = []
     assert cuhk_sysu.extract(tmp_path, tmp_path / "out", steps.append) == 3 == sum(steps)
-    crop = {path.name: np.asarray(Image.open(path)) for path in (tmp_path / "out" / "cropped_image").iterdir()}
+    paths = (tmp_path / "out" / "cropped_image").iterdir()
+    crop = {path.name: np.asarray(Image.open(path)) for path in paths}
     # x = y = 8 and w = h = 1, counted from 1: the 2 x 2 pixels where four blocks of 8 x 8 meet
     assert crop["p00001_n01_s00001_hard0.png"].tolist() == [[[10] * 3, [20] * 3], [[50] * 3, [60] * 3]]
-    # the whole scene of 32 x 24, its borders included
-    whole = np.asarray(Image.open(root / "Image" / "SSM" / "s18184.jpg"))
+    # the complete scene of 32 x 24, including its borders
+    scene = np.asarray(Image.open(root / "Image" / "SSM" / "s18184.jpg"))
     assert crop["p00001_n02_s18184_hard1.png"].shape == (24, 32, 3)
-    assert np.array_equal(crop["p00001_n02_s18184_hard1.png"], whole)
-    assert whole[0, 0].tolist() == [110] * 3
-    # the last pixel alone
+    assert np.array_equal(crop["p00001_n02_s18184_hard1.png"], scene)
+    assert scene[0, 0].tolist() == [110] * 3
+    # the last pixel only
     assert crop["p11934_n01_s00001_hard0.png"].tolist() == [[[120] * 3]]
 
 
@@ -91,7 +95,7 @@ def test_crops_are_made_once_and_then_read(tmp_path):
 @pytest.mark.parametrize("box", [[0, 1, 5, 5], [1, 0, 5, 5], [1, 1, 32, 5], [1, 1, 5, 24]])
 def test_a_box_that_leaves_its_scene_is_an_error_as_in_matlab(tmp_path, box):
     root = matlab_files.cuhk_sysu_raw(tmp_path / "CUHK-SYSU", [("p1", [("s1.jpg", box, 0)])])
-    with pytest.raises(DatasetError, match="s1.jpg is 32 x 24 pixels; wanted one with columns"):
+    with pytest.raises(DatasetError, match="s1.jpg is 32 x 24 pixels; expected one with columns"):
         cuhk_sysu.extract(root, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -100,8 +104,8 @@ def test_a_box_that_leaves_its_scene_is_an_error_as_in_matlab(tmp_path, box):
     ("people", "message"),
     [
         ([("p1", [("s2.jpg", [1, 1, 5, 5], 0)])], "s2.jpg cannot be read as an image"),
-        ([("p1", [("../../s1.jpg", [1, 1, 5, 5], 0)])], "in scene '../../s1.jpg', wanted the like of"),
-        ([("../1", [("s1.jpg", [1, 1, 5, 5], 0)])], "person '../1' in scene 's1.jpg', wanted the like of"),
+        ([("p1", [("../../s1.jpg", [1, 1, 5, 5], 0)])], "in scene '../../s1.jpg', expected names like"),
+        ([("../1", [("s1.jpg", [1, 1, 5, 5], 0)])], "person '../1' in scene 's1.jpg', expected names like"),
         ([("p1", [("s1.jpg", [1, 1, 5], 0)])], "Person.mat cannot be read"),
         (
             [("p1", [("s1.jpg", [1, 1, 5, 5], 0)]), ("p01", [("s1.jpg", [2, 1, 5, 5], 0)])],
@@ -115,7 +119,7 @@ def test_a_wrong_annotation_is_an_error(tmp_path, people, message):
         cuhk_sysu.extract(root, tmp_path / "out")
 
 
-def test_half_of_the_raw_data_is_not_enough(tmp_path):
+def test_incomplete_raw_data_are_refused(tmp_path):
     root = matlab_files.cuhk_sysu_raw(tmp_path / "CUHK-SYSU", PEOPLE)
     (root / "annotation" / "Person.mat").write_bytes(b"MATLAB 5.0 MAT-file")
     with pytest.raises(DatasetError, match="Person.mat cannot be read"):

@@ -1,4 +1,6 @@
-"""A CSV file or a folder of one's own images as a domain."""
+"""Tests of custom data sets: a CSV file or a folder as a domain."""
+
+from __future__ import annotations
 
 import csv
 import io
@@ -17,7 +19,10 @@ from metabin.types import ImageRecord
 
 @pytest.fixture
 def listed(tmp_path):
-    """A function that writes a CSV file beside the images a/1.jpg, a/2.jpg, a/3.png, b 4.jpg and returns its path."""
+    """Return a function that writes a CSV file and returns its path.
+
+    The images a/1.jpg, a/2.jpg, a/3.png and b 4.jpg are beside the file.
+    """
     small_sets.write_images(tmp_path / "a", "1.jpg 2.jpg 3.png")
     (tmp_path / "b 4.jpg").write_bytes(small_sets.image_bytes(".jpg"))
 
@@ -30,11 +35,11 @@ def listed(tmp_path):
 
 
 def rows(records):
-    """(path, pid, camid, part) of every record."""
+    """Return (path, pid, camid, part) of every record."""
     return [(record.path, record.pid, record.camid, record.part) for record in records]
 
 
-def test_a_list_with_a_split_is_taken_as_it_is(listed):
+def test_a_list_with_a_split_is_read_unchanged(listed):
     file = listed(
         "\ufeffsplit,path,domain,pid,camid",  # Excel puts a mark in front
         "query,a/2.jpg,shop,7,3",
@@ -51,7 +56,7 @@ def test_a_list_with_a_split_is_taken_as_it_is(listed):
     assert custom.read(file, "street") == (ImageRecord("a/3.png", 1, 1, "street", "train"),)
 
 
-def test_without_a_split_the_first_image_of_whoever_two_cameras_saw_is_the_query(listed):
+def test_without_a_split_the_first_image_of_a_person_seen_by_two_cameras_is_the_query(listed):
     file = listed("path,pid,camid,domain", "a/3.png,5,0,d", "a/1.jpg,5,1,d", "a/2.jpg,6,1,d", "b 4.jpg,6,1,d")
     assert rows(custom.read(file, "d")) == [
         ("a/1.jpg", 5, 1, "gallery"),
@@ -61,7 +66,7 @@ def test_without_a_split_the_first_image_of_whoever_two_cameras_saw_is_the_query
     ]
 
 
-def test_without_cameras_every_image_has_its_own_so_that_nothing_is_filtered(listed):
+def test_without_cameras_every_image_has_its_own_camera_so_that_nothing_is_filtered(listed):
     file = listed("path,pid,domain", "b 4.jpg,2,d", "a/3.png,1,d", "a/1.jpg,2,d", "a/2.jpg,2,d")
     assert rows(custom.read(file, "d")) == [
         ("a/1.jpg", 2, 0, "query"),
@@ -77,7 +82,7 @@ def test_without_cameras_every_image_has_its_own_so_that_nothing_is_filtered(lis
         ("a/9.jpg,1,1,d", "line 3: 'a/9.jpg' is not there"),
         ("a,1,1,d", "line 3: 'a' is not there"),
         (",1,1,d", "line 3: '' is not there"),
-        ("a/2.jpg,x,1,d", "line 3: pid is 'x'; wanted a whole number from 0"),
+        ("a/2.jpg,x,1,d", "line 3: pid is 'x'; expected an integer >= 0"),
         ("a/2.jpg,1.0,1,d", "line 3: pid is '1.0'"),
         ("a/2.jpg,-1,1,d", "line 3: pid is '-1'"),
         ("a/2.jpg,\u0663,1,d", r"line 3: pid is '\\u0663'"),
@@ -85,12 +90,12 @@ def test_without_cameras_every_image_has_its_own_so_that_nothing_is_filtered(lis
         ("a/2.jpg,1,,d", "line 3: camid is ''"),
         ("a/1.jpg,1,1,d", "line 3: 'a/1.jpg' is in line 2 already"),
         ("a/./1.jpg,1,1,d", "line 3: 'a/1.jpg' is in line 2 already"),
-        ("/etc/passwd,1,1,d", "line 3: path is '/etc/passwd'; wanted one below"),
+        ("/etc/passwd,1,1,d", "line 3: path is '/etc/passwd'; expected one below"),
         ("C:/a/2.jpg,1,1,d", "line 3: path is 'C:/a/2.jpg'"),
         ("a\\2.jpg,1,1,d", "line 3: path is .* with forward slashes"),
         ("a/../a/2.jpg,1,1,d", "line 3: path is 'a/../a/2.jpg'"),
-        ("a/2.jpg,1,1", "line 3: has 3 values; wanted 4"),
-        ("a/2.jpg,1,1,d,query", "line 3: has 5 values; wanted 4"),
+        ("a/2.jpg,1,1", "line 3: has 3 values; expected 4"),
+        ("a/2.jpg,1,1,d,query", "line 3: has 5 values; expected 4"),
     ],
 )
 def test_a_wrong_row_is_named_by_its_line(listed, line, message):
@@ -101,32 +106,32 @@ def test_a_wrong_row_is_named_by_its_line(listed, line, message):
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        ("path,camid,domain", "line 1: the header lacks pid; wanted path, pid, domain, maybe camid and split"),
+        ("path,camid,domain", "line 1: the header lacks pid; expected path, pid, domain, maybe camid and split"),
         ("path;pid;domain", "line 1: the header lacks path, pid, domain"),
-        ("path,pid,cam_id,domain", "line 1: the header has 'cam_id'; wanted"),
+        ("path,pid,cam_id,domain", "line 1: the header has 'cam_id'; expected"),
         ("path,pid,domain,pid", "line 1: the header has a column twice"),
         ("", "line 1: the header lacks path, pid, domain"),
     ],
 )
-def test_a_wrong_header_is_refused_so_that_a_typing_error_never_turns_cameras_off(listed, header, message):
+def test_a_wrong_header_is_refused_so_that_a_typing_error_never_drops_the_cameras(listed, header, message):
     with pytest.raises(DatasetError, match=message):
         custom.read(listed(header, "a/1.jpg,1,0,d"), "d")
 
 
 def test_a_wrong_split_a_domain_that_is_not_listed_and_a_person_on_both_sides_are_refused(listed):
     header = "path,pid,camid,domain,split"
-    with pytest.raises(DatasetError, match="line 2: split is 'test'; wanted train, query, gallery"):
+    with pytest.raises(DatasetError, match="line 2: split is 'test'; expected train, query, gallery"):
         custom.read(listed(header, "a/1.jpg,1,0,d,test"), "d")
-    with pytest.raises(DatasetError, match="nothing of the domain 'e', but 'd'"):
+    with pytest.raises(DatasetError, match="no images of the domain 'e', but 'd'"):
         custom.read(listed(header, "a/1.jpg,1,0,d,train"), "e")
-    with pytest.raises(DatasetError, match="nothing of the domain 'd', but no rows"):
+    with pytest.raises(DatasetError, match="no images of the domain 'd', but no rows"):
         custom.read(listed(header), "d")
-    with pytest.raises(DatasetError, match="1 people who train and are tested: '1'"):
+    with pytest.raises(DatasetError, match="1 people both in train and in the test: '1'"):
         custom.read(listed(header, "a/1.jpg,1,0,d,train", "a/2.jpg,1,1,d,gallery"), "d")
 
 
-def test_what_is_no_list_and_no_folder_is_refused(tmp_path):
-    with pytest.raises(DatasetError, match="nowhere.csv is not there; wanted a .csv file, or a folder with"):
+def test_a_path_that_is_no_list_and_no_folder_is_refused(tmp_path):
+    with pytest.raises(DatasetError, match="nowhere.csv is not there; expected a .csv file, or a folder with"):
         custom.read(tmp_path / "nowhere.csv", "d")
     (tmp_path / "images.zip").write_bytes(b"PK")
     with pytest.raises(DatasetError, match="images.zip is no .csv file"):
@@ -134,7 +139,7 @@ def test_what_is_no_list_and_no_folder_is_refused(tmp_path):
     (tmp_path / "images.csv").write_bytes(b"path,pid,domain\n\xff\xfe")
     with pytest.raises(DatasetError, match="images.csv cannot be read: .*save it as CSV in UTF-8"):
         custom.read(tmp_path / "images.csv", "d")
-    with pytest.raises(DatasetError, match="wanted bounding_box_train, query and bounding_box_test, or give a .csv"):
+    with pytest.raises(DatasetError, match="expected bounding_box_train, query and bounding_box_test, or give a .csv"):
         custom.read(tmp_path, "d")
 
 
@@ -172,11 +177,11 @@ def test_cameras_and_people_may_also_count_from_zero(tmp_path):
 def test_a_folder_with_wrong_names_or_a_person_on_both_sides_is_refused(tmp_path):
     root = market_folder(tmp_path, "1_c1_a.jpg", "2_c1_a.jpg", "2_c2_a.jpg")
     small_sets.write_images(root / "query", "1_c1_a.jpg")
-    with pytest.raises(DatasetError, match="1 people who train and are tested: '1'"):
+    with pytest.raises(DatasetError, match="1 people both in train and in the test: '1'"):
         custom.read(root, "d")
     small_sets.write_images(root / "query", "bob.jpg 3_cam1.jpg")
     with pytest.raises(
-        DatasetError, match="2 of 4 images .*'3_cam1.jpg', 'bob.jpg'; wanted names like 0002_c13_01.jpg"
+        DatasetError, match="2 of 4 images .*'3_cam1.jpg', 'bob.jpg'; expected names like 0002_c13_01.jpg"
     ):
         custom.read(root, "d")
 
@@ -199,7 +204,7 @@ ROWS = st.tuples(  # as custom.COLUMNS: path, pid, domain, camid, split
     wrong=st.dictionaries(st.tuples(st.integers(0, 3), st.integers(0, 4)), VALUES, max_size=2),
     end=st.sampled_from(["", "", ",", '"', "\r"]) | TEXT,
 )
-def test_whatever_is_in_the_file_own_gives_records_or_a_dataset_error(num_columns, rows, wrong, end):
+def test_any_content_of_the_file_gives_records_or_a_dataset_error(num_columns, rows, wrong, end):
     table = [
         [wrong.get((line, column), value) for column, value in enumerate(values[:num_columns])]
         for line, values in enumerate([custom.COLUMNS, *rows])

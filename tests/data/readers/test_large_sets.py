@@ -1,4 +1,6 @@
-"""Market-1501, DukeMTMC-reID, MSMT17 and CUHK02, in every layout."""
+"""Tests of Market-1501, DukeMTMC-reID, MSMT17 and CUHK02, in every layout."""
+
+from __future__ import annotations
 
 import large_sets
 import pytest
@@ -9,7 +11,7 @@ from metabin.types import ImageRecord
 
 
 def rows(records):
-    """(path, pid, camid, part) of every record."""
+    """Return (path, pid, camid, part) of every record."""
     return [(record.path, record.pid, record.camid, record.part) for record in records]
 
 
@@ -31,7 +33,7 @@ def test_market_is_read_by_path_without_junk_and_with_its_distractors_in_the_gal
     assert {record.domain for record in records} == {"market1501"}
 
 
-def test_a_folder_above_the_data_set_will_do_and_paths_are_relative_to_it(tmp_path):
+def test_a_folder_above_the_data_set_is_enough_and_paths_are_relative_to_it(tmp_path):
     root = large_sets.market1501(tmp_path / "run-1_c2" / "Market-1501-v15.09.15")
     assert market1501.find_root(root.parent) == (root, "official")
     first = market1501.read(root.parent)[0]
@@ -40,7 +42,7 @@ def test_a_folder_above_the_data_set_will_do_and_paths_are_relative_to_it(tmp_pa
     )
 
 
-def test_other_data_sets_beside_the_wanted_one_do_not_matter(tmp_path):
+def test_other_data_sets_beside_the_requested_one_do_not_matter(tmp_path):
     roots = {
         market1501: large_sets.market1501(tmp_path / "market"),
         dukemtmcreid: large_sets.dukemtmcreid(tmp_path / "duke"),
@@ -54,7 +56,7 @@ def test_other_data_sets_beside_the_wanted_one_do_not_matter(tmp_path):
 def test_a_distractor_outside_the_gallery_and_a_person_in_train_and_test_are_refused(tmp_path):
     root = large_sets.market1501(tmp_path / "market")
     large_sets.write_image(root / "query" / "0000_c1s1_000001_01.jpg")
-    with pytest.raises(DatasetError, match="query/0000_c1s1_000001_01.jpg'; wanted distractors"):
+    with pytest.raises(DatasetError, match="query/0000_c1s1_000001_01.jpg'; expected distractors"):
         market1501.read(root)
     (root / "query" / "0000_c1s1_000001_01.jpg").unlink()
     large_sets.write_image(root / "query" / "0007_c1s1_000001_01.jpg")
@@ -67,9 +69,9 @@ def test_wrong_names_are_counted_and_the_first_three_are_named(tmp_path):
     large_sets.write_images(root / "query", "a.jpg b.png c.JPG d.jpg 0001_c7s1_001051_00.jpg 00001_c1s1_001051_00.jpg")
     with pytest.raises(DatasetError) as error:
         market1501.read(root)
-    assert "query: 6 of 8 images are not" in str(error.value)
+    assert "query: 6 of 8 images do not belong there" in str(error.value)
     assert "'00001_c1s1_001051_00.jpg', '0001_c7s1_001051_00.jpg', 'a.jpg', ...;" in str(error.value)
-    assert "wanted names like 0002_c1s1_000451_03.jpg" in str(error.value)
+    assert "expected names like 0002_c1s1_000451_03.jpg" in str(error.value)
 
 
 def test_duke_refuses_to_be_read_unless_its_withdrawal_is_acknowledged(tmp_path):
@@ -85,7 +87,7 @@ def test_duke_refuses_to_be_read_unless_its_withdrawal_is_acknowledged(tmp_path)
     ]
 
 
-def test_dukes_people_of_the_gallery_alone_are_ordinary_people(tmp_path):
+def test_people_of_dukes_gallery_only_are_no_distractors(tmp_path):
     records = dukemtmcreid.read(large_sets.dukemtmcreid(tmp_path / "duke"), acknowledged=True)
     assert not any(record.distractor for record in records)
 
@@ -127,11 +129,11 @@ def test_two_versions_of_msmt17_are_not_mixed(tmp_path):
     with pytest.raises(DatasetError, match=r"more than one copy: MSMT17_V1 \(V1\), MSMT17_V2 \(V2\); keep only"):
         msmt17.read(tmp_path)
     (tmp_path / "MSMT17_V2" / "mask_test_v2").rename(tmp_path / "MSMT17_V1" / "mask_test_v2")
-    with pytest.raises(DatasetError, match="holds V1 and V2 at once; take all but one away"):
+    with pytest.raises(DatasetError, match="holds V1 and V2; keep only one of them"):
         msmt17.read(tmp_path / "MSMT17_V1")
 
 
-def test_msmt17s_lists_must_be_there_whole_and_of_images_that_are_there(tmp_path):
+def test_msmt17s_lists_must_be_complete_and_of_existing_images(tmp_path):
     root = large_sets.msmt17(tmp_path / "MSMT17_V1", "V1")
     (root / "list_val.txt").write_text("")
     with pytest.raises(DatasetError, match="list_val.txt is empty"):
@@ -143,7 +145,7 @@ def test_msmt17s_lists_must_be_there_whole_and_of_images_that_are_there(tmp_path
     with pytest.raises(DatasetError, match="train lacks 1 of 1 images of list_val.txt: '1040/1040_009"):
         msmt17.read(root)
     (root / "list_val.txt").write_text("1040/1040_008_13_0302afternoon_0119_0.jpg 1041\n")
-    with pytest.raises(DatasetError, match="has pid 1041; wanted train pids below 1041"):
+    with pytest.raises(DatasetError, match="has pid 1041; expected train pids below 1041"):
         msmt17.read(root)
     (root / "list_val.txt").write_text((root / "list_train.txt").read_text())
     with pytest.raises(DatasetError, match="is listed twice"):
@@ -154,7 +156,7 @@ def test_msmt17s_lists_must_be_there_whole_and_of_images_that_are_there(tmp_path
 
 
 @pytest.mark.parametrize(("nested", "layout"), [(False, "flat"), (True, "dataset")])
-def test_cuhk02_tells_apart_the_people_and_the_cameras_of_its_pairs(tmp_path, nested, layout):
+def test_cuhk02_separates_the_people_and_the_cameras_of_its_pairs(tmp_path, nested, layout):
     stem = "Dataset/" if nested else ""
     large_sets.cuhk02(tmp_path / "cuhk02" / stem)
     assert cuhk02.find_root(tmp_path / "cuhk02") == (tmp_path / "cuhk02", layout)

@@ -1,4 +1,6 @@
-"""What the readers share: finding a data set's folder and saying what is wrong with it."""
+"""Tests of the readers' common parts: the search for the root, and messages about damage."""
+
+from __future__ import annotations
 
 import large_sets
 import pytest
@@ -11,27 +13,29 @@ by_reader = pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader
 
 
 @by_reader
-def test_a_folder_that_is_not_there_says_what_was_wanted_and_where_to_get_it(tmp_path, reader):
-    with pytest.raises(DatasetError, match="no folder .*nowhere; wanted one with .*: copy it there. [A-Z]"):
+def test_the_error_of_a_missing_folder_has_its_contents_and_where_to_get_them(tmp_path, reader):
+    with pytest.raises(DatasetError, match="no folder .*nowhere; expected one with .*: copy it there. [A-Z]"):
         reader.find_root(tmp_path / "nowhere")
 
 
 @by_reader
-def test_an_archive_in_the_place_of_the_folder_or_in_it_is_to_be_unpacked(tmp_path, reader):
+def test_the_advice_for_an_archive_instead_of_the_folder_or_in_it_is_to_unpack_it(tmp_path, reader):
     (tmp_path / "set.zip").write_bytes(b"PK\3\4")
-    with pytest.raises(DatasetError, match="set.zip is a file; wanted a folder with .*: unpack it"):
+    with pytest.raises(DatasetError, match="set.zip is a file; expected a folder with .*: unpack it"):
         reader.find_root(tmp_path / "set.zip")
-    with pytest.raises(DatasetError, match="holds 'set.zip'; wanted .*: unpack 'set.zip' there"):
+    with pytest.raises(DatasetError, match="holds 'set.zip'; expected .*: unpack 'set.zip' there"):
         reader.find_root(tmp_path)
 
 
 @by_reader
-def test_an_empty_folder_and_one_of_something_else_say_what_was_found(tmp_path, reader):
-    with pytest.raises(DatasetError, match="holds nothing; wanted "):
+def test_the_error_of_an_empty_or_other_folder_lists_its_content(tmp_path, reader):
+    with pytest.raises(DatasetError, match="holds nothing; expected "):
         reader.find_root(tmp_path)
     for index in range(10):
         (tmp_path / f"holiday_{index}").mkdir()
-    with pytest.raises(DatasetError, match=r"holds 'holiday_0' \(empty\), .*'holiday_7' \(empty\) and 2 more; wanted "):
+    with pytest.raises(
+        DatasetError, match=r"holds 'holiday_0' \(empty\), .*'holiday_7' \(empty\) and 2 more; expected "
+    ):
         reader.find_root(tmp_path)
 
 
@@ -46,23 +50,23 @@ COPIES = {
 
 
 @by_reader
-def test_two_copies_side_by_side_are_not_chosen_between(tmp_path, reader):
+def test_two_copies_side_by_side_are_refused(tmp_path, reader):
     COPIES[reader](tmp_path / "copy")
     COPIES[reader](tmp_path / "original")
-    with pytest.raises(DatasetError, match=r"more than one copy: copy \(.*\), original \(.*\); keep only one there"):
+    with pytest.raises(DatasetError, match=r"more than one copy: copy \(.*\), original \(.*\); keep only one"):
         reader.find_root(tmp_path)
 
 
 @pytest.mark.parametrize("reader", [market1501, dukemtmcreid, msmt17], ids=lambda reader: reader.NAME)
-def test_a_half_copied_folder_says_what_it_lacks(tmp_path, reader):
+def test_the_error_of_an_incomplete_folder_names_the_missing_part(tmp_path, reader):
     root = COPIES[reader](tmp_path / "set")
     for path in (root / "query").iterdir():
         path.unlink()
     arguments = {"acknowledged": True} if reader is dukemtmcreid else {}
-    with pytest.raises(DatasetError, match="query has no images; wanted names like .*: copy the data set again"):
+    with pytest.raises(DatasetError, match="query has no images; expected names like .*: copy the data set again"):
         reader.read(root, **arguments)
     (root / "query").rmdir()
-    with pytest.raises(DatasetError, match="set lacks query; wanted .*bounding_box_train.*: copy all of it again"):
+    with pytest.raises(DatasetError, match="set lacks query; expected .*bounding_box_train.*: copy all of it again"):
         reader.read(tmp_path, **arguments)
     large_sets.litter(root / "query")
     for folder in ("bounding_box_train", "bounding_box_test"):
@@ -74,7 +78,9 @@ def test_a_half_copied_folder_says_what_it_lacks(tmp_path, reader):
 
 def test_another_data_set_is_recognised_by_its_names(tmp_path):
     large_sets.dukemtmcreid(tmp_path / "set")
-    with pytest.raises(DatasetError, match="2 of 2 images are not .*'0001_c2_f0046182.jpg', .*wanted Market-1501"):
+    with pytest.raises(
+        DatasetError, match="2 of 2 images do not belong .*'0001_c2_f0046182.jpg', .*expected Market-1501"
+    ):
         market1501.read(tmp_path)
 
 
@@ -87,7 +93,7 @@ def test_images_are_sorted_and_hidden_files_folders_and_other_kinds_are_left_out
     assert file_listing.subfolders(tmp_path) == ["folder.jpg"]
 
 
-def test_the_shadow_that_macos_packs_beside_a_data_set_is_no_second_copy(tmp_path):
+def test_the_macosx_folder_of_an_archive_is_no_second_copy(tmp_path):
     root = large_sets.cuhk02(tmp_path / "cuhk02")
     for pair in cuhk02.PAIRS:
         for camera in cuhk02.CAMERAS:
@@ -96,13 +102,13 @@ def test_the_shadow_that_macos_packs_beside_a_data_set_is_no_second_copy(tmp_pat
 
 
 def test_odd_characters_in_names_are_escaped_in_messages():
-    assert file_listing.shown(["a\n.jpg", "b\udcff.jpg", "c\u0660.jpg", "d.jpg"]) == (
+    assert file_listing.first_names(["a\n.jpg", "b\udcff.jpg", "c\u0660.jpg", "d.jpg"]) == (
         r"'a\n.jpg', 'b\udcff.jpg', 'c\u0660.jpg', ..."
     )
 
 
 @by_reader
-def test_every_reader_says_what_it_expects_to_count(reader):
+def test_the_counts_of_every_reader_add_up(reader):
     tables = reader.COUNTS.values() if reader is cuhk03 else [reader.COUNTS]
     for table in tables:
         parts = [table[part] for part in ("train", "query", "gallery") if part in table]

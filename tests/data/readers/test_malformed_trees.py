@@ -1,4 +1,6 @@
-"""Whatever lies in a folder, a reader gives records or raises DatasetError."""
+"""Tests of malformed folders: a reader returns records or raises DatasetError."""
+
+from __future__ import annotations
 
 import functools
 import shutil
@@ -25,7 +27,7 @@ READERS = {
 
 
 def extracted_cuhk03(root):
-    """The pngs of cuhk-03.mat beside their split."""
+    """Write the pngs of cuhk-03.mat beside their split."""
     matlab_files.cuhk03_raw(root / "raw")
     cuhk03.extract(root / "raw", root)
     shutil.rmtree(root / "raw")
@@ -33,7 +35,7 @@ def extracted_cuhk03(root):
 
 
 def raw_cuhk_sysu(root):
-    """Scenes and annotation."""
+    """Write scenes and annotation."""
     return matlab_files.cuhk_sysu_raw(root, [("p1", [("s1.jpg", [8, 8, 1, 1], 0)])])
 
 
@@ -55,7 +57,7 @@ BUILDERS = {
 
 @functools.cache
 def template(name):
-    """A whole copy of one layout, built once: {relative path: content}."""
+    """Return a complete copy of one layout, built once: {relative path: content}."""
     with tempfile.TemporaryDirectory() as folder:
         root = BUILDERS[name](Path(folder) / name)
         return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
@@ -68,7 +70,7 @@ CONTENTS = st.one_of(st.binary(max_size=60), st.just(b""), st.text("0123/_ \n.jp
 
 @st.composite
 def trees(draw, layouts=tuple(BUILDERS)):
-    """A whole copy of a layout, some of its files dropped, renamed, moved, cut off or overwritten, others added."""
+    """Return a copy of a layout with files dropped, renamed, moved, cut, overwritten or added."""
     tree = dict(template(draw(st.sampled_from(layouts))))
     for _ in range(draw(st.integers(0, 6))):
         path = Path(draw(st.sampled_from(sorted(tree))))
@@ -77,7 +79,8 @@ def trees(draw, layouts=tuple(BUILDERS)):
             case "drop":
                 tree.pop(str(path))
             case "rename":
-                cut, piece = draw(st.integers(0, len(path.name))), draw(FRAGMENTS)
+                cut = draw(st.integers(0, len(path.name)))
+                piece = draw(FRAGMENTS)
                 tree[str(path.with_name(path.name[:cut] + piece + path.name[cut:]))] = tree.pop(str(path))
             case "move":
                 other = Path(draw(st.sampled_from(sorted(template(draw(st.sampled_from(tuple(BUILDERS))))))))
@@ -94,7 +97,7 @@ def trees(draw, layouts=tuple(BUILDERS)):
 
 
 def write_tree(root, tree):
-    """Files into a folder; one whose place is taken by a folder, or the other way round, is left out."""
+    """Write files into a folder; skip a file if a folder has its name, and the reverse."""
     for path, content in tree.items():
         try:
             (root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -134,7 +137,7 @@ def test_extraction_gives_images_or_raises_dataset_error_and_nothing_else(tree):
 
 
 def check(records, directory, name):
-    """Records are sorted, unique, of this data set and of files that are there."""
+    """Check that records are sorted, unique, of this data set and of existing files."""
     paths = [record.path for record in records]
     assert paths == sorted(set(paths))
     for record in records:

@@ -1,4 +1,6 @@
-"""Data sets in folders within folders, as archives and copies leave them."""
+"""Tests of data sets in nested folders, as archives and copies create them."""
+
+from __future__ import annotations
 
 import os
 from contextlib import contextmanager
@@ -9,7 +11,7 @@ import matlab_files
 import pytest
 import small_sets
 
-from metabin.data.readers import cuhk03, custom, file_listing, market1501, personx, unrealperson, viper
+from metabin.data.readers import cuhk03, custom, file_listing, layout_search, market1501, personx, unrealperson, viper
 from metabin.errors import DatasetError
 
 BUILDERS = {
@@ -31,9 +33,9 @@ BUILDERS = {
 
 
 def read(name, directory):
-    """(path, pid, camid, part) of every record; "own" reads a folder of the user's own."""
-    if name == "own":
-        records = custom.read(directory, "own")
+    """Return (path, pid, camid, part) of every record; "custom" reads a custom folder."""
+    if name == "custom":
+        records = custom.read(directory, "custom")
     else:
         arguments = {"acknowledged": True} if name == "dukemtmcreid" else {}
         records = import_module(f"metabin.data.readers.{name}").read(directory, **arguments)
@@ -41,7 +43,7 @@ def read(name, directory):
 
 
 @pytest.mark.parametrize("around", ["copy/copy", "__a/MSMT17_V2/MSMT17_V2", "a/b/c/d/e"])
-@pytest.mark.parametrize("name", [*BUILDERS, "own"])
+@pytest.mark.parametrize("name", [*BUILDERS, "custom"])
 def test_a_data_set_is_found_up_to_five_folders_deep_beside_what_macos_packs(tmp_path, name, around):
     build = BUILDERS.get(name, large_sets.market1501)
     expected = read(name, build(tmp_path / "plain"))
@@ -54,13 +56,13 @@ def test_a_data_set_is_found_up_to_five_folders_deep_beside_what_macos_packs(tmp
     assert read(name, tmp_path / "sets") == [(f"{around}/{path}", *values) for path, *values in expected]
 
 
-def test_deeper_than_that_nothing_is_searched(tmp_path):
+def test_folders_below_the_fifth_level_are_not_searched(tmp_path):
     large_sets.market1501(tmp_path / "a/b/c/d/e/f")
-    with pytest.raises(DatasetError, match="holds 'a'; wanted bounding_box_train"):
+    with pytest.raises(DatasetError, match="holds 'a'; expected bounding_box_train"):
         market1501.read(tmp_path)
 
 
-def test_two_copies_in_different_folders_are_named_and_not_chosen_between(tmp_path):
+def test_two_copies_in_different_folders_are_named_and_refused(tmp_path):
     small_sets.viper(tmp_path / "a" / "VIPeR")
     small_sets.viper(tmp_path / "b" / "VIPeR")
     with pytest.raises(
@@ -68,10 +70,10 @@ def test_two_copies_in_different_folders_are_named_and_not_chosen_between(tmp_pa
     ):
         viper.read(tmp_path)
     small_sets.viper(tmp_path / "VIPeR")
-    assert viper.find_root(tmp_path)[0] == tmp_path / "VIPeR"  # the level above goes first
+    assert viper.find_root(tmp_path)[0] == tmp_path / "VIPeR"  # the level above has precedence
 
 
-def test_a_damaged_copy_is_not_searched_for_a_part_that_passes_for_a_whole(tmp_path):
+def test_a_damaged_copy_is_not_searched_for_a_part_that_looks_complete(tmp_path):
     root = small_sets.personx(tmp_path / "sets" / "PersonX_v1", ["1"])
     (root / "4").mkdir()
     with pytest.raises(DatasetError, match="4 of .*PersonX_v1 lack bounding_box_train"):
@@ -101,12 +103,12 @@ def test_a_folder_with_very_many_entries_is_not_read_to_its_end(tmp_path, monkey
 
     scandir = os.scandir
     monkeypatch.setattr(file_listing.os, "scandir", scan)
-    with pytest.raises(DatasetError, match="VIPeR: .* holds 'a'; wanted cam_a and cam_b"):
+    with pytest.raises(DatasetError, match="VIPeR: .* holds 'a'; expected cam_a and cam_b"):
         viper.read(tmp_path)
     assert 0 < num_read < 100
 
 
-def test_a_folder_that_cannot_be_listed_is_passed_over(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_listed_is_skipped(tmp_path, monkeypatch):
     (tmp_path / "lost+found").mkdir()
     root = small_sets.viper(tmp_path / "sets" / "VIPeR")
     scandir = os.scandir
@@ -138,13 +140,13 @@ def test_cuhk03s_split_is_found_anywhere_between_the_images_and_the_named_folder
     assert len(cuhk03.read(tmp_path / "cuhk03")) == 14
 
 
-def test_an_empty_folder_is_called_empty_whatever_file_managers_left_in_it(tmp_path):
+def test_a_folder_with_files_of_file_managers_only_is_called_empty(tmp_path):
     large_sets.litter(tmp_path / "VIPeR" / "cam_a")
-    assert file_listing.is_empty(tmp_path)
+    assert layout_search.is_empty(tmp_path)
     with pytest.raises(DatasetError, match=r"VIPeR lacks cam_b"):
         viper.read(tmp_path)
     (tmp_path / "VIPeR" / "cam_a").rename(tmp_path / "VIPeR" / "other")
-    with pytest.raises(DatasetError, match=r"holds 'VIPeR' \(empty\); wanted cam_a and cam_b"):
+    with pytest.raises(DatasetError, match=r"holds 'VIPeR' \(empty\); expected cam_a and cam_b"):
         viper.read(tmp_path)
     (tmp_path / "VIPeR" / "notes").touch()
-    assert not file_listing.is_empty(tmp_path)
+    assert not layout_search.is_empty(tmp_path)

@@ -1,4 +1,6 @@
-"""Names and counts of the real releases, as public lists and loaders have them; docs/data.md says which."""
+"""Tests of names and counts of the real releases, from the public sources in docs/data.md."""
+
+from __future__ import annotations
 
 import large_sets
 import matlab_files
@@ -57,11 +59,11 @@ def test_real_names_are_read(naming):
 
 
 def market_names():
-    """As many names per folder and kind of person as the release has; 24 of them end in .jpg.jpg."""
+    """Return as many names per folder and kind of person as the release; 24 end in .jpg.jpg."""
 
     def spread(people, total, num_odd=0):
         turns = [divmod(index, len(people)) for index in range(total)]
-        names = [f"{people[who]}_c{turn % 6 + 1}s1_{turn:06d}_{turn % 100:02d}.jpg" for turn, who in turns]
+        names = [f"{people[person]}_c{turn % 6 + 1}s1_{turn:06d}_{turn % 100:02d}.jpg" for turn, person in turns]
         return [name + ".jpg" * (index < num_odd) for index, name in enumerate(names)]
 
     train = [f"{pid:04d}" for pid in range(1, 752)]
@@ -88,7 +90,7 @@ def test_a_market_of_full_size_with_its_odd_names_has_the_published_counts(tmp_p
     }
     assert counts["distractor"].images == 2_798
     assert len(every) - counts["all"].images - 2_798 == 3_819 == market1501.COUNTS["junk"][1]
-    published = local_datasets.counts_of(market1501, "official")
+    published = local_datasets.published_counts(market1501, "official")
     assert {part: (counts[part].ids, counts[part].images) for part in published} == published
 
 
@@ -98,7 +100,7 @@ def test_an_image_in_jpg_jpg_passes_the_check(tmp_path):
     large_sets.write_images(tmp_path / "bounding_box_test", "1488_c2s3_065527_02.jpg.jpg 0000_c1s6_023071_04.jpg.jpg")
     large_sets.write_images(tmp_path / "bounding_box_test", "-1_c4s6_022316_11.jpg.jpg")
     counts = {"train": (1, 1), "query": (1, 1), "gallery": (1, 2), "distractor": (0, 1), "all": (2, 3)}
-    assert check.examine("market1501", tmp_path, market1501.read(tmp_path), counts).problems == ()
+    assert check.check_images("market1501", tmp_path, market1501.read(tmp_path), counts).problems == ()
 
 
 def test_msmt17_re_packed_with_its_own_names_gives_people_and_cameras(tmp_path):
@@ -140,18 +142,18 @@ def test_an_empty_folder_of_images_does_not_hide_the_raw_data(tmp_path):
     assert len(cuhk03.read(root)) == 14
 
 
-def test_randpersons_first_release_has_scene_and_camera_the_other_way_round(tmp_path):
+def test_randpersons_first_release_has_scene_and_camera_in_the_other_order(tmp_path):
     small_sets.write_images(tmp_path, "000000_c01_s03_f000264.jpg 000001_s03_c01_f000264.jpg")
     assert [record.camid for record in randperson.read(tmp_path)] == [7, 7]
 
 
-def test_clonedperson_is_not_taken_for_randperson(tmp_path):
+def test_clonedperson_is_not_read_as_randperson(tmp_path):
     small_sets.clonedperson(tmp_path / "clonedperson")
-    with pytest.raises(DatasetError, match="RandPerson: .* holds 'clonedperson'; wanted images like"):
+    with pytest.raises(DatasetError, match="RandPerson: .* holds 'clonedperson'; expected images like"):
         randperson.read(tmp_path)
 
 
-def test_personxs_subset_has_cameras_of_two_digits_and_counts_of_its_own(tmp_path):
+def test_personxs_subset_has_cameras_of_two_digits_and_other_counts(tmp_path):
     root = tmp_path / "subset1"
     small_sets.write_images(root / "bounding_box_train", "0001_c3s1_01.jpg 0001_c12s1_01.jpg")
     small_sets.write_images(root / "query", "0003_c10s1_01.jpg")
@@ -159,13 +161,13 @@ def test_personxs_subset_has_cameras_of_two_digits_and_counts_of_its_own(tmp_pat
     assert personx.find_root(tmp_path) == (root, "subset")
     cameras = {record.path.split("/")[-1][6:8]: record.camid for record in personx.read(tmp_path)}
     assert cameras == {"3s": 0, "4s": 1, "10": 2, "12": 3}
-    assert local_datasets.counts_of(personx, "subset")["all"] == (1_266, 45_792)
+    assert local_datasets.published_counts(personx, "subset")["all"] == (1_266, 45_792)
 
 
-def test_personx_is_counted_by_the_backgrounds_that_are_there(tmp_path):
+def test_personx_is_counted_by_its_existing_backgrounds(tmp_path):
     root = small_sets.personx(tmp_path / "PersonX_v1", ["1", "4", "5"])
     _, layout = personx.find_root(root)
     # 36 sides of 410 + 856 people before each background, and a copy of one side of each of the 856.
-    assert local_datasets.counts_of(personx, layout)["all"] == (410 + 856, 3 * (36 * (410 + 856) + 856))
+    assert local_datasets.published_counts(personx, layout)["all"] == (410 + 856, 3 * (36 * (410 + 856) + 856))
     for counts in personx.COUNTS.values():
         assert counts["all"][1] == sum(counts[part][1] for part in ("train", "query", "gallery"))

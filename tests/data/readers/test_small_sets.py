@@ -1,4 +1,6 @@
-"""VIPeR, PRID2011, GRID and i-LIDS, in every layout."""
+"""Tests of VIPeR, PRID2011, GRID and i-LIDS, in every layout."""
+
+from __future__ import annotations
 
 import pytest
 import small_sets
@@ -15,7 +17,7 @@ SETS = {
 
 
 def rows(records):
-    """(path, pid, camid, distractor) of every record."""
+    """Return (path, pid, camid, distractor) of every record."""
     return [(record.path, record.pid, record.camid, record.distractor) for record in records]
 
 
@@ -23,7 +25,7 @@ def each_set(function):
     return pytest.mark.parametrize(("reader", "build"), SETS.items(), ids=[reader.NAME for reader in SETS])(function)
 
 
-def test_viper_pairs_people_by_their_numbers_whatever_the_gaps_and_the_angles(tmp_path):
+def test_viper_pairs_people_by_their_numbers_with_any_gaps_and_angles(tmp_path):
     assert rows(viper.read(small_sets.viper(tmp_path / "VIPeR"))) == [
         ("cam_a/000_45.bmp", 0, 0, False),
         ("cam_a/001_0.bmp", 1, 0, False),
@@ -53,7 +55,7 @@ def test_viper_in_the_references_split_folders_is_read_from_the_first_of_them(tm
     assert viper.find_root(root) == (root, "cameras")
 
 
-def test_prid_tells_person_201_of_camera_a_from_person_201_of_camera_b(tmp_path):
+def test_prid_separates_person_201_of_camera_a_from_person_201_of_camera_b(tmp_path):
     assert rows(prid2011.read(small_sets.prid2011(tmp_path / "prid_2011"))) == [
         ("single_shot/cam_a/person_0001.png", 1, 0, False),
         ("single_shot/cam_a/person_0002.png", 2, 0, False),
@@ -74,7 +76,7 @@ def test_prid_is_also_found_as_the_single_shot_folder_itself(tmp_path):
     assert prid2011.read(root / "single_shot")[0].path == "cam_a/person_0001.png"
 
 
-def test_grid_gives_every_distractor_a_pid_of_its_own(tmp_path):
+def test_grid_gives_every_distractor_another_pid(tmp_path):
     assert rows(grid.read(small_sets.grid(tmp_path / "underground_reid"))) == [
         ("gallery/0000_1_25101_1_2_3_4.jpeg", 1000, 0, True),
         ("gallery/0000_1_25102_1_2_3_4.jpeg", 1001, 0, True),
@@ -113,7 +115,7 @@ def test_a_partition_that_is_missing_damaged_or_something_else_is_a_dataset_erro
         grid.read_partition(root)
 
 
-def test_ilids_gives_every_image_of_a_person_a_camera_of_its_own(tmp_path):
+def test_ilids_gives_every_image_of_a_person_another_camera(tmp_path):
     assert rows(ilids.read(small_sets.ilids(tmp_path / "i-LIDS_Pedestrian"))) == [
         ("Persons/0001001.jpg", 1, 0, False),
         ("Persons/0001002.jpg", 1, 1, False),
@@ -141,37 +143,39 @@ def test_counts_add_up_to_the_published_people_and_images(reader, ids, images):
 
 
 @each_set
-def test_the_folder_above_will_do_and_other_data_sets_beside_it_do_not_matter(tmp_path, reader, build):
+def test_a_folder_above_is_enough_and_other_data_sets_beside_it_do_not_matter(tmp_path, reader, build):
     for other, build_other in SETS.items():
         build_other(tmp_path / f"{other.NAME}-run-1_c2")
     root = tmp_path / f"{reader.NAME}-run-1_c2"
     assert reader.find_root(tmp_path)[0] == root
-    own, above = reader.read(root), reader.read(tmp_path)
-    assert [record.path for record in above] == [f"{root.name}/{record.path}" for record in own]
-    assert [(r.pid, r.camid, r.domain) for r in above] == [(r.pid, r.camid, reader.NAME) for r in own]
+    records = reader.read(root)
+    above = reader.read(tmp_path)
+    assert [record.path for record in above] == [f"{root.name}/{record.path}" for record in records]
+    values = [(record.pid, record.camid, reader.NAME) for record in records]
+    assert [(record.pid, record.camid, record.domain) for record in above] == values
 
 
 @each_set
-def test_an_archive_an_empty_folder_and_no_folder_are_told_apart(tmp_path, reader, build):
-    with pytest.raises(DatasetError, match="no folder .*/nowhere; wanted"):
+def test_an_archive_an_empty_folder_and_no_folder_have_different_messages(tmp_path, reader, build):
+    with pytest.raises(DatasetError, match="no folder .*/nowhere; expected"):
         reader.read(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DatasetError, match="empty holds nothing; wanted .*http"):
+    with pytest.raises(DatasetError, match="empty holds nothing; expected .*http"):
         reader.read(tmp_path / "empty")
     archive = tmp_path / "empty" / "VIPeR.v1.0.zip"
     archive.write_bytes(b"PK")
     with pytest.raises(DatasetError, match="unpack 'VIPeR.v1.0.zip'"):
         reader.read(tmp_path / "empty")
-    with pytest.raises(DatasetError, match="is a file; wanted a folder .*unpack it"):
+    with pytest.raises(DatasetError, match="is a file; expected a folder .*unpack it"):
         reader.read(archive)
 
 
 @each_set
-def test_wrong_names_are_counted_and_the_first_three_are_shown(tmp_path, reader, build):
+def test_wrong_names_are_counted_and_the_first_three_are_named(tmp_path, reader, build):
     root = build(tmp_path / "set")
     folder = (root / reader.read(root)[0].path).parent
     small_sets.write_images(folder, "a.jpg b.jpg c.jpg d.jpg")
-    with pytest.raises(DatasetError, match=r"set/.*: 4 of \d+ images .*'a.jpg', 'b.jpg', 'c.jpg', \.\.\.; wanted"):
+    with pytest.raises(DatasetError, match=r"set/.*: 4 of \d+ images .*'a.jpg', 'b.jpg', 'c.jpg', \.\.\.; expected"):
         reader.read(root)
 
 
@@ -185,7 +189,7 @@ def test_wrong_names_are_counted_and_the_first_three_are_shown(tmp_path, reader,
         (ilids, small_sets.ilids, "Persons/0001002.jpg", "1 people with a single image: '0001'"),
     ],
 )
-def test_half_a_copy_is_known_by_a_person_without_a_match(tmp_path, reader, build, lost, message):
+def test_an_incomplete_copy_is_detected_by_a_person_without_a_match(tmp_path, reader, build, lost, message):
     root = build(tmp_path / "set")
     (root / lost).unlink()
     with pytest.raises(DatasetError, match=message):
@@ -195,10 +199,10 @@ def test_half_a_copy_is_known_by_a_person_without_a_match(tmp_path, reader, buil
 @pytest.mark.parametrize(
     ("reader", "build", "folder", "message"),
     [
-        (viper, small_sets.viper, "cam_b", "lacks cam_b; wanted"),
-        (viper, small_sets.viper_splits, "split_1a/gallery", "split_1a lacks gallery; wanted"),
-        (prid2011, small_sets.prid2011, "single_shot/cam_a", "single_shot lacks cam_a; wanted"),
-        (grid, small_sets.grid, "gallery", "lacks gallery; wanted"),
+        (viper, small_sets.viper, "cam_b", "lacks cam_b; expected"),
+        (viper, small_sets.viper_splits, "split_1a/gallery", "split_1a lacks gallery; expected"),
+        (prid2011, small_sets.prid2011, "single_shot/cam_a", "single_shot lacks cam_a; expected"),
+        (grid, small_sets.grid, "gallery", "lacks gallery; expected"),
     ],
 )
 def test_a_missing_folder_is_named(tmp_path, reader, build, folder, message):
@@ -226,11 +230,11 @@ def test_an_image_too_many_is_refused(tmp_path, reader, build, extra, message):
 
 
 @pytest.mark.parametrize("reader", [viper, prid2011])
-def test_folders_without_images_are_said_to_be_empty(tmp_path, reader):
+def test_folders_without_images_are_reported_as_empty(tmp_path, reader):
     for camera in ("cam_a", "cam_b"):
         small_sets.write_images(tmp_path / camera, "")
     with pytest.raises(DatasetError, match="cam_a and cam_b of .* have no images"):
         reader.read(tmp_path)
     small_sets.write_images(tmp_path / "cam_a", "000_45.bmp" if reader is viper else "person_0001.png")
-    with pytest.raises(DatasetError, match="cam_b has no images; wanted names like"):
+    with pytest.raises(DatasetError, match="cam_b has no images; expected names like"):
         reader.read(tmp_path)

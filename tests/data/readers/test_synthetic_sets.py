@@ -1,4 +1,6 @@
-"""RandPerson, ClonedPerson, UnrealPerson and PersonX."""
+"""Tests of RandPerson, ClonedPerson, UnrealPerson and PersonX."""
+
+from __future__ import annotations
 
 import tempfile
 from pathlib import Path
@@ -30,7 +32,7 @@ FOLDERS = {  # where each reader looks for images
 
 
 def rows(records):
-    """(path, pid, camid, part) of every record."""
+    """Return (path, pid, camid, part) of every record."""
     assert not any(record.distractor for record in records)
     return [(record.path, record.pid, record.camid, record.part) for record in records]
 
@@ -39,7 +41,7 @@ def each_set(function):
     return pytest.mark.parametrize(("reader", "build"), SETS.items(), ids=[reader.NAME for reader in SETS])(function)
 
 
-def test_randperson_counts_the_cameras_of_all_scenes_through(tmp_path):
+def test_randperson_counts_the_cameras_over_all_scenes(tmp_path):
     assert rows(randperson.read(small_sets.randperson(tmp_path / "randperson_subset"))) == [
         ("000000_s00_c00_f000264.jpg", 0, 0, ""),
         ("000000_s03_c01_f001032.jpg", 0, 7, ""),
@@ -52,7 +54,7 @@ def test_randperson_counts_the_cameras_of_all_scenes_through(tmp_path):
 def test_randperson_refuses_a_scene_or_camera_that_it_does_not_have(tmp_path):
     root = small_sets.randperson(tmp_path / "randperson_subset")
     small_sets.write_images(root, "000001_s04_c01_f000001.jpg 000001_s11_c00_f000001.jpg")
-    message = r"2 of 5 .*'000001_s04_c01_f000001.jpg', '000001_s11_c00_f000001.jpg'; wanted scenes 0 to 10"
+    message = r"2 of 5 .*'000001_s04_c01_f000001.jpg', '000001_s11_c00_f000001.jpg'; expected scenes 0 to 10"
     with pytest.raises(DatasetError, match=message):
         randperson.read(root)
 
@@ -67,7 +69,7 @@ def test_clonedperson_numbers_the_pairs_of_scene_and_camera(tmp_path):
     ]
 
 
-def test_unrealperson_keeps_people_of_two_versions_and_cameras_of_two_environments_apart(tmp_path):
+def test_unrealperson_separates_people_of_two_versions_and_cameras_of_two_environments(tmp_path):
     assert rows(unrealperson.read(small_sets.unrealperson(tmp_path / "unreal"))) == [
         ("unreal_v1.1/images/333_c001_78.jpg", 100333, 0, ""),
         ("unreal_v3.1/images/333_c001_78.jpg", 100333, 1, ""),
@@ -105,43 +107,45 @@ def test_personx_refuses_a_person_in_train_and_test(tmp_path):
 
 
 @each_set
-def test_the_folder_above_will_do_and_other_data_sets_beside_it_do_not_matter(tmp_path, reader, build):
+def test_a_folder_above_is_enough_and_other_data_sets_beside_it_do_not_matter(tmp_path, reader, build):
     for other, build_other in SETS.items():
         build_other(tmp_path / f"{other.NAME}-run-1_c2")
     root = tmp_path / f"{reader.NAME}-run-1_c2"
-    own, above = reader.read(root), reader.read(tmp_path)
-    assert [record.path for record in above] == [f"{root.name}/{record.path}" for record in own]
-    assert [(r.pid, r.camid, r.domain) for r in above] == [(r.pid, r.camid, reader.NAME) for r in own]
+    records = reader.read(root)
+    above = reader.read(tmp_path)
+    assert [record.path for record in above] == [f"{root.name}/{record.path}" for record in records]
+    values = [(record.pid, record.camid, reader.NAME) for record in records]
+    assert [(record.pid, record.camid, record.domain) for record in above] == values
 
 
 @each_set
-def test_an_archive_an_empty_folder_and_no_folder_are_told_apart(tmp_path, reader, build):
-    with pytest.raises(DatasetError, match="no folder .*/nowhere; wanted"):
+def test_an_archive_an_empty_folder_and_no_folder_have_different_messages(tmp_path, reader, build):
+    with pytest.raises(DatasetError, match="no folder .*/nowhere; expected"):
         reader.read(tmp_path / "nowhere")
-    with pytest.raises(DatasetError, match="holds nothing; wanted .*Get "):
+    with pytest.raises(DatasetError, match="holds nothing; expected .*Get "):
         reader.read(tmp_path)
     (tmp_path / "data.tar.gz").write_bytes(b"")
     with pytest.raises(DatasetError, match="unpack 'data.tar.gz'"):
         reader.read(tmp_path)
-    with pytest.raises(DatasetError, match="is a file; wanted a folder"):
+    with pytest.raises(DatasetError, match="is a file; expected a folder"):
         reader.read(tmp_path / "data.tar.gz")
 
 
 @each_set
-def test_wrong_names_are_counted_and_the_first_three_are_shown(tmp_path, reader, build):
+def test_wrong_names_are_counted_and_the_first_three_are_named(tmp_path, reader, build):
     root = build(tmp_path / "set")
     small_sets.write_images((root / reader.read(root)[0].path).parent, "a.jpg b.png c.bmp d.jpeg")
-    with pytest.raises(DatasetError, match=r"set.*: 4 of \d+ images .*'a.jpg', 'b.png', 'c.bmp', \.\.\.; wanted"):
+    with pytest.raises(DatasetError, match=r"set.*: 4 of \d+ images .*'a.jpg', 'b.png', 'c.bmp', \.\.\.; expected"):
         reader.read(root)
 
 
 @pytest.mark.parametrize(
     ("reader", "build", "folder", "message"),
     [
-        (clonedperson, small_sets.clonedperson, "test/gallery", "lacks test/gallery; wanted"),
-        (clonedperson, small_sets.clonedperson, "train", "lacks train; wanted"),
+        (clonedperson, small_sets.clonedperson, "test/gallery", "lacks test/gallery; expected"),
+        (clonedperson, small_sets.clonedperson, "train", "lacks train; expected"),
         (unrealperson, small_sets.unrealperson, "unreal_v3.1/images", "unreal_v3.1 of .* have no folder images"),
-        (personx, small_sets.personx, "5/query", "5 lacks query; wanted"),
+        (personx, small_sets.personx, "5/query", "5 lacks query; expected"),
     ],
 )
 def test_a_missing_folder_is_named(tmp_path, reader, build, folder, message):
@@ -176,7 +180,7 @@ NAMES = st.builds("".join, st.tuples(STEMS, st.sampled_from([".jpg", ".JPG", ".b
 @pytest.mark.parametrize("reader", FOLDERS, ids=[reader.NAME for reader in FOLDERS])
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
-def test_whatever_the_names_a_reader_gives_records_or_a_dataset_error(reader, data):
+def test_for_any_names_a_reader_returns_records_or_raises_a_dataset_error(reader, data):
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
         for folder in FOLDERS[reader]:
