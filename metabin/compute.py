@@ -1,4 +1,4 @@
-"""Where tensors are computed, and with how many threads."""
+"""The device of tensor operations, their number of threads and their precision."""
 
 from __future__ import annotations
 
@@ -12,17 +12,21 @@ from metabin.errors import ConfigError
 if TYPE_CHECKING:
     import torch
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+# options of mallopt in glibc's malloc.h
+M_TRIM_THRESHOLD = -1
+M_MMAP_THRESHOLD = -3
 
 
 def prepare(compute: Compute) -> torch.device:
-    """Set the number of threads of tensor operations and choose the device; "auto" is CUDA where there is one.
+    """Set the number of threads of tensor operations, and return the device.
 
-    With one thread on a CPU, equal seeds give equal bits. On CUDA, cuDNN is limited to algorithms that repeat
-    their bits, and "float32" is IEEE float32: TF32, torch's default in convolutions, is a precision of its own.
+    "auto" is CUDA if a CUDA device is available. With one thread on a CPU, equal seeds give equal
+    bits. On CUDA, cuDNN is limited to deterministic algorithms, and "float32" is IEEE float32:
+    TF32, torch's default in convolutions, must be chosen as the precision "tf32".
 
     Raises:
-        ConfigError: "cuda" where torch finds none, or a precision that the CUDA device lacks.
+        ConfigError: "cuda" without a CUDA device, or a precision that the CUDA device does not
+            have.
     """
     import torch
 
@@ -38,28 +42,35 @@ def prepare(compute: Compute) -> torch.device:
 
 
 def _prepare_cuda(precision: str) -> None:
-    """Set what torch's CUDA operations compute in, and which of cuDNN's algorithms they may use.
+    """Set the precision of torch's CUDA operations, and limit cuDNN to deterministic algorithms.
 
-    With "tf32", convolutions alone use it: distances and logits are matrix products, and stay in float32.
+    "tf32" holds for convolutions only: distances and logits are matrix products, and stay in
+    float32.
     """
     import torch
 
     if precision == "bfloat16" and not torch.cuda.is_bf16_supported():
         raise ConfigError(
-            f"compute.precision is bfloat16, which {torch.cuda.get_device_name()} does not have; use float32"
+            "compute.precision is bfloat16, "
+            f"which {torch.cuda.get_device_name()} does not have; use float32"
         )
     if precision == "tf32" and not torch.cuda.is_tf32_supported():
-        raise ConfigError(f"compute.precision is tf32, which {torch.cuda.get_device_name()} does not have; use float32")
+        raise ConfigError(
+            "compute.precision is tf32, "
+            f"which {torch.cuda.get_device_name()} does not have; use float32"
+        )
     torch.backends.cudnn.fp32_precision = "tf32" if precision == "tf32" else "ieee"
     torch.backends.cuda.matmul.fp32_precision = "ieee"
-    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False  # it would choose algorithms by their time
 
 
 def _keep_freed_memory() -> None:
-    """Let the C library keep what tensors have freed for the next ones, where it is glibc.
+    """Let the C library keep the memory that tensors have freed, if it is glibc.
 
-    By default it hands every block above 32 MB back to the system, and each map of the next step is paged in anew: an
-    eighth of a step's time on a CPU, measured in benchmarks/step.py's networks.
+    By default it returns every block above 32 MB to the system, and the maps of the next step are
+    paged in again. That takes an eighth of the time of a step on a CPU, measured with the networks
+    of benchmarks/step.py.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt:

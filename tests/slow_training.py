@@ -1,6 +1,6 @@
-"""The whole training once more, slowly: numpy and loops, every gradient a central difference of the loss.
+"""A second, slow implementation of the training: numpy and loops; every gradient is a central difference of the loss.
 
-Written from the method's description, not from the package. `values` maps the names of a network's parameters and
+It is written from the method's description, not from the package. `values` maps the names of a network's parameters and
 buffers to float64 arrays; a "net" is a function of (values, images, moments) that gives the pooled features and leaves
 the batch statistics of every layer in `moments`.
 """
@@ -21,8 +21,9 @@ Net = Callable[..., np.ndarray]
 EPS = 1e-5  # of every norm layer
 # Of a central difference: small enough that hardly any ReLU or hardest pair changes sides.
 NUDGE = 1e-6
-# Of a difference of two gradients, where rounding counts more: how far apart they are, and their own nudge.
-SWING, WIDER_NUDGE = 3e-5, 1e-5
+# Of a difference of two gradients, where rounding counts more: their distance, and the nudge of each.
+SWING = 3e-5
+WIDER_NUDGE = 1e-5
 
 
 class Episode(NamedTuple):
@@ -35,7 +36,7 @@ class Episode(NamedTuple):
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a training does; the names are those of the method."""
+    """The settings of a training, with the names of the method."""
 
     lr: float = 0.01
     rho_lr: float = 0.1
@@ -93,7 +94,8 @@ class SlowTraining:
         self, train: Episode, test: Episode, step: float, learned: list[str], *, second_order: bool, combined: bool
     ) -> tuple[Values, Values]:
         """The outer gradient, and the values one inner step ahead."""
-        train_loss, test_loss = self.loss(train, self.recipe.train), self.loss(test, self.recipe.test)
+        train_loss = self.loss(train, self.recipe.train)
+        test_loss = self.loss(test, self.recipe.test)
         inner = gradient(train_loss, self.values, learned)
         ahead = clipped(self.values | {name: self.values[name] - step * inner[name] for name in learned})
         outer = gradient(test_loss, ahead, learned)
@@ -122,7 +124,9 @@ class SlowTraining:
 
     def _losses(self, values: Values, episode: Episode, terms: Iterable[str]) -> dict[str, float]:
         features = self.net(values, episode.images)
-        rows, label, recipe = features.tolist(), episode.label, self.recipe
+        rows = features.tolist()
+        label = episode.label
+        recipe = self.recipe
         compute = {
             "ce": lambda: oracles.cross_entropy(classify(values, features).tolist(), label, recipe.smoothing),
             "triplet": lambda: oracles.triplet(rows, label, recipe.margin),
@@ -132,7 +136,7 @@ class SlowTraining:
         return {term: compute[term]() for term in terms}
 
     def _descend(self, slopes: Mapping[str, np.ndarray]) -> None:
-        """rho by plain descent, the rest with momentum, decay and a double rate for biases; then rho is clipped."""
+        """Move rho by plain descent, all others with momentum, decay and twice the rate for biases; then clip rho."""
         rate = self.recipe.lr * schedule(self.iteration, self.recipe.warmup, self.recipe.milestones)
         for name, slope in slopes.items():
             if is_rho(name):
@@ -141,8 +145,8 @@ class SlowTraining:
                 decays = self.recipe.decay_norms or self.values[name].ndim > 1
                 pull = slope + self.recipe.weight_decay * self.values[name] * decays
                 self.velocity[name] = self.recipe.momentum * self.velocity.get(name, 0.0) + pull
-                own_rate = 2 * rate if "bias" in name else rate
-                self.values[name] = self.values[name] - own_rate * self.velocity[name]
+                scaled_rate = 2 * rate if "bias" in name else rate
+                self.values[name] = self.values[name] - scaled_rate * self.velocity[name]
         self.values = clipped(self.values)
 
 
@@ -154,7 +158,8 @@ def schedule(iteration: int, warmup: int, milestones: Iterable[int]) -> float:
 
 def triangle(step: int, period: int, low: float, high: float) -> float:
     """The cyclic inner step size of meta update `step`, counted from 1."""
-    up, phase = period // 2, step % period
+    up = period // 2
+    phase = step % period
     height = phase / up if phase <= up else (period - phase) / (period - up)
     return low + (high - low) * height
 
@@ -164,7 +169,8 @@ def gradient(function: Callable[[Values], float], values: Values, names: Iterabl
     slopes = {name: np.zeros(values[name].shape) for name in names}
     for name, slope in slopes.items():
         for place in np.ndindex(slope.shape):
-            above, below = values[name].copy(), values[name].copy()
+            above = values[name].copy()
+            below = values[name].copy()
             above[place] += nudge
             below[place] -= nudge
             slope[place] = (function(values | {name: above}) - function(values | {name: below})) / (2 * nudge)
@@ -179,7 +185,8 @@ def directional(function: Callable[[Values], float], values: Values, direction: 
         moved = {name: values[name] + distance * arrow / length for name, arrow in direction.items()}
         return gradient(function, values | moved, direction, WIDER_NUDGE)
 
-    ahead, behind = slopes_at(SWING), slopes_at(-SWING)
+    ahead = slopes_at(SWING)
+    behind = slopes_at(-SWING)
     return {name: (ahead[name] - behind[name]) / (2 * SWING) * length for name in direction}
 
 
@@ -192,7 +199,7 @@ def clipped(values: Values) -> Values:
 
 
 def move_running(values: Values, moments: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
-    """Running mean and variance go a tenth of the way to the batch's."""
+    """Move the running mean and variance a tenth of the way to those of the batch."""
     for layer, (mean, variance) in moments.items():
         values[f"{layer}.running_mean"] = 0.9 * values[f"{layer}.running_mean"] + 0.1 * mean
         values[f"{layer}.running_var"] = 0.9 * values[f"{layer}.running_var"] + 0.1 * variance
@@ -229,7 +236,7 @@ def conv_norm(values: Values, x: np.ndarray, name: str, moments: dict | None, **
 
 
 def convolve(x: np.ndarray, weight: np.ndarray, *, stride: int = 1, depthwise: bool = False) -> np.ndarray:
-    """Zeros around the image keep its size at stride 1; depthwise, every channel has a kernel of its own."""
+    """Zeros around the image keep its size at stride 1; depthwise, every channel has its own kernel."""
     num_out, _, size, _ = weight.shape
     num_images, num_in, height, width = x.shape
     margin = size // 2
@@ -251,13 +258,13 @@ def convolve(x: np.ndarray, weight: np.ndarray, *, stride: int = 1, depthwise: b
 
 
 def batch_instance_norm(values: Values, x: np.ndarray, layer: str, moments: dict | None) -> np.ndarray:
-    """rho times the batch's normalisation plus 1 - rho times the image's own, each with an affine of its own."""
+    """rho times the batch's normalisation plus 1 - rho times the image's own, each with its own affine."""
     y = np.empty_like(x)
     rho = values[f"{layer}.rho"]
     for c in range(x.shape[1]):
         batch = values[f"{layer}.bn_weight"][c] * standardise(x[:, c], (0, 1, 2)) + values[f"{layer}.bn_bias"][c]
-        own = values[f"{layer}.in_weight"][c] * standardise(x[:, c], (1, 2)) + values[f"{layer}.in_bias"][c]
-        y[:, c] = rho[c] * batch + (1 - rho[c]) * own
+        image_half = values[f"{layer}.in_weight"][c] * standardise(x[:, c], (1, 2)) + values[f"{layer}.in_bias"][c]
+        y[:, c] = rho[c] * batch + (1 - rho[c]) * image_half
     note_moments(moments, layer, x)
     return y
 

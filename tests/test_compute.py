@@ -1,4 +1,4 @@
-"""What `compute.prepare` sets on a CUDA device; the flags exist without one."""
+"""The flags that `compute.prepare` sets on a CUDA device; they exist without a device."""
 
 import pytest
 import torch
@@ -80,6 +80,6 @@ def test_on_cuda_float32_convolutions_have_the_error_of_float32(precision, low, 
     compute.prepare(settings(precision))
     generator = torch.Generator().manual_seed(0)
     x, weight = (torch.randn(shape, generator=generator).double().cuda() for shape in ((4, 64, 32, 16), (64, 64, 3, 3)))
-    wanted = torch.nn.functional.conv2d(x, weight)
-    error = torch.nn.functional.conv2d(x.float(), weight.float()).double() - wanted
-    assert low < (error.norm() / wanted.norm()).item() < high
+    expected = torch.nn.functional.conv2d(x, weight)
+    error = torch.nn.functional.conv2d(x.float(), weight.float()).double() - expected
+    assert low < (error.norm() / expected.norm()).item() < high

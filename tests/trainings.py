@@ -1,4 +1,4 @@
-"""What tests of whole trainings share."""
+"""Helpers of the tests of complete trainings."""
 
 import torch
 

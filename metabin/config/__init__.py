@@ -1,4 +1,7 @@
-"""The parameters of params.yaml: typed, frozen, validated. An unknown or missing key is an error."""
+"""The parameters of params.yaml: typed, validated and immutable.
+
+An unknown or missing key is an error.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,9 @@ from pydantic import ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from metabin.config.effects import without_effect
+from metabin.backbones import BACKBONES
 from metabin.config.protocol import Protocol
 from metabin.config.sections import (
-    BACKBONES,
     BASELINES,
     META_LEARNED,
     METABIN,
@@ -31,6 +33,7 @@ from metabin.config.sections import (
     Tracking,
 )
 from metabin.errors import ConfigError
+from metabin.registry import find_method
 
 __all__ = [
     "METABIN",
@@ -52,13 +55,13 @@ __all__ = [
 ]
 
 
-# pydantic's names, not ours
+# pydantic adds these to the path of an error in a union of types; they are no keys of params.yaml
 UNION_PARTS = ("literal['auto']", "literal['all','official']", "literal['all']", "constrained-int")
-OF_A_TRAINING = ("model", "optim", "augment", "meta")  # the sections that a variant may change
+TRAINING_SECTIONS = ("model", "optim", "augment", "meta")  # the sections that a variant may change
 
 
 class Config(Section):
-    """All parameters, section by section as in params.yaml, where each one is explained."""
+    """All parameters, in the sections of params.yaml; comments there explain each of them."""
 
     protocol: Protocol
     data: Data
@@ -79,8 +82,9 @@ class Config(Section):
         if file and file not in self.data.local:
             entries = ", ".join([*self.data.local, file])
             raise ValueError(
-                f"model.pretrained is {file}, a file of yours: list it in data.local, so that `dvc repro` notices when "
-                f"it changes: data.local: [{entries}]"
+                f"model.pretrained is {file}, a local file that is not listed in data.local; "
+                "list it there, so that `dvc repro` notices when it changes: "
+                f"data.local: [{entries}]"
             )
         return self
 
@@ -88,36 +92,42 @@ class Config(Section):
     def _variants_fit(self) -> Config:
         for name in self.variants:
             if name in (*BASELINES, *META_LEARNED):
-                raise ValueError(f"variants.{name} has the name of a method; give the variant another")
+                raise ValueError(
+                    f"variants.{name} has the name of a method; give the variant another name"
+                )
             try:
                 self.of(name)
             except ConfigError as error:
                 raise ValueError(str(error)) from None
         known = (*META_LEARNED, *self.variants)
         if wrong := [name for name in self.protocol.meta_learned if name not in known]:
-            raise ValueError(f"protocol.meta_learned: {', '.join(wrong)} is unknown; known are {', '.join(known)}")
+            raise ValueError(
+                f"protocol.meta_learned: {', '.join(wrong)} is unknown; "
+                f"known are {', '.join(known)}"
+            )
         return self
 
     @model_validator(mode="after")
     def _data_is_used(self) -> Config:
-        targets, datasets = self.protocol.targets, self.protocol.datasets
-        for key, known, what in (("splits", targets, "target"), ("accept_unfit", datasets, "data set")):
+        for key, known, role in (
+            ("splits", self.protocol.targets, "target"),
+            ("accept_unfit", self.protocol.datasets, "data set"),
+        ):
             if unknown := [name for name in getattr(self.data, key) if name not in known]:
                 raise ValueError(
-                    f"data.{key} names {', '.join(unknown)}, which is no {what} of the protocol; "
-                    f"its {what}s are {', '.join(known)}. Remove the name, or set protocol first"
+                    f"data.{key} names {', '.join(unknown)}, which is no {role} of the protocol; "
+                    f"its {role}s are {', '.join(known)}. Remove the name, or set protocol first"
                 )
         return self
 
     @model_validator(mode="after")
-    def _mldg_fits(self) -> Config:
+    def _methods_fit(self) -> Config:
         for name in self.protocol.methods:
             method, config = self.of(name)
-            if method == "mldg" and config.meta.statistics != "batch":
-                raise ValueError(
-                    f"meta.statistics is {config.meta.statistics}, but {name} of protocol.meta_learned always "
-                    "normalises with the batch's; set it to batch, or in a variant of metabin alone"
-                )
+            try:
+                find_method(method).check(name, config)
+            except ConfigError as error:
+                raise ValueError(str(error)) from None
         return self
 
     @model_validator(mode="after")
@@ -127,79 +137,93 @@ class Config(Section):
                 self.meta.meta_train_domains(self.protocol.num_sources)
             except ConfigError as error:
                 raise ValueError(str(error)) from None
-        if self.meta.inner_schedule == "cyclic" and self.optim.unit == "steps" and self.meta.inner_period < 2:
-            raise ValueError("meta.inner_period is 1 step; a cycle needs at least 2, or meta.inner_schedule = fixed")
+        # In epochs, a period of 1 has many steps.
+        in_steps = self.optim.unit == "steps"
+        if self.meta.inner_schedule == "cyclic" and in_steps and self.meta.inner_period < 2:
+            raise ValueError(
+                "meta.inner_period is 1 step; a cycle needs at least 2 steps: "
+                "set a longer period, or meta.inner_schedule to fixed"
+            )
         if self.optim.schedule == "one_cycle" and (self.optim.warmup or self.optim.milestones):
             raise ValueError(
-                f"optim.warmup is {self.optim.warmup} and optim.milestones is {self.optim.milestones}, which have no "
-                "effect on optim.schedule = one_cycle; set them to 0 and [], or the schedule to warmup_milestones"
+                f"optim.warmup is {self.optim.warmup} and optim.milestones is "
+                f"{self.optim.milestones}, which have no effect on optim.schedule = one_cycle; "
+                "set them to 0 and [], or the schedule to warmup_milestones"
             )
-        if "dualnorm" in self.protocol.baselines and not self.model.backbone.startswith("mobilenetv2"):
-            raise ValueError(
-                f"protocol.baselines has dualnorm, which is defined for MobileNetV2; backbone is {self.model.backbone}"
-            )
-        stride, height, width = BACKBONES[self.model.backbone][0], self.partition.height, self.partition.width
+        # ceil(height / stride) x ceil(width / stride) is the size of the last maps.
+        stride = BACKBONES[self.model.backbone].stride
+        height = self.partition.height
+        width = self.partition.width
         if -(-height // stride) * -(-width // stride) == 1:
             raise ValueError(
-                f"images of {height}x{width} become maps of 1x1 in {self.model.backbone}, where instance normalisation "
-                f"has nothing to average; make partition.height or width larger than {stride}"
+                f"images of {height}x{width} become maps of 1x1 in {self.model.backbone}, "
+                "where instance normalisation has nothing to average; "
+                f"set partition.height or partition.width to more than {stride}"
             )
         return self
 
     @property
     def pretrained_files(self) -> set[str]:
-        """The local files of weights to start from, of all methods and variants."""
+        """The local files of pretrained weights, of all methods and variants."""
         configs = [self, *(self.of(name)[1] for name in self.variants)]
         return {config.model.pretrained_file for config in configs if config.model.pretrained_file}
 
     def of(self, name: str) -> tuple[str, Config]:
-        """The method that a name in `protocol.methods` stands for, and the parameters of its trainings.
+        """Return the method of a name in `protocol.methods`, and the parameters of its trainings.
 
-        A variant is a method with some parameters of its own: {"method": "metabin", "meta.inner_schedule": "fixed"}.
+        A variant is a method with other values of some parameters, for example
+        {"method": "metabin", "meta.inner_schedule": "fixed"}.
 
         Raises:
-            ConfigError: the variant names no method, or changes what is no parameter of a training or has no
-                effect on the method.
+            ConfigError: the variant names no method, or changes a key that is no parameter of a
+                training or that has no effect on the method.
         """
         if name not in self.variants:
             return name, self
         changes = dict(self.variants[name])
         method = changes.pop("method", None)
         if method not in (*BASELINES, *META_LEARNED):
-            wanted = ", ".join((*BASELINES, *META_LEARNED))
-            raise ConfigError(f"variants.{name}.method is {method!r}; wanted is one of {wanted}")
-        if unread := without_effect(method, changes):
+            known = ", ".join((*BASELINES, *META_LEARNED))
+            raise ConfigError(f"variants.{name}.method is {method!r}; expected is one of {known}")
+        if unread := find_method(method).unread(changes):
             raise ConfigError(
-                f"variants.{name} changes {', '.join(unread)}, without effect on the method {method}; "
-                "leave it out, or name another method"
+                f"variants.{name} changes {', '.join(unread)}, "
+                f"without effect on the method {method}; leave it out, or name another method"
             )
+        # Without variants, which would be checked again, and so without their names in the
+        # protocol.
         values = self.model_dump() | {"variants": {}}
-        values["protocol"]["meta_learned"] = [METABIN]  # the variants' names are not known any more
+        values["protocol"]["meta_learned"] = [METABIN]
         for key, value in changes.items():
             _change(values, key, value, f"variants.{name}")
         return method, parse_config(values, source=f"variants.{name}")
 
 
 def _change(values: dict[str, Any], key: str, value: Any, source: str) -> None:
-    """Set a dotted key; what is wrong with its last part is told when the whole is parsed."""
+    """Set a dotted key. An error in its last part is found when the values are parsed.
+
+    Raises:
+        ConfigError: the key is in no section of a training.
+    """
     *sections, last = key.split(".")
-    if not sections or sections[0] not in OF_A_TRAINING:
+    if not sections or sections[0] not in TRAINING_SECTIONS:
         raise ConfigError(
-            f"{source} changes {key}; a variant can change what is in {', '.join(OF_A_TRAINING)}, as meta.inner_lr"
+            f"{source} changes {key}; a variant can change keys of the sections "
+            f"{', '.join(TRAINING_SECTIONS)}, for example meta.inner_lr"
         )
-    place: Any = values
+    target: Any = values
     for section in sections:
-        place = place.get(section)
-        if not isinstance(place, dict):
+        target = target.get(section)
+        if not isinstance(target, dict):
             raise ConfigError(f"{source} changes {key}, but there is no section {section}")
-    place[last] = deepcopy(value)
+    target[last] = deepcopy(value)
 
 
 def load_config(path: str | Path = "params.yaml") -> Config:
     """Read and check a parameter file.
 
     Raises:
-        ConfigError: what was found, what was wanted and where.
+        ConfigError: lists every key with a problem, its value and what is expected.
     """
     return parse_config(read_values(path), source=str(path))
 
@@ -207,21 +231,31 @@ def load_config(path: str | Path = "params.yaml") -> Config:
 def read_values(path: str | Path) -> Any:
     """Read a parameter file without checking its values.
 
-    The file is read as YAML 1.2, the version that DVC writes: there 1e-05 is a number and `on` is a name.
+    The file is read as YAML 1.2, the version that DVC writes. In it, 1e-05 is a number and `on` is
+    a string.
 
     Raises:
-        ConfigError: there is no such file, or it is not valid YAML.
+        ConfigError: the file does not exist or is not valid YAML.
     """
     try:
         return YAML(typ="safe").load(Path(path))
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; run from the repository's root, where params.yaml is") from None
+        raise ConfigError(
+            f"{path}: no such file; run from the repository's root, where params.yaml is"
+        ) from None
     except YAMLError as error:
         raise ConfigError(f"{path} is not valid YAML: {error}") from None
 
 
 def parse_config(values: Any, *, source: str = "parameters") -> Config:
-    """Check parameters that are already read; `source` names them in errors."""
+    """Check parameters that are already read.
+
+    Args:
+        values: nested maps, as in params.yaml.
+        source: name of the values in errors.
+    Raises:
+        ConfigError: lists every key with a problem, one per line.
+    """
     try:
         return Config.model_validate(values)
     except ValidationError as error:
@@ -230,7 +264,7 @@ def parse_config(values: Any, *, source: str = "parameters") -> Config:
 
 
 def _explain(problem: Any) -> str:
-    """One pydantic error as: the key, what was found, what is wanted."""
+    """Return a pydantic error as text: the key, its value and what is expected."""
     key = ".".join(str(part) for part in problem["loc"] if part not in UNION_PARTS)
     if problem["type"] == "extra_forbidden":
         section: Any = Config

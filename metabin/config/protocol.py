@@ -1,4 +1,4 @@
-"""The section `protocol` of params.yaml: who trains and who is tested."""
+"""The section `protocol` of params.yaml: sources, targets and methods."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ from metabin.types import Fold
 
 
 class Protocol(Section):
-    """Who trains and who tests. Each of `domains` is held out once; all others and `sources` train, or those of
-    `sources_of` where it names the one held out.
+    """The sources and targets of every fold, the methods and the seeds.
+
+    Each of `domains` is held out once and tested. All other domains and `sources` train, or the
+    data sets in `sources_of` if it has an entry for the domain that is held out.
     """
 
     domains: list[Name] = Field(min_length=1)
-    sources: list[Name]
+    sources: list[Name]  # data sets that train in every fold
+    # domain -> the data sets that it stands for, held out together
     groups: dict[Name, Annotated[list[Name], Field(min_length=1)]]
+    # domain -> the data sets that train while it is held out
     sources_of: dict[Name, Annotated[list[Name], Field(min_length=1)]]
     baselines: list[Name]
-    meta_learned: list[Name] = Field(min_length=1)
+    meta_learned: list[Name] = Field(min_length=1)  # methods that learn rho, and variants
     seeds: list[Whole] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -47,45 +51,68 @@ class Protocol(Section):
     @classmethod
     def _learn_rho(cls, value: list[str]) -> list[str]:
         if wrong := [name for name in value if name in BASELINES]:
-            raise ValueError(f"{', '.join(wrong)} has no rho to meta-learn; known are {', '.join(META_LEARNED)}")
+            raise ValueError(
+                f"{', '.join(wrong)} has no rho to meta-learn; known are {', '.join(META_LEARNED)}"
+            )
         return value
 
     @model_validator(mode="after")
     def _roles_fit(self) -> Protocol:
         if "local" in (*self.domains, *self.sources):
-            raise ValueError("a domain cannot be called local: that is the folder of local data sets' records")
+            raise ValueError(
+                "found a domain with the name local, which is the folder of the records of local "
+                "data sets; give the domain another name"
+            )
         if both := [name for name in self.sources if name in self.domains]:
-            raise ValueError(f"{', '.join(both)} is in domains, to be held out, and in sources, to train always")
+            raise ValueError(
+                f"{', '.join(both)} is in domains, which are held out, and in sources, "
+                "which train in every fold; remove it from one of them"
+            )
         for key in ("groups", "sources_of"):
             if absent := [name for name in getattr(self, key) if name not in self.domains]:
-                raise ValueError(f"{key} explains {', '.join(absent)}, which is not among protocol.domains")
+                raise ValueError(
+                    f"{key} has an entry for {', '.join(absent)}, "
+                    "which is not in protocol.domains; remove the entry, or add the domain"
+                )
         for name, sources in self.sources_of.items():
             if both := sorted(set(sources) & set(self.members(name))):
-                raise ValueError(f"sources_of trains {name} on {', '.join(both)}, which it is tested on")
+                raise ValueError(
+                    f"sources_of.{name} lists {', '.join(both)}, which is tested in that fold; "
+                    "remove it"
+                )
         if self.num_sources < 1:
-            raise ValueError(f"domains is {self.domains}: with that one held out, nothing is left to train on")
-        # A fold raises a ValueError where a data set is both source and target.
+            raise ValueError(
+                f"domains is {self.domains}: no source is left when one of them is held out; "
+                "add another domain, or a data set to sources"
+            )
+        # A fold raises a ValueError if a data set is both source and target.
         folds = [Fold(name, self.sources_for(name), self.members(name)) for name in self.domains]
         for fold in folds:
             if twice := _repeated(fold.sources):
-                raise ValueError(f"fold {fold.name!r}: {twice} train twice; name each source in one group only")
+                raise ValueError(
+                    f"fold {fold.name!r}: {twice} train twice; name each source in one group only"
+                )
         return self
 
     def members(self, domain: str) -> tuple[str, ...]:
-        """The data sets that a name among `domains` stands for."""
+        """Return the data sets that a name in `domains` stands for."""
         return tuple(self.groups.get(domain, [domain]))
 
     def sources_for(self, domain: str) -> tuple[str, ...]:
-        """The data sets that train while a domain is held out, as `protocol.folds.leave_one_out` has it."""
+        """Return the data sets that train while a domain is held out.
+
+        These are the sources of `metabin.data.partition.folds.leave_one_out`.
+        """
         if domain in self.sources_of:
             return tuple(self.sources_of[domain])
-        others = (member for name in self.domains if name != domain for member in self.members(name))
-        return (*others, *self.sources)
+        others = (name for name in self.domains if name != domain)
+        return (*(member for name in others for member in self.members(name)), *self.sources)
 
     @property
     def targets(self) -> tuple[str, ...]:
         """The data sets that are held out in some fold, each once."""
-        return tuple(dict.fromkeys(name for domain in self.domains for name in self.members(domain)))
+        targets = (name for domain in self.domains for name in self.members(domain))
+        return tuple(dict.fromkeys(targets))
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -94,20 +121,20 @@ class Protocol(Section):
         return tuple(dict.fromkeys((*self.targets, *sources)))
 
     def holds_out(self, name: str) -> bool | None:
-        """Whether a data set is held out in some fold; None if the protocol does not use it."""
+        """Return whether a data set is held out in some fold; None for an unused data set."""
         return name in self.targets if name in self.datasets else None
 
     @property
     def num_sources(self) -> int:
-        """Source domains of the fold that has the fewest."""
+        """The number of source domains in the fold with the fewest."""
         return min(len(self.sources_for(name)) for name in self.domains)
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """All that is trained, in the order of the report."""
+        """All methods and variants that are trained, in the order of the report."""
         return (*self.baselines, *self.meta_learned)
 
 
 def _repeated(values: Sequence[object]) -> list[str]:
-    """The values that are there more than once, sorted."""
+    """Return the values that occur more than once, sorted."""
     return sorted(str(value) for value, count in Counter(values).items() if count > 1)

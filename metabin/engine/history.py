@@ -1,4 +1,4 @@
-"""What a training records of itself, as rows of plain values, and the CSV files made of them."""
+"""The record of a training: losses and rho over the steps, and their CSV files."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from metabin.files import write_text
+from metabin.files import write_csv
+from metabin.rho_summary import NUM_BINS, summarize_rho
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
-RHO_BINS = 20  # equal bins on [0, 1]
-
 
 @dataclass(slots=True)
 class History:
-    """`losses`: step and every scalar by name. `rho`: step, layer and the summary of that layer's rho."""
+    """Rows of plain values, recorded during a training.
+
+    Attributes:
+        losses: step and every scalar by name.
+        rho: step, layer and the summary of the layer's rho.
+    """
 
     losses: list[dict[str, float]] = field(default_factory=list)
     rho: list[dict[str, Any]] = field(default_factory=list)
@@ -29,78 +33,92 @@ class History:
     )
 
     def add_pending(self, step: int, scalars: Mapping[str, Tensor]) -> None:
-        """Take a step's scalars without looking at them: a look would make the host wait for the device."""
+        """Add the scalars of a step. Their values are not read: that would wait for the device."""
         self._pending.append((step, scalars))
 
     def check_pending(self) -> dict[str, float]:
-        """Look at all that was taken since the last look; returns the last step's.
+        """Check all scalars that were added since the last check. Return those of the last step.
 
         Raises:
-            FloatingPointError: one of them is not finite; names it and the first step where that was so.
+            FloatingPointError: a scalar is not finite; names it and its first step.
         """
         values: dict[str, float] = {}
         for step, scalars in self._pending:
-            values = {name: value.item() for name, value in scalars.items()}
-            if bad := [f"{name} = {value}" for name, value in values.items() if not np.isfinite(value)]:
+            values = {name: value.item() for name, value in scalars.items()}  # waits for the device
+            if bad := [name for name, value in values.items() if not np.isfinite(value)]:
+                listed = ", ".join(f"{name} = {values[name]}" for name in bad)
                 raise FloatingPointError(
-                    f"at step {step}: {', '.join(bad)}; lower optim.lr, optim.rho_lr or meta.outer_lr"
+                    f"at step {step}: {listed}; lower optim.lr, optim.rho_lr or meta.outer_lr"
                 )
         self._pending.clear()
         return values
 
     def add_losses(self) -> dict[str, float]:
-        """Keep the scalars of the last step that was taken, and return them. Raises as `check_pending`."""
+        """Record the scalars of the last step that was added, and return them.
+
+        Raises:
+            FloatingPointError: as `check_pending`.
+        """
         step = self._pending[-1][0]
         values = self.check_pending()
         self.losses.append({"step": step, **values})
         return values
 
     def add_rho(self, step: int, layers: Mapping[str, np.ndarray]) -> None:
-        """Keep the summary of every layer's rho, each (C,) in [0, 1]."""
+        """Record the summary of every layer's rho, each (C,) in [0, 1]."""
         for layer, rho in layers.items():
-            counts, _ = np.histogram(rho, bins=RHO_BINS, range=(0, 1))
-            q10, q90 = np.quantile(rho, [0.1, 0.9])
+            summary = summarize_rho(rho)
             self.rho.append(
                 {
                     "step": step,
                     "layer": layer,
                     "num_channels": rho.size,
-                    "mean": float(rho.mean()),
-                    "q10": float(q10),
-                    "q90": float(q90),
-                    "histogram": counts.tolist(),
+                    "mean": summary.mean,
+                    "q10": summary.q10,
+                    "q90": summary.q90,
+                    "histogram": summary.histogram.tolist(),
                 }
             )
 
     def losses_table(self) -> pd.DataFrame:
-        """One row a recorded step, one column a scalar."""
+        """Return a table with one row per recorded step and one column per scalar."""
         import pandas as pd
 
         return pd.DataFrame(self.losses)
 
     def rho_table(self) -> pd.DataFrame:
-        """One row a recorded step and layer: num_channels, mean, q10, q90."""
+        """Return a table with one row per recorded step and layer.
+
+        Columns: step, layer, num_channels, mean, q10, q90.
+        """
         import pandas as pd
 
         columns = ["step", "layer", "num_channels", "mean", "q10", "q90"]
         return pd.DataFrame(self.rho, columns=[*columns, "histogram"])[columns]
 
     def histogram_table(self) -> pd.DataFrame:
-        """One row a recorded step, layer and bin: bin_left, count."""
+        """Return a table with one row per recorded step, layer and bin.
+
+        Columns: step, layer, bin_left (the lower bound of the bin), count.
+        """
         import pandas as pd
 
+        # bin k of the equal bins on [0, 1] begins at k / NUM_BINS
         rows = [
-            (row["step"], row["layer"], bin_index / RHO_BINS, count)
+            (row["step"], row["layer"], bin_index / NUM_BINS, count)
             for row in self.rho
             for bin_index, count in enumerate(row["histogram"])
         ]
         return pd.DataFrame(rows, columns=["step", "layer", "bin_left", "count"])
 
     def save(self, directory: Path) -> None:
-        """Write losses.csv, rho.csv and rho_histograms.csv; the last two have headers alone if no rho is learned."""
+        """Write losses.csv, rho.csv and rho_histograms.csv.
+
+        The last two have only headers if no rho is learned.
+        """
         for name, table in (
             ("losses", self.losses_table()),
             ("rho", self.rho_table()),
             ("rho_histograms", self.histogram_table()),
         ):
-            write_text(directory / f"{name}.csv", table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+            write_csv(directory / f"{name}.csv", table, float_format="%.6g")

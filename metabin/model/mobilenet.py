@@ -1,4 +1,4 @@
-"""MobileNetV2 as deep-person-reid has it, which is what MetaBIN's authors train."""
+"""MobileNetV2 as in deep-person-reid, the variant that MetaBIN's authors train."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from metabin.model.cpu.fused import norm_relu
 
-# expansion, channels at width 1, blocks, stride of the first block; the last stride is 1, as in every ReID backbone
+# Expansion, channels at width 1, blocks, stride of the first block. The last stride, that of 160
+# channels, is 1 instead of 2, as in every ReID backbone: it gives a finer map before pooling.
 STAGES = (
     (1, 16, 1, 1),
     (6, 24, 2, 2),
@@ -21,11 +22,15 @@ STAGES = (
 
 
 class ConvNorm(nn.Module):
-    """A convolution that keeps the size at stride 1, a norm and a ReLU6."""
+    """Convolution that keeps the size at stride 1, then a norm and a ReLU6."""
 
-    def __init__(self, num_in: int, num_out: int, kernel: int, *, stride: int = 1, groups: int = 1) -> None:
+    def __init__(
+        self, num_in: int, num_out: int, kernel: int, *, stride: int = 1, groups: int = 1
+    ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(num_in, num_out, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
+        self.conv = nn.Conv2d(
+            num_in, num_out, kernel, stride, padding=kernel // 2, groups=groups, bias=False
+        )
         self.bn = nn.BatchNorm2d(num_out)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -33,14 +38,19 @@ class ConvNorm(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """A 1x1 convolution that expands, a 3x3 one channel by channel, a linear 1x1 one; a shortcut where shapes allow."""
+    """Inverted residual: expanding 1x1, depthwise 3x3 and linear 1x1 convolution.
+
+    A shortcut is added where input and output have the same shape.
+    """
 
     def __init__(self, num_in: int, num_out: int, expansion: int, stride: int) -> None:
         super().__init__()
         num_inside = num_in * expansion
         self.conv1 = ConvNorm(num_in, num_inside, 1)
         self.dwconv2 = ConvNorm(num_inside, num_inside, 3, stride=stride, groups=num_inside)
-        self.conv3 = nn.Sequential(nn.Conv2d(num_inside, num_out, 1, bias=False), nn.BatchNorm2d(num_out))
+        self.conv3 = nn.Sequential(
+            nn.Conv2d(num_inside, num_out, 1, bias=False), nn.BatchNorm2d(num_out)
+        )
         self.residual = stride == 1 and num_in == num_out
 
     def forward(self, x: Tensor) -> Tensor:
@@ -49,14 +59,15 @@ class InvertedResidual(nn.Module):
 
 
 def build_mobilenet(width: float) -> nn.Sequential:
-    """MobileNetV2: (N, 3, 256, 128) -> (N, int(1280 * width), 16, 8); 53 norm layers.
+    """Build MobileNetV2: (N, 3, 256, 128) -> (N, int(1280 * width), 16, 8); 53 norm layers.
 
-    Other than torchvision's, the first block expands too (by 1, with a convolution and a norm), and channels are cut to
-    whole numbers instead of multiples of 8. Submodules are named as in deep-person-reid's files. Convolutions start as
-    torch starts them, as in the reference.
+    Two things differ from torchvision's network. The first block expands too (by 1, with a
+    convolution and a norm), and numbers of channels are truncated to integers instead of multiples
+    of 8. Submodules are named as in deep-person-reid's files. Convolutions have torch's
+    initialisation, as in the reference.
 
     Args:
-        width: factor of all channels; there are published files for 1.0 and 1.4.
+        width: factor of all numbers of channels; published files exist for 1.0 and 1.4.
     Source: reference modeling/backbones/mobilenet_v2.py with LAST_STRIDE 1.
     """
     num_in = int(32 * width)

@@ -8,25 +8,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-RHO = "rho"  # the parameter's name in every layer that has one: all that the meta step looks for
+RHO = "rho"  # the parameter's name in every layer that has one: the meta step finds rho by it
 
 
-class BatchInstanceNorm2d(nn.Module):
-    """A convex mix per channel of two complete normalisations, each with its own affine.
+class BalancedNorm2d(nn.Module):
+    """Base of the norms that mix batch and instance normalisation by a learnable balance rho.
 
-        y_bn = bn_weight * (x - mean_batch) / sqrt(var_batch + eps) + bn_bias
-        y_in = in_weight * (x - mean_image) / sqrt(var_image + eps) + in_bias
-        y    = rho * y_bn + (1 - rho) * y_in
-
-    rho = 1 is BatchNorm2d, rho = 0 is InstanceNorm2d. In training the batch half uses the batch's statistics and moves
-    the running ones; in evaluation it uses the running ones. The instance half always uses the image's own.
-    Keeping rho in [0, 1] is the learner's work, so that the gradient here is that of the equation.
+    Holds rho, and the running statistics of the batch half. rho = 1 is batch normalisation, rho = 0
+    is instance normalisation. The training step keeps rho in [0, 1] (`clip_rho`), so that the
+    gradient in a layer is that of its equation.
 
     Args:
-        num_features: channels C. eps, momentum: as in torch.nn.BatchNorm2d. rho: start value in [0, 1].
-        rho_per: "channel", or "layer": one rho (1,) for all channels, which is ours and not the paper's.
-    Shapes: (N, C, H, W) -> (N, C, H, W) with H * W > 1 (an instance of one pixel has no variance).
-    Source: MetaBIN, section 3.1; the reference's `BIN_gate2`.
+        num_features: channels C.
+        eps, momentum: as in torch.nn.BatchNorm2d.
+        rho: start value in [0, 1].
+        rho_per: "channel" as in the paper, or "layer": one rho (1,) for all channels.
+    Raises:
+        ValueError: a rho outside [0, 1].
     """
 
     running_mean: Tensor
@@ -44,14 +42,50 @@ class BatchInstanceNorm2d(nn.Module):
         super().__init__()
         if not 0 <= rho <= 1:
             raise ValueError(f"rho is a weight in [0, 1], found {rho}")
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
-        self.rho = nn.Parameter(torch.full((num_features if rho_per == "channel" else 1,), float(rho)))
+        self.num_features = num_features
+        self.eps = eps
+        self.momentum = momentum
+        size = num_features if rho_per == "channel" else 1
+        self.rho = nn.Parameter(torch.full((size,), float(rho)))
+        self.register_buffer("running_mean", torch.zeros(num_features))
+        self.register_buffer("running_var", torch.ones(num_features))
+
+    def extra_repr(self) -> str:
+        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
+
+
+class BatchInstanceNorm2d(BalancedNorm2d):
+    """A convex mix per channel of two complete normalisations, each with its own affine.
+
+        y_bn = bn_weight * (x - mean_batch) / sqrt(var_batch + eps) + bn_bias
+        y_in = in_weight * (x - mean_image) / sqrt(var_image + eps) + in_bias
+        y    = rho * y_bn + (1 - rho) * y_in
+
+    In training the batch half uses the statistics of the batch and moves the running ones; in
+    evaluation it uses the running ones. The instance half always uses the statistics of the image.
+
+    This is the plain equation. Networks use `metabin.model.cpu.fused.FusedBatchInstanceNorm2d`,
+    which computes the same on a CPU in a third of the time.
+
+    Args: as of `BalancedNorm2d`.
+    Shapes: (N, C, H, W) -> (N, C, H, W) with H * W > 1 (an instance of one pixel has no variance).
+    Source: MetaBIN, section 3.1; the reference's `BIN_gate2`.
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        *,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        rho: float = 1.0,
+        rho_per: Literal["channel", "layer"] = "channel",
+    ) -> None:
+        super().__init__(num_features, eps=eps, momentum=momentum, rho=rho, rho_per=rho_per)
         self.bn_weight = nn.Parameter(torch.ones(num_features))
         self.bn_bias = nn.Parameter(torch.zeros(num_features))
         self.in_weight = nn.Parameter(torch.ones(num_features))
         self.in_bias = nn.Parameter(torch.zeros(num_features))
-        self.register_buffer("running_mean", torch.zeros(num_features))
-        self.register_buffer("running_var", torch.ones(num_features))
 
     def forward(self, x: Tensor) -> Tensor:
         require_pixels(x)
@@ -69,8 +103,22 @@ class BatchInstanceNorm2d(nn.Module):
             eps=self.eps,
         )
 
-    def extra_repr(self) -> str:
-        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
+
+def is_rho(name: str) -> bool:
+    """Return whether a parameter's full name is that of a balance."""
+    return name.split(".")[-1] == RHO
+
+
+def rho_of(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Return the balance parameters by their full names, in the order of the network."""
+    return {name: value for name, value in model.named_parameters() if is_rho(name)}
+
+
+@torch.no_grad()
+def clip_rho(model: nn.Module) -> None:
+    """Put every rho back into [0, 1]."""
+    for parameter in rho_of(model).values():
+        parameter.clamp_(0, 1)
 
 
 def batch_instance_norm(
@@ -87,12 +135,16 @@ def batch_instance_norm(
     momentum: float,
     eps: float,
 ) -> Tensor:
-    """The equation of `BatchInstanceNorm2d`, in torch's own operations: what `metabin.model.cpu.fused` is held to.
+    """Compute the equation of `BatchInstanceNorm2d` in torch's own operations.
 
-    Shapes: x (N, C, H, W), rho (C,) or (1,), all others (C,). The running statistics are moved in training, and may be
-    None there.
+    `metabin.model.cpu.fused` is tested against this function.
+
+    Training moves the running statistics, which may be None there.
+
+    Shapes: x (N, C, H, W), rho (C,) or (1,), all others (C,).
     """
-    # rho * y_bn + (1 - rho) * y_in, with each weight folded into its half's affine: two passes over x fewer
+    # y = rho * y_bn + (1 - rho) * y_in, with rho folded into the affine of each half: that saves
+    # two passes over x.
     y_bn = F.batch_norm(
         x,
         running_mean,
@@ -103,13 +155,15 @@ def batch_instance_norm(
         momentum=momentum,
         eps=eps,
     )
-    return y_bn + F.instance_norm(x, weight=(1 - rho) * in_weight, bias=(1 - rho) * in_bias, eps=eps)
+    y_in = F.instance_norm(x, weight=(1 - rho) * in_weight, bias=(1 - rho) * in_bias, eps=eps)
+    return y_bn + y_in
 
 
 def require_pixels(x: Tensor) -> None:
-    """Raise ValueError for a map (N, C, 1, 1), in which every instance would be its own mean."""
+    """Raise ValueError for maps (N, C, 1, 1), in which every pixel is its own mean."""
     if x.shape[2] * x.shape[3] == 1:
         raise ValueError(
-            f"instance normalisation needs more than one pixel, found a map of shape {tuple(x.shape)}; "
+            "instance normalisation needs more than one pixel, "
+            f"found a map of shape {tuple(x.shape)}; "
             "use larger images or a plain BatchNorm after pooling"
         )

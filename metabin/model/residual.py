@@ -1,4 +1,4 @@
-"""torchvision's residual networks, with norm and ReLU in one."""
+"""torchvision's residual networks, with each norm and its ReLU fused."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ BLOCKS: dict[str, tuple[type[BasicBlock | Bottleneck], list[int]]] = {
 
 
 class Trunk(resnet.ResNet):
-    """A residual network by name, without pooling and classifier: (N, 3, H, W) -> (N, D, H / 32, W / 32)."""
+    """Residual network by name, without pooling and classifier.
+
+    Shapes: (N, 3, H, W) -> (N, D, H / 32, W / 32).
+    """
 
     def __init__(self, name: str) -> None:
         block, depths = BLOCKS[name]

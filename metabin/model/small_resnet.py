@@ -1,4 +1,4 @@
-"""The network of the embedded benchmark."""
+"""The network of the synthetic benchmark."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ class ResidualBlock(nn.Module):
         self.shortcut = (
             nn.Identity()
             if num_in == num_out and stride == 1
-            else nn.Sequential(nn.Conv2d(num_in, num_out, 1, stride, bias=False), nn.BatchNorm2d(num_out))
+            else nn.Sequential(
+                nn.Conv2d(num_in, num_out, 1, stride, bias=False), nn.BatchNorm2d(num_out)
+            )
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -31,9 +33,11 @@ class ResidualBlock(nn.Module):
 
 
 class SmallResNet(nn.Module):
-    """The net of the embedded benchmark: four residual blocks for images of 64x32, small enough for a CPU.
+    """Network of the synthetic benchmark: four residual blocks for images of 64x32.
 
-    (B, 3, 64, 32) -> (B, 128, 8, 4); 12 norm layers, 720 channels under them.
+    It is small enough to be trained on a CPU. It has 12 norm layers with 720 channels in total.
+
+    Shapes: (B, 3, 64, 32) -> (B, 128, 8, 4).
     """
 
     def __init__(self) -> None:

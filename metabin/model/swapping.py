@@ -1,4 +1,7 @@
-"""The norms by name, and how one takes the place of every BatchNorm of a network."""
+"""The norms by name, and the replacement of every BatchNorm of a network.
+
+A new norm is one file with a layer and a `MakeNorm`, and one line in NORMS.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,13 @@ from metabin.model.variants import HalfNorm2d, SharedAffineBatchInstanceNorm2d
 
 @dataclass(frozen=True, slots=True)
 class NormStart:
-    """How norm layers begin.
+    """The start of norm layers.
 
-    rho: the balance, in [0, 1], where there is one; rho_per: one for each channel, or one for the layer.
-    in_affine: of an instance half with an affine of its own: "identity" (weight 1, bias 0, as in the reference), or
-    "copied" from what the BatchNorm in its place has learned.
+    Args:
+        rho: the balance, in [0, 1], of norms that have one.
+        rho_per: "channel", or "layer" for one rho per layer.
+        in_affine: of an instance half with its own affine. "identity": weight 1 and bias 0, as in
+            the reference. "copied": what the replaced BatchNorm has learned.
     """
 
     rho: float
@@ -28,10 +33,10 @@ class NormStart:
 
 
 class MakeNorm(Protocol):
-    """Makes the layer that takes the place of `bn`; `early` says whether that is in an early stage.
+    """Returns the layer that replaces `bn`; `early` says whether that is in an early stage.
 
-    What `bn` has learned goes on in the new layer's batch half. No random numbers are used, so that all norms leave a
-    network with the same convolutions.
+    The values that `bn` has learned go into the batch half of the new layer. No random numbers are
+    used, so that all norms leave a network with the same convolutions.
     """
 
     def __call__(self, bn: nn.BatchNorm2d, start: NormStart, *, early: bool) -> nn.Module: ...
@@ -50,18 +55,24 @@ def _instance(bn: nn.BatchNorm2d, start: NormStart, *, early: bool) -> nn.Module
 
 def _half(bn: nn.BatchNorm2d, start: NormStart, *, early: bool) -> nn.Module:
     layer = HalfNorm2d(bn.num_features, eps=bn.eps, momentum=_momentum(bn))
-    _fill(layer.batch, {name: value[: layer.num_batch] for name, value in _learned(bn).items()})
+    learned = _learned(bn)
+    _fill(layer.batch, {name: value[: layer.num_batch] for name, value in learned.items()})
     if start.in_affine == "copied":
-        _fill(layer.instance, {name: value[layer.num_batch :] for name, value in _affine(bn).items()})
+        affine = _affine(bn)
+        _fill(layer.instance, {name: value[layer.num_batch :] for name, value in affine.items()})
     return layer
 
 
 def _bin(bn: nn.BatchNorm2d, start: NormStart, *, early: bool) -> nn.Module:
     layer = FusedBatchInstanceNorm2d(
-        bn.num_features, eps=bn.eps, momentum=_momentum(bn), rho=start.rho, rho_per=start.rho_per
+        bn.num_features,
+        eps=bn.eps,
+        momentum=_momentum(bn),
+        rho=start.rho,
+        rho_per=start.rho_per,
     )
-    renamed = {"weight": "bn_weight", "bias": "bn_bias"}
-    _fill(layer, {renamed.get(name, name): value for name, value in _learned(bn).items()})
+    names = {"weight": "bn_weight", "bias": "bn_bias"}  # the running statistics keep their names
+    _fill(layer, {names.get(name, name): value for name, value in _learned(bn).items()})
     if start.in_affine == "copied":
         _fill(layer, {f"in_{name}": value for name, value in _affine(bn).items()})
     return layer
@@ -69,7 +80,11 @@ def _bin(bn: nn.BatchNorm2d, start: NormStart, *, early: bool) -> nn.Module:
 
 def _bin_shared(bn: nn.BatchNorm2d, start: NormStart, *, early: bool) -> nn.Module:
     layer = SharedAffineBatchInstanceNorm2d(
-        bn.num_features, eps=bn.eps, momentum=_momentum(bn), rho=start.rho, rho_per=start.rho_per
+        bn.num_features,
+        eps=bn.eps,
+        momentum=_momentum(bn),
+        rho=start.rho,
+        rho_per=start.rho_per,
     )
     _fill(layer, _learned(bn))
     return layer
@@ -85,7 +100,7 @@ NORMS: dict[str, MakeNorm] = {
     "half": _half,
     "bin": _bin,
     "bin_shared": _bin_shared,
-    "dual": _dual,  # DualNorm, Jia et al. 2019; in the reference MobileNetV2's alone
+    "dual": _dual,  # DualNorm, Jia et al. 2019; the reference has it for MobileNetV2 alone
 }
 
 
@@ -98,14 +113,14 @@ def swap_norms(
     in_affine: Literal["identity", "copied"] = "identity",
     early_stages: Sequence[str] = (),
 ) -> nn.Module:
-    """Put the named normalisation in place of every BatchNorm2d, in place. Weights elsewhere are untouched.
+    """Replace every BatchNorm2d of a network, in place; weights elsewhere do not change.
 
     Args:
-        network: its BatchNorms may be trained, see `MakeNorm`; of an IBN layer it is the batch half that is replaced.
+        network: its BatchNorms may be trained, see `MakeNorm`. Of an IBN layer the batch half is
+            replaced.
         norm: a name in `NORMS`.
-        rho: start value of the balance, in [0, 1], and `rho_per` what there is one: "bin" and "bin_shared" only.
-        in_affine: start of an instance half, see `NormStart`.
-        early_stages: names of the submodules that "dual" gives InstanceNorm.
+        rho, rho_per, in_affine: the start of the new layers, see `NormStart`.
+        early_stages: names of the submodules in which "dual" puts InstanceNorm.
 
     Raises:
         ValueError: an unknown norm, a rho outside [0, 1], or "dual" without early stages.
@@ -113,7 +128,9 @@ def swap_norms(
     if norm not in NORMS:
         raise ValueError(f"unknown norm {norm!r}; known are {sorted(NORMS)}")
     if norm == "dual" and not early_stages:
-        raise ValueError("the norm 'dual' needs a backbone with early stages; of ours, those are the MobileNets")
+        raise ValueError(
+            "the norm 'dual' needs a backbone with early stages, as the MobileNets have"
+        )
     start = NormStart(rho, rho_per, in_affine)
     for name, layer in list(network.named_modules()):
         if isinstance(layer, nn.BatchNorm2d):
@@ -140,5 +157,5 @@ def _fill(layer: nn.Module, values: dict[str, Tensor]) -> None:
 
 
 def _momentum(bn: nn.BatchNorm2d) -> float:
-    assert bn.momentum is not None, "a cumulative average, which none of our backbones asks for"
+    assert bn.momentum is not None, "no backbone uses a cumulative average"
     return bn.momentum

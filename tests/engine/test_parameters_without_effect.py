@@ -6,10 +6,9 @@ from torch import nn
 from trainings import assert_same_bits, state
 
 from metabin.config import parse_config
-from metabin.config.effects import WITHOUT_EFFECT, without_effect
-from metabin.engine.methods import METHODS
 from metabin.engine.trainer import Trainer
 from metabin.model.swapping import swap_norms
+from metabin.registry import METHODS, find_method
 
 # other values than those of `tiny_config`
 CHANGES = {
@@ -42,7 +41,7 @@ def with_changes(config, keys):
 
 
 def trained(config, images, method):
-    target = images if METHODS[method].learns_on_target else None
+    target = images if find_method(method).learns_on_target else None
     return state(Trainer(config, images, method, 0, target=target).run())
 
 
@@ -51,15 +50,14 @@ def images(make_images):
     return make_images(num_domains=3, num_ids=4, num_images=3)
 
 
-def test_every_method_and_every_parameter_of_rho_and_of_the_meta_step_is_in_the_table(tiny_config):
-    assert set(WITHOUT_EFFECT) == set(METHODS)
+def test_every_parameter_of_the_meta_step_is_in_the_table(tiny_config):
     meta = {f"meta.{key}" for key in type(tiny_config.meta).model_fields}
     assert meta == {key for key in CHANGES if key.startswith("meta.")}
 
 
 @pytest.mark.parametrize("method", [name for name in METHODS if name != "dualnorm"])
 def test_parameters_without_effect_leave_the_bits_of_a_training(method, tiny_config, images):
-    unread = without_effect(method, CHANGES)
+    unread = find_method(method).unread(CHANGES)
     assert unread
     changed = trained(with_changes(tiny_config, unread), images, method)
     assert_same_bits(changed, trained(with_changes(tiny_config, []), images, method))
@@ -68,7 +66,7 @@ def test_parameters_without_effect_leave_the_bits_of_a_training(method, tiny_con
 @pytest.mark.parametrize("method", ["bin_joint", "metabin", "bin_target"])
 def test_every_other_parameter_has_an_effect(method, tiny_config, images):
     plain = trained(with_changes(tiny_config, []), images, method)
-    for key in sorted(set(CHANGES) - set(without_effect(method, CHANGES))):
+    for key in sorted(set(CHANGES) - set(find_method(method).unread(CHANGES))):
         changed = trained(with_changes(tiny_config, [key]), images, method)
         assert any(
             changed[name].shape != value.shape or not torch.equal(changed[name], value) for name, value in plain.items()
@@ -77,7 +75,7 @@ def test_every_other_parameter_has_an_effect(method, tiny_config, images):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_start_of_the_instance_half_has_an_effect_where_there_is_one_with_its_own_affine(method):
-    norm, states = METHODS[method].norm, []
+    norm, states = find_method(method).norm, []
     for in_affine in ("identity", "copied"):
         network = nn.Sequential(nn.BatchNorm2d(4))
         with torch.no_grad():
@@ -85,4 +83,4 @@ def test_the_start_of_the_instance_half_has_an_effect_where_there_is_one_with_it
         swapped = swap_norms(network, norm, rho=0.5, in_affine=in_affine, early_stages=("0",))
         states.append(swapped.state_dict())
     same = all(torch.equal(value, states[1][name]) for name, value in states[0].items())
-    assert same == bool(without_effect(method, ["model.in_affine"]))
+    assert same == bool(find_method(method).unread(["model.in_affine"]))

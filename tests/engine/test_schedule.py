@@ -4,14 +4,14 @@ from metabin.engine.schedule import triangle, warmup_milestones
 
 
 def test_the_cyclic_ratio_equals_the_reference(reference):
-    for step, wanted in reference["cyclic_inner_ratio"]["k"].items():
-        assert triangle(int(step), period=100, low=1e-3, high=0.1) == pytest.approx(wanted, abs=1e-9)
+    for step, expected in reference["cyclic_inner_ratio"]["k"].items():
+        assert triangle(int(step), period=100, low=1e-3, high=0.1) == pytest.approx(expected, abs=1e-9)
 
 
 def test_the_learning_rate_equals_the_reference(reference):
-    for step, wanted in reference["main_lr"]["lr"].items():
+    for step, expected in reference["main_lr"]["lr"].items():
         factor = warmup_milestones(int(step), warmup_steps=100, milestones=(400, 700))
-        assert 0.01 * factor == pytest.approx(wanted, abs=1e-9)
+        assert 0.01 * factor == pytest.approx(expected, abs=1e-9)
 
 
 def test_a_triangle_of_odd_period_stays_within_its_bounds_and_repeats():

@@ -4,12 +4,12 @@ from trainings import Killed, assert_same_bits, killer, state
 
 from metabin import compute
 from metabin.engine import resume
-from metabin.engine.learner import rho_of
-from metabin.engine.methods import METHODS
 from metabin.engine.trainer import Trainer, identity
 from metabin.errors import CheckpointError, ConfigError, DatasetError
 from metabin.model import weights
+from metabin.model.norm import rho_of
 from metabin.model.weights import load_model
+from metabin.registry import METHODS, find_method
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 CPU = torch.device("cpu")
@@ -18,7 +18,7 @@ ALL_METHODS = [name for name in METHODS if name != "dualnorm"]  # that one is fo
 
 @pytest.mark.parametrize("method", ALL_METHODS)
 def test_equal_seeds_give_equal_bits_and_other_seeds_others(method, tiny_config, tiny_images):
-    target = tiny_images if METHODS[method].learns_on_target else None
+    target = tiny_images if find_method(method).learns_on_target else None
     first, again, other = (
         state(Trainer(tiny_config, tiny_images, method, seed, target=target).run()) for seed in (3, 3, 4)
     )
@@ -27,23 +27,23 @@ def test_equal_seeds_give_equal_bits_and_other_seeds_others(method, tiny_config,
 
 
 @pytest.mark.parametrize("method", ALL_METHODS)
-def test_a_killed_training_resumes_and_ends_with_the_bits_of_an_unbroken_one(
+def test_a_killed_training_resumes_and_ends_with_the_bits_of_an_uninterrupted_one(
     method, tiny_config, tiny_images, tmp_path
 ):
-    target = tiny_images if METHODS[method].learns_on_target else None
+    target = tiny_images if find_method(method).learns_on_target else None
 
     def trainer():
         return Trainer(tiny_config, tiny_images, method, 0, target=target)
 
     unbroken = trainer()
-    wanted = state(unbroken.run())
+    expected = state(unbroken.run())
     path = tmp_path / "state.pt"
     with pytest.raises(Killed):
         trainer().run(watch=killer(5), state_path=path, digest="d")
     resumed, steps = trainer(), []
-    found = state(resumed.run(watch=lambda step, *_: steps.append(step), state_path=path, digest="d"))
+    actual = state(resumed.run(watch=lambda step, *_: steps.append(step), state_path=path, digest="d"))
     assert steps == [3, 4, 5, 6, 7]
-    assert_same_bits(found, wanted)
+    assert_same_bits(actual, expected)
     assert resumed.history == unbroken.history
 
 
@@ -60,14 +60,14 @@ def test_a_killed_sgd_training_with_milestones_resumes_as_well(make_config, tiny
     )
     config = tiny_config.model_copy(update={"optim": optim})
     unbroken = Trainer(config, tiny_images, "metabin", 0)
-    wanted = state(unbroken.run())
+    expected = state(unbroken.run())
     assert [row["lr/base"] for row in unbroken.history.losses] == pytest.approx(
         [0.0001, 0.00505, 0.01, 0.01, 0.01, 0.001, 0.001, 0.001]
     )
     with pytest.raises(Killed):
         Trainer(config, tiny_images, "metabin", 0).run(watch=killer(6), state_path=tmp_path / "s.pt", digest="d")
     assert_same_bits(
-        state(Trainer(config, tiny_images, "metabin", 0).run(state_path=tmp_path / "s.pt", digest="d")), wanted
+        state(Trainer(config, tiny_images, "metabin", 0).run(state_path=tmp_path / "s.pt", digest="d")), expected
     )
 
 
@@ -83,14 +83,14 @@ def test_a_state_of_another_configuration_is_not_resumed(tiny_config, tiny_image
 
 def test_the_digest_follows_what_decides_the_outcome_and_nothing_else(make_config):
     def digest(method="metabin", seed=0, **changes):
-        return resume.state_digest(identity(make_config(**changes), method, seed, {"fold": "night"}))
+        return resume.state_digest(identity(make_config(**changes), find_method(method), seed, {"fold": "night"}), [])
 
     assert digest() == digest()
     assert len({digest(), digest(meta__inner_lr=0.5), digest(optim__lr=0.1), digest(seed=1), digest("bn")}) == 5
     assert digest("bn") == digest("bn", meta__inner_lr=0.5)
 
 
-def test_rho_stays_fixed_moves_jointly_or_by_the_meta_step_as_the_method_says(tiny_config, tiny_images):
+def test_rho_is_fixed_or_moves_jointly_or_by_the_meta_step_as_the_method_says(tiny_config, tiny_images):
     moved = {}
     for method in ("bin_fixed", "bin_joint", "metabin"):
         rho = rho_of(Trainer(tiny_config, tiny_images, method, 0).run())
@@ -107,8 +107,8 @@ def test_methods_see_the_same_images_in_the_same_order(tiny_config, tiny_images)
     seen = {}
     for method in ("bn", "metabin"):
         trainer = Trainer(tiny_config, tiny_images, method, 0)
-        batch, seen[method] = trainer._batch, []
-        trainer._batch = lambda index, purpose, batch=batch, method=method: (
+        batch, seen[method] = trainer.batch, []
+        trainer.batch = lambda index, purpose, batch=batch, method=method: (
             seen[method].append((purpose, index.tolist())),
             batch(index, purpose),
         )[1]
@@ -118,14 +118,14 @@ def test_methods_see_the_same_images_in_the_same_order(tiny_config, tiny_images)
 
 def test_each_iteration_splits_the_domains_anew_and_uses_every_one(tiny_config, tiny_images):
     trainer, parts = Trainer(tiny_config, tiny_images, "metabin", 0), {"meta-train": [], "meta-test": []}
-    batch = trainer._batch
+    batch = trainer.batch
 
     def spy(index, purpose):
         if purpose in parts:
             parts[purpose].append(frozenset(tiny_images.domain[index].tolist()))
         return batch(index, purpose)
 
-    trainer._batch = spy
+    trainer.batch = spy
     trainer.run()
     for train, test in zip(parts["meta-train"], parts["meta-test"], strict=True):
         assert (len(train), len(test)) == (2, 1)  # auto: half of 3, rounded up
@@ -200,7 +200,7 @@ def test_weights_that_are_missing_damaged_or_of_another_net_are_refused_with_the
         load_model(path, tiny_config.model, "bn", CPU)
     model = Trainer(tiny_config, tiny_images, "bn", 0).model
     weights.save_weights(path, model, {"method": "bn", "num_classes": 12})
-    with pytest.raises(CheckpointError, match="holds weights of the method bn, wanted metabin"):
+    with pytest.raises(CheckpointError, match="holds weights of the method bn, expected metabin"):
         load_model(path, tiny_config.model, "metabin", CPU)
     weights.save_weights(path, model, {"method": "metabin", "num_classes": 12})
     with pytest.raises(

@@ -1,4 +1,4 @@
-"""What the parameters can make of a training, beside the defaults."""
+"""Trainings with other parameters than the defaults."""
 
 from itertools import islice
 
@@ -6,40 +6,39 @@ import pytest
 import torch
 from trainings import Killed, assert_same_bits, killer, state
 
-from metabin.config.sections import MetaTestLosses, MetaTrainLosses
-from metabin.engine.learner import rho_of
 from metabin.engine.schedule import Timeline
 from metabin.engine.trainer import Trainer
 from metabin.errors import ConfigError
+from metabin.model.norm import rho_of
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
 
-def test_the_first_iteration_can_have_more_base_steps_each_on_a_batch_of_its_own(make_config, tiny_config, tiny_images):
+def test_the_first_iteration_can_have_more_base_steps_each_on_another_batch(make_config, tiny_config, tiny_images):
     config = tiny_config.model_copy(
         update={"optim": tiny_config.optim.model_copy(update={"duration": 3, "first_base_steps": 4})}
     )
     trainer, used = Trainer(config, tiny_images, "metabin", 0), []
-    batch = trainer._batch
-    trainer._batch = lambda index, purpose: (used.append((trainer.step, purpose, tuple(index))), batch(index, purpose))[
+    batch = trainer.batch
+    trainer.batch = lambda index, purpose: (used.append((trainer.step, purpose, tuple(index))), batch(index, purpose))[
         1
     ]
     trainer.run()
     per_step = [[purpose for step, purpose, _ in used if step == number] for number in range(3)]
     meta = ["meta-train", "meta-test"]
     assert per_step == [["base-0", "base-1", "base-2", "base", *meta], ["base", *meta], ["base", *meta]]
-    drawn = [index for _, purpose, index in used if purpose.startswith("base")]
-    wanted = [tuple(index) for index in islice(trainer.base_sampler, 6)]
-    assert drawn == wanted
+    indices = [index for _, purpose, index in used if purpose.startswith("base")]
+    expected = [tuple(index) for index in islice(trainer.base_sampler, 6)]
+    assert indices == expected
 
 
-def test_a_killed_training_with_more_first_base_steps_resumes_where_it_was(tiny_config, tiny_images, tmp_path):
+def test_a_killed_training_with_more_first_base_steps_resumes_with_the_same_bits(tiny_config, tiny_images, tmp_path):
     config = tiny_config.model_copy(update={"optim": tiny_config.optim.model_copy(update={"first_base_steps": 3})})
-    wanted = state(Trainer(config, tiny_images, "metabin", 0).run())
+    expected = state(Trainer(config, tiny_images, "metabin", 0).run())
     path = tmp_path / "state.pt"
     with pytest.raises(Killed):
         Trainer(config, tiny_images, "metabin", 0).run(watch=killer(5), state_path=path, digest="d")
-    assert_same_bits(state(Trainer(config, tiny_images, "metabin", 0).run(state_path=path, digest="d")), wanted)
+    assert_same_bits(state(Trainer(config, tiny_images, "metabin", 0).run(state_path=path, digest="d")), expected)
 
 
 def test_times_in_epochs_are_multiplied_by_the_iterations_of_an_epoch(tiny_config, make_images):
@@ -62,14 +61,14 @@ def test_cameras_of_one_source_serve_as_domains(tiny_config, make_images):
         Trainer(tiny_config, images, "metabin", 0)
     config = tiny_config.model_copy(update={"meta": tiny_config.meta.model_copy(update={"domains": "cameras"})})
     trainer, splits = Trainer(config, images, "metabin", 0), []
-    batch = trainer._batch
+    batch = trainer.batch
 
     def spy(index, purpose):
         if purpose.startswith("meta"):
             splits.append({int(camid) for camid in images.camid[index]})
         return batch(index, purpose)
 
-    trainer._batch = spy
+    trainer.batch = spy
     trainer.run()
     for train, test in zip(splits[::2], splits[1::2], strict=True):
         assert (len(train), len(test)) == (2, 1)
@@ -79,15 +78,15 @@ def test_cameras_of_one_source_serve_as_domains(tiny_config, make_images):
 @pytest.mark.parametrize(
     ("changes", "columns"),
     [
-        ({"train_losses": MetaTrainLosses(scatter=1, shuffle=0, triplet=0, ce=0)}, {"meta_train/scatter"}),
+        ({"train_losses": {"scatter": 1.0, "shuffle": 0.0, "triplet": 0.0, "ce": 0.0}}, {"meta_train/scatter"}),
         (
-            {"train_losses": MetaTrainLosses(scatter=0, shuffle=1, triplet=1, ce=0)},
+            {"train_losses": {"scatter": 0.0, "shuffle": 1.0, "triplet": 1.0, "ce": 0.0}},
             {"meta_train/shuffle", "meta_train/triplet"},
         ),
         (
             {
-                "train_losses": MetaTrainLosses(scatter=1, shuffle=1, triplet=1, ce=1),
-                "test_losses": MetaTestLosses(triplet=1, ce=1),
+                "train_losses": {"scatter": 1.0, "shuffle": 1.0, "triplet": 1.0, "ce": 1.0},
+                "test_losses": {"triplet": 1.0, "ce": 1.0},
             },
             {"meta_train/scatter", "meta_train/shuffle", "meta_train/triplet", "meta_train/ce", "meta_test/ce"},
         ),
@@ -97,8 +96,8 @@ def test_losses_of_the_episodes_are_chosen_by_their_weights(changes, columns, ti
     config = tiny_config.model_copy(update={"meta": tiny_config.meta.model_copy(update=changes)})
     trainer = Trainer(config, tiny_images, "metabin", 0)
     trainer.run()
-    found = {name for name in trainer.history.losses_table().columns if name.startswith("meta")}
-    assert found == columns | {"meta_test/triplet"}
+    actual = {name for name in trainer.history.losses_table().columns if name.startswith("meta")}
+    assert actual == columns | {"meta_test/triplet"}
 
 
 @pytest.mark.parametrize("changes", [{"combined": True}, {"second_order": True}, {"inner_schedule": "fixed"}])
@@ -114,7 +113,7 @@ def test_mldg_moves_weights_and_rho_by_the_episode_and_leaves_the_running_statis
 ):
     trainer = Trainer(tiny_config, tiny_images, "mldg", 0)
     before = state(trainer.model)
-    trainer._meta_step(next(iter(trainer.meta_sampler)))
+    trainer.method.step(trainer, next(trainer.method_batches))
     after = trainer.model.state_dict()
     still = {name for name in before if torch.equal(before[name], after[name])}
     assert still == {"neck.bias", *(name for name, _ in trainer.model.named_buffers())}
@@ -148,7 +147,7 @@ def test_on_cuda_the_same_seed_gives_the_same_bits(precision, method, tiny_confi
     assert_same_bits(*(state(Trainer(config, tiny_images, method, 0).run()) for _ in range(2)))
 
 
-def test_what_learns_on_the_target_is_given_it_and_nothing_else_is(tiny_config, tiny_images, make_images):
+def test_only_a_method_that_learns_on_the_target_gets_the_target(tiny_config, tiny_images, make_images):
     target = make_images(num_domains=1, num_ids=20, num_images=4)
     trainer = Trainer(tiny_config, tiny_images, "bin_target", 0, target=target)
     trainer.run()
@@ -160,14 +159,14 @@ def test_what_learns_on_the_target_is_given_it_and_nothing_else_is(tiny_config, 
 
 
 @pytest.mark.parametrize("statistics", ["running", "meta_train"])
-def test_the_statistics_of_the_meta_steps_change_where_rho_goes(statistics, make_config, tiny_config, tiny_images):
+def test_the_statistics_of_the_meta_step_change_rho(statistics, make_config, tiny_config, tiny_images):
     config = tiny_config.model_copy(update={"meta": tiny_config.meta.model_copy(update={"statistics": statistics})})
-    runs = [Trainer(one, tiny_images, "metabin", 0).run() for one in (config, tiny_config)]
+    runs = [Trainer(variant, tiny_images, "metabin", 0).run() for variant in (config, tiny_config)]
     moved = [torch.cat([rho.detach() for rho in rho_of(model).values()]) for model in runs]
     assert (moved[0] - moved[1]).abs().max() > 1e-4
 
 
-def test_with_one_rho_a_layer_a_training_and_its_weights_have_one(tiny_config, tiny_images):
+def test_with_one_rho_per_layer_a_training_and_its_weights_have_one(tiny_config, tiny_images):
     config = tiny_config.model_copy(update={"model": tiny_config.model.model_copy(update={"rho_per": "layer"})})
     trainer = Trainer(config, tiny_images, "metabin", 0)
     model = trainer.run()

@@ -8,12 +8,15 @@ import torch
 from slow_training import WIDER_NUDGE, Episode, Recipe, SlowTraining, gradient, tiny_mobilenet, tiny_resnet, triangle
 from torch import nn
 
-from metabin.engine.learner import base_step, meta_step
+from metabin.backbones import BACKBONES, Backbone
+from metabin.engine.base_step import base_step
 from metabin.engine.optimizers import rho_optimizer, weights_optimizer, weights_schedule
-from metabin.engine.rivals import mldg_step
 from metabin.engine.schedule import Timeline
 from metabin.engine.trainer import Trainer
-from metabin.model.backbone import BACKBONES, Backbone
+from metabin.episodes.meta_step import EpisodeSettings, meta_step
+from metabin.episodes.mldg_step import mldg_step
+from metabin.losses.inputs import WeightedLosses
+from metabin.methods.mldg import MLDG
 from metabin.model.embedder import Embedder
 from metabin.model.swapping import swap_norms
 from metabin.types import Batch
@@ -95,18 +98,18 @@ def as_batch(episode):
     return Batch(torch.from_numpy(episode.images), label, torch.zeros_like(label), domain)
 
 
-def assert_equal(model, slow, found, wanted):
-    """The same parameters and buffers, and among the scalars found the same losses."""
+def assert_equal(model, slow, scalars, expected):
+    """Check for the same parameters and buffers, and for the same losses among the scalars."""
     state = values_of(model)
     assert state.keys() == slow.values.keys()
     for name, value in slow.values.items():
         np.testing.assert_allclose(state[name], value, rtol=0, atol=1e-6, err_msg=name)
-    losses = {name: float(scalar) for name, scalar in found.items() if not name.startswith("lr/")}
-    assert losses == pytest.approx(wanted, rel=0, abs=1e-6)
+    losses = {name: float(scalar) for name, scalar in scalars.items() if not name.startswith("lr/")}
+    assert losses == pytest.approx(expected, rel=0, abs=1e-6)
 
 
 def values_of(model):
-    """Parameters and buffers, without torch's count of batches, which nothing reads."""
+    """Parameters and buffers without torch's counters of batches, which nothing reads."""
     state = model.state_dict().items()
     return {name: value.numpy().copy() for name, value in state if not name.endswith("num_batches_tracked")}
 
@@ -121,20 +124,27 @@ class Fast:
         self.rho = rho_optimizer(model, recipe.rho_lr)
         self.settings = {"smoothing": recipe.smoothing, "margin": recipe.margin}
 
+    def losses(self, weights):
+        return WeightedLosses(weights, **self.settings)
+
     def base_update(self, batch):
         optimizers = [self.weights, self.rho] if self.recipe.joint else [self.weights]
-        return base_step(self.model, as_batch(batch), optimizers, self.recipe.base, **self.settings)
+        return base_step(self.model, as_batch(batch), optimizers, self.losses(self.recipe.base))
 
     def meta_update(self, train, test, step):
         recipe = self.recipe
-        how = {"second_order": recipe.second_order, "combined": recipe.combined, **self.settings}
-        train, test = as_batch(train), as_batch(test)
-        return meta_step(self.model, train, test, self.rho, step, recipe.train, recipe.test, **how)
+        settings = EpisodeSettings(
+            self.losses(recipe.train),
+            self.losses(recipe.test),
+            second_order=recipe.second_order,
+            combined=recipe.combined,
+        )
+        return meta_step(self.model, as_batch(train), as_batch(test), self.rho, step, settings)
 
     def mldg_update(self, train, test, step):
-        recipe, optimizers = self.recipe, [self.weights, self.rho]
-        train, test = as_batch(train), as_batch(test)
-        return mldg_step(self.model, train, test, optimizers, step, recipe.train, recipe.test, **self.settings)
+        optimizers = [self.weights, self.rho]
+        losses = (self.losses(self.recipe.train), self.losses(self.recipe.test))
+        return mldg_step(self.model, as_batch(train), as_batch(test), optimizers, step, *losses)
 
 
 def optim_of(recipe):
@@ -180,13 +190,13 @@ def test_the_slow_second_order_gradient_is_that_of_both_steps_as_one_function(ma
         slopes = gradient(train_loss, values, inside, WIDER_NUDGE)
         return test_loss(values | {name: values[name] - step * slopes[name] for name in inside})
 
-    wanted = gradient(both, slow.values, inside, 1e-4)
+    expected = gradient(both, slow.values, inside, 1e-4)
     second, first = (
         slow.outer_slopes(train, test, step, list(inside), second_order=o, combined=False)[0] for o in (True, False)
     )
-    for name, slopes in wanted.items():
+    for name, slopes in expected.items():
         np.testing.assert_allclose(second[name], slopes, rtol=0, atol=1e-6)
-    assert max(abs(first[name] - slopes).max() for name, slopes in wanted.items()) > 1e-3
+    assert max(abs(first[name] - slopes).max() for name, slopes in expected.items()) > 1e-3
 
 
 # Seeds at which no ReLU and no hardest pair changes sides within reach of a difference.
@@ -229,8 +239,8 @@ class Replay:
     """A trainer whose batches are recorded, and made float64, to be trained on slowly after every step."""
 
     def __init__(self, trainer, slow_net, recipe):
-        self.trainer, self.draw, self.recorded = trainer, trainer._batch, []
-        trainer._batch = self.record
+        self.trainer, self.draw, self.recorded = trainer, trainer.batch, []
+        trainer.batch = self.record
         self.slow = SlowTraining(slow_net, values_of(trainer.model.double()), recipe)
 
     def record(self, index, purpose):
@@ -243,11 +253,11 @@ class Replay:
         """The trainer's watcher."""
         num_base = FIRST_BASE_STEPS if step == 0 else 1
         base, episode = self.recorded[:num_base], self.recorded[num_base:]
-        assert len(self.recorded) == num_base + (2 if self.trainer.method.has_episodes else 0)
+        assert len(self.recorded) == num_base + (2 if self.trainer.method.is_episodic else 0)
         for batch in base:
             losses = self.slow.base_update(batch)
         if episode:
-            update = self.slow.mldg_update if self.trainer.method.rho_learner == "mldg" else self.slow.meta_update
+            update = self.slow.mldg_update if isinstance(self.trainer.method, MLDG) else self.slow.meta_update
             losses |= update(*episode, triangle(step + 1, 4, 0.001, 0.1))
         self.slow.iteration += 1
         self.recorded.clear()
@@ -255,11 +265,9 @@ class Replay:
 
 
 @pytest.mark.parametrize("method", ["metabin", "bin_joint", "mldg"])
-def test_the_trainer_goes_where_the_slow_training_goes_on_the_same_batches(
-    method, make_config, make_images, monkeypatch
-):
+def test_the_trainer_equals_the_slow_training_on_the_same_batches(method, make_config, make_images, monkeypatch):
     build, num_features, slow_net = NETS["mobilenet"]
-    monkeypatch.setitem(BACKBONES, "resnet_small", Backbone(build, num_features))
+    monkeypatch.setitem(BACKBONES, "resnet_small", Backbone(f"{build.__module__}:{build.__name__}", num_features))
     recipe = Recipe(**RATES, joint=method == "bin_joint")
     config = make_config(
         **optim_of(recipe),
@@ -273,5 +281,5 @@ def test_the_trainer_goes_where_the_slow_training_goes_on_the_same_batches(
         record__loss_every=1,
     )
     images = make_images(num_domains=NUM_DOMAINS, num_ids=2, num_images=2, height=6, width=4)
-    trainer = Trainer(config, images, method, 0)  # a seed like those of CASES; where batches change, it may need to
+    trainer = Trainer(config, images, method, 0)  # a seed as in CASES; other batches may need another seed
     trainer.run(watch=Replay(trainer, slow_net, recipe).compare)

@@ -1,6 +1,7 @@
-"""Weights files as others publish them, and how to tell that a network has one's values.
+"""Published layouts of weights files, and checks that a network has the values of a file.
 
-Values are random; names and shapes are written down, not asked for, so that the layouts do not check themselves.
+Values are random. Names and shapes are written here and not derived from the networks, so that the layouts do not check
+themselves.
 """
 
 import re
@@ -32,8 +33,9 @@ def classifier(name, size):
 
 
 def resnet18():
-    """torchvision's."""
-    file, num_in = conv_norm(("conv1", "bn1"), (64, 3, 7, 7)), 64
+    """torchvision's layout."""
+    file = conv_norm(("conv1", "bn1"), (64, 3, 7, 7))
+    num_in = 64
     for stage, width in enumerate((64, 128, 256, 512), start=1):
         for block in (f"layer{stage}.0", f"layer{stage}.1"):
             file |= conv_norm((f"{block}.conv1", f"{block}.bn1"), (width, num_in, 3, 3))
@@ -46,7 +48,8 @@ def resnet18():
 
 def resnet50_ibn():
     """IBN-Net's ResNet-50-IBN-a."""
-    file, num_in = conv_norm(("conv1", "bn1"), (64, 3, 7, 7)), 64
+    file = conv_norm(("conv1", "bn1"), (64, 3, 7, 7))
+    num_in = 64
     for stage, (num_blocks, width) in enumerate(((3, 64), (4, 128), (6, 256), (3, 512)), start=1):
         for block in (f"layer{stage}.{index}" for index in range(num_blocks)):
             file[f"{block}.conv1.weight"] = torch.randn(width, num_in, 1, 1)
@@ -75,20 +78,23 @@ def _mobilenet(*, first, others):
     file = conv_norm(("features.0.0", "features.0.1"), (32, 3, 3, 3))
     file |= conv_norm([f"features.1.conv.{name}" for name in first[0]], (32, 1, 3, 3))
     file |= conv_norm([f"features.1.conv.{name}" for name in first[1]], (16, 32, 1, 1))
-    num_in, index = 16, 2
+    num_in = 16
+    index = 2
     for expansion, num_out, num_blocks in MOBILENET:
         for _ in range(num_blocks):
             inside = num_in * expansion
             shapes = ((inside, num_in, 1, 1), (inside, 1, 3, 3), (num_out, inside, 1, 1))
             for names, shape in zip(others, shapes, strict=True):
                 file |= conv_norm([f"features.{index}.conv.{name}" for name in names], shape)
-            num_in, index = num_out, index + 1
+            num_in = num_out
+            index += 1
     return file | conv_norm(("features.18.0", "features.18.1"), (1280, 320, 1, 1))
 
 
 def deep_person_reid():
     """MobileNetV2 with an expansion in the first block too."""
-    file, num_in = conv_norm(("conv1.conv", "conv1.bn"), (32, 3, 3, 3)), 32
+    file = conv_norm(("conv1.conv", "conv1.bn"), (32, 3, 3, 3))
+    num_in = 32
     for stage, (expansion, num_out, num_blocks) in enumerate(((1, 16, 1), *MOBILENET), start=2):
         for block in (f"conv{stage}.{index}" for index in range(num_blocks)):
             inside = num_in * expansion
@@ -114,7 +120,8 @@ def authors_layer(names, shape, kind):
 
 
 def authors_mobilenet(kind):
-    file, num_in = authors_layer(("layer1.conv", "layer1.bn"), (32, 3, 3, 3), kind), 32
+    file = authors_layer(("layer1.conv", "layer1.bn"), (32, 3, 3, 3), kind)
+    num_in = 32
     for stage, (expansion, num_out, num_blocks) in enumerate(((1, 16, 1), *MOBILENET), start=2):
         for block in (f"layer{stage}.{index}" for index in range(num_blocks)):
             inside = num_in * expansion
@@ -126,7 +133,8 @@ def authors_mobilenet(kind):
 
 
 def authors_resnet18(kind):
-    file, num_in = authors_layer(("conv1", "bn1"), (64, 3, 7, 7), kind), 64
+    file = authors_layer(("conv1", "bn1"), (64, 3, 7, 7), kind)
+    num_in = 64
     for stage, width in enumerate((64, 128, 256, 512), start=1):
         for block in (f"layer{stage}.0", f"layer{stage}.1"):
             file |= authors_layer((f"{block}.conv1", f"{block}.bn1"), (width, num_in, 3, 3), kind)
@@ -139,7 +147,7 @@ def authors_resnet18(kind):
 
 
 def authors_checkpoint(backbone, num_features):
-    """What their code writes around a backbone, as fast-reid does."""
+    """Content of a checkpoint of the authors' code around a backbone, as of fast-reid."""
     heads = norm("heads.classifier_norm", num_features)
     heads |= {"heads.classifier_fc.weight": torch.randn(20, num_features)}
     pixels = {"pixel_mean": torch.zeros(1, 3, 1, 1), "pixel_std": torch.ones(1, 3, 1, 1)}
@@ -168,7 +176,7 @@ def write(path, content):
 
 
 def part(network, name):
-    """The tensor of a network that a file calls so; of a BIN layer it is the batch half's."""
+    """The tensor of a network by its name in a file; of a BIN layer, that of the batch half."""
     parent, _, child = name.rpartition(".")
     module = network.get_submodule(parent)
     if isinstance(module, BatchInstanceNorm2d):

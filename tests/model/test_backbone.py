@@ -2,10 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from metabin.engine.learner import rho_of
-from metabin.model.backbone import BACKBONES, build_backbone
+from metabin.backbones import BACKBONES, build_backbone
 from metabin.model.embedder import build_embedder
-from metabin.model.norm import BatchInstanceNorm2d
+from metabin.model.norm import BatchInstanceNorm2d, rho_of
 from metabin.model.swapping import swap_norms
 
 # norm layers, and the channels under them: from the papers' tables, stage by stage
@@ -55,13 +54,13 @@ def test_the_small_net_has_12_norm_layers_and_720_rho():
     ],
 )
 def test_the_authors_backbones_have_as_many_layers_rho_and_parameters_as_the_reference(name, key, reference):
-    wanted = reference["census"][key]
+    expected = reference["census"][key]
     network, num_features = build_backbone(name)
-    assert count(swap_norms(network, "bin", rho=1.0)) == (wanted["n_bin_layers"], wanted["n_rho"])
-    assert sum(parameter.numel() for parameter in network.parameters()) == wanted["n_params_total"]
+    assert count(swap_norms(network, "bin", rho=1.0)) == (expected["n_bin_layers"], expected["n_rho"])
+    assert sum(parameter.numel() for parameter in network.parameters()) == expected["n_params_total"]
     with torch.inference_mode():
-        assert list(network.eval()(torch.randn(1, 3, 256, 128)).shape) == wanted["out_shape_256x128"]
-    assert num_features == wanted["out_shape_256x128"][1]
+        assert list(network.eval()(torch.randn(1, 3, 256, 128)).shape) == expected["out_shape_256x128"]
+    assert num_features == expected["out_shape_256x128"][1]
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -106,7 +105,7 @@ def test_early_stages_are_submodules_of_their_backbone(name):
         assert list(network.get_submodule(stage).parameters())
 
 
-def test_rho_starts_at_one_unless_told_otherwise_and_is_listed_in_network_order():
+def test_rho_starts_at_one_by_default_and_is_listed_in_network_order():
     model = build_embedder("resnet_small", 4)
     rho = rho_of(model)
     assert all((value == 1).all() for value in rho.values())

@@ -54,10 +54,10 @@ def test_parameters_gradients_and_running_statistics_stay_float32_beside_bfloat1
         gradients.append({name: p.grad for name, p in model.named_parameters() if p.requires_grad})
         assert all(value.dtype == torch.float32 for value in gradients[-1].values())
         assert all(buffer.dtype == torch.float32 for buffer in model.buffers() if buffer.is_floating_point())
-    for name, wanted in gradients[1].items():
+    for name, expected in gradients[1].items():
         assert gradients[0][name].isfinite().all()
         # some are 0 but for rounding: the scale of a channel that the next norm takes out again
-        assert (gradients[0][name] - wanted).norm() < 0.25 * wanted.norm() + 1e-2, name
+        assert (gradients[0][name] - expected).norm() < 0.25 * expected.norm() + 1e-2, name
 
 
 def test_only_the_backbone_computes_in_bfloat16():
@@ -71,8 +71,8 @@ def test_only_the_backbone_computes_in_bfloat16():
 
 
 def test_the_classifier_starts_as_the_reference_s_does_in_fact(reference):
-    wanted = reference["classifier_init"]
+    expected = reference["classifier_init"]
     torch.manual_seed(0)
     weight = Embedder(torch.nn.Identity(), 2048, 500).classifier.weight
-    assert weight.std().item() == pytest.approx(wanted["std"], rel=0.01)
-    assert weight.abs().max().item() <= wanted["uniform_bound_1_over_sqrt_in"]
+    assert weight.std().item() == pytest.approx(expected["std"], rel=0.01)
+    assert weight.abs().max().item() <= expected["uniform_bound_1_over_sqrt_in"]

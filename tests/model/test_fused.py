@@ -1,4 +1,4 @@
-"""The fused normalisation is the plain equation: values, gradients, running statistics, and gradients of gradients."""
+"""The fused normalisation equals the plain equation: values, first and second gradients, running statistics."""
 
 import gc
 import math
@@ -12,7 +12,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.func import functional_call
 
 from metabin.model.cpu import kernels
-from metabin.model.cpu.fused import FusedBatchInstanceNorm2d, FusedInstanceNorm2d, clip, norm_relu, outputs_made_again
+from metabin.model.cpu.fused import FusedBatchInstanceNorm2d, FusedInstanceNorm2d, clip, norm_relu, recompute_norms
 from metabin.model.norm import BatchInstanceNorm2d
 
 TOLERANCE = {torch.float64: 1e-11, torch.float32: 2e-5}
@@ -50,11 +50,11 @@ def test_values_gradients_and_running_statistics_are_those_of_the_plain_equation
     plain, fused = layers(shape[1], dtype)
     upstream = maps(shape, dtype, seed=2).detach()
     x, x_fused = maps(shape, dtype), maps(shape, dtype)
-    wanted = clipped(plain.train(training), x, *clip)
-    found = fused.train(training)(x_fused, low=clip[0], high=clip[1])
-    wanted.backward(upstream), found.backward(upstream)
+    expected = clipped(plain.train(training), x, *clip)
+    actual = fused.train(training)(x_fused, low=clip[0], high=clip[1])
+    expected.backward(upstream), actual.backward(upstream)
     close = {"atol": TOLERANCE[dtype], "rtol": TOLERANCE[dtype]}
-    torch.testing.assert_close(found, wanted, **close)
+    torch.testing.assert_close(actual, expected, **close)
     # sums over a batch grow with it
     close["atol"] *= upstream[:, 0].numel()
     torch.testing.assert_close(x_fused.grad, x.grad, **close)
@@ -79,7 +79,7 @@ def test_gradients_pass_gradcheck_twice(training):
     assert torch.autograd.gradgradcheck(forward, inputs)
 
 
-def test_the_kernels_step_aside_where_gradients_are_differentiated_and_only_there(monkeypatch):
+def test_only_differentiated_gradients_are_computed_without_the_kernels(monkeypatch):
     called = []
     monkeypatch.setattr(kernels, "backward_sums", lambda *args: called.append(1) or torch.zeros(2, 3, 4).unbind(0))
     layer, x = layers(4)[1].float(), maps((3, 4, 5, 2), torch.float32)
@@ -93,8 +93,8 @@ def test_float32_is_as_exact_as_torchs_own_normalisation_far_from_zero():
     """Where the mean is a thousand deviations, a one-pass variance has no correct digit left."""
     x = torch.randn(8, 6, 64, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) + 1000
     plain, fused = layers(6)
-    wanted = plain(x)
-    errors = [(layer.float()(x.float()).double() - wanted).abs().max().item() for layer in (plain, fused)]
+    expected = plain(x)
+    errors = [(layer.float()(x.float()).double() - expected).abs().max().item() for layer in (plain, fused)]
     assert errors[1] < 2 * errors[0]
 
 
@@ -105,9 +105,9 @@ def test_the_instance_norm_is_torchs(clip):
         plain.weight.normal_(), plain.bias.normal_()
     fused.load_state_dict(plain.state_dict())
     x, x_fused = maps((3, 5, 6, 4)), maps((3, 5, 6, 4))
-    wanted, found = clipped(plain, x, *clip), fused.eval()(x_fused, low=clip[0], high=clip[1])
-    wanted.square().sum().backward(), found.square().sum().backward()
-    torch.testing.assert_close(found, wanted)
+    expected, actual = clipped(plain, x, *clip), fused.eval()(x_fused, low=clip[0], high=clip[1])
+    expected.square().sum().backward(), actual.square().sum().backward()
+    torch.testing.assert_close(actual, expected)
     torch.testing.assert_close(x_fused.grad, x.grad)
     torch.testing.assert_close(fused.weight.grad, plain.weight.grad)
     torch.testing.assert_close(fused.bias.grad, plain.bias.grad)
@@ -117,8 +117,8 @@ def test_the_instance_norm_is_torchs(clip):
 @pytest.mark.parametrize(("ceiling", "activation"), [(math.inf, F.relu), (6.0, F.relu6), (0.5, None)])
 def test_norm_relu_is_the_norm_and_then_the_activation(norm, ceiling, activation):
     x = maps((3, 5, 6, 4), torch.float32) * 5
-    wanted = activation(norm(x)) if activation else norm(x).clamp(0, ceiling)
-    torch.testing.assert_close(norm_relu(norm, x, ceiling=ceiling), wanted)
+    expected = activation(norm(x)) if activation else norm(x).clamp(0, ceiling)
+    torch.testing.assert_close(norm_relu(norm, x, ceiling=ceiling), expected)
 
 
 # what `clip` computes, in torch's own operations out of place
@@ -133,10 +133,10 @@ def test_a_clip_has_the_bits_of_the_activation_in_value_and_gradient(bounds, act
     x = torch.cat([values, (torch.randn(1000, generator=torch.Generator().manual_seed(0)) * 4).to(dtype)])
     upstream = torch.randn(len(x), generator=torch.Generator().manual_seed(1)).to(dtype)
     first, second = (x.clone().requires_grad_() for _ in range(2))
-    wanted, found = activation(first + 0), clip(second + 0, low, high)
-    wanted.backward(upstream), found.backward(upstream)
-    assert torch.equal(found.isnan(), x.isnan())
-    assert torch.equal(found.nan_to_num(), wanted.nan_to_num())
+    expected, actual = activation(first + 0), clip(second + 0, low, high)
+    expected.backward(upstream), actual.backward(upstream)
+    assert torch.equal(actual.isnan(), x.isnan())
+    assert torch.equal(actual.nan_to_num(), expected.nan_to_num())
     assert torch.equal(second.grad, first.grad)
 
 
@@ -154,17 +154,17 @@ def test_a_clip_behind_a_norm_passes_gradcheck_twice(bounds, activation):
 
 
 @pytest.mark.parametrize(("bounds", "activation"), ACTIVATIONS, ids=["relu", "relu6", "hardtanh"])
-def test_a_clip_works_in_place_and_keeps_its_output_alone(bounds, activation):
-    y, kept = nn.BatchNorm2d(5)(maps((3, 5, 6, 4), torch.float32)), []
+def test_a_clip_works_in_place_and_saves_only_its_output(bounds, activation):
+    y, saved = nn.BatchNorm2d(5)(maps((3, 5, 6, 4), torch.float32)), []
     place = y.data_ptr()
-    with saved_tensors_hooks(lambda tensor: kept.append(tensor.data_ptr()) or tensor.detach(), lambda tensor: tensor):
+    with saved_tensors_hooks(lambda tensor: saved.append(tensor.data_ptr()) or tensor.detach(), lambda tensor: tensor):
         assert clip(y, *bounds).data_ptr() == place
-    assert kept == [place]
+    assert saved == [place]
 
 
 def test_a_forward_pass_without_a_backward_pass_leaves_nothing_in_memory():
     x, norm = maps((3, 5, 6, 4), torch.float32), nn.BatchNorm2d(5)
-    with outputs_made_again():
+    with recompute_norms():
         y = norm_relu(norm, x)
         alive, total = weakref.ref(y), y.sum()
     del y, total
@@ -173,50 +173,50 @@ def test_a_forward_pass_without_a_backward_pass_leaves_nothing_in_memory():
 
 
 @pytest.mark.parametrize("norm", [FusedBatchInstanceNorm2d(5), FusedInstanceNorm2d(5)])
-def test_a_type_that_the_kernels_cannot_take_goes_the_plain_way(norm):
+def test_a_type_that_the_kernels_do_not_support_uses_the_plain_equation(norm):
     x = maps((3, 5, 6, 4), torch.float32)
     norm.eval()  # leaves the running statistics alone
-    found = norm_relu(norm.to(torch.bfloat16), x.bfloat16())
-    assert found.dtype == torch.bfloat16
-    torch.testing.assert_close(found.float(), norm_relu(norm.float(), x), atol=0.05, rtol=0.05)
+    actual = norm_relu(norm.to(torch.bfloat16), x.bfloat16())
+    assert actual.dtype == torch.bfloat16
+    torch.testing.assert_close(actual.float(), norm_relu(norm.float(), x), atol=0.05, rtol=0.05)
 
 
 @pytest.mark.parametrize("second_order", [False, True])
-def test_outputs_are_made_again_for_the_backward_pass_with_the_same_gradients(second_order, monkeypatch):
-    made, forward = [], kernels.forward
-    monkeypatch.setattr(kernels, "forward", lambda *args: made.append(1) or forward(*args))
+def test_outputs_are_recomputed_for_the_backward_pass_with_the_same_gradients(second_order, monkeypatch):
+    computed, forward = [], kernels.forward
+    monkeypatch.setattr(kernels, "forward", lambda *args: computed.append(1) or forward(*args))
     first, norm, second = nn.Conv2d(3, 5, 3), layers(5, torch.float32)[1], nn.Conv2d(5, 4, 3)
     x, weights = maps((2, 3, 9, 8), torch.float32), [first.weight, second.weight]
 
     def gradients():
         loss = second(norm_relu(norm, first(x))).square().sum()
-        found = torch.autograd.grad(loss, weights, create_graph=second_order)
-        return torch.autograd.grad(sum(g.square().sum() for g in found), weights) if second_order else found
+        slopes = torch.autograd.grad(loss, weights, create_graph=second_order)
+        return torch.autograd.grad(sum(g.square().sum() for g in slopes), weights) if second_order else slopes
 
-    wanted = gradients()
-    assert len(made) == 1
-    with outputs_made_again():
-        found = gradients()
-    assert len(made) > 2
-    for one, other in zip(found, wanted, strict=True):
-        torch.testing.assert_close(one, other)
+    expected = gradients()
+    assert len(computed) == 1
+    with recompute_norms():
+        actual = gradients()
+    assert len(computed) > 2
+    for gradient, other in zip(actual, expected, strict=True):
+        torch.testing.assert_close(gradient, other)
 
 
 def test_results_do_not_depend_on_the_number_of_threads():
     x, layer = maps((6, 5, 20, 9), torch.float32), layers(5, torch.float32)[1]
-    found = []
+    actual = []
     for num_threads in (1, 2):
         before = torch.get_num_threads()
         torch.set_num_threads(num_threads)
         try:
             y = layer(x)
-            found.append((y, *torch.autograd.grad(y.square().sum(), [x, *layer.parameters()])))
+            actual.append((y, *torch.autograd.grad(y.square().sum(), [x, *layer.parameters()])))
         finally:
             torch.set_num_threads(before)
-    assert all(torch.equal(first, second) for first, second in zip(*found, strict=True))
+    assert all(torch.equal(first, second) for first, second in zip(*actual, strict=True))
 
 
-def test_a_value_that_is_not_a_number_stays_one():
+def test_nan_stays_nan():
     x = torch.full((2, 5, 3, 2), math.nan)
     assert norm_relu(FusedBatchInstanceNorm2d(5), x).isnan().all()
 

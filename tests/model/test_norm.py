@@ -29,37 +29,37 @@ def case(request, reference):
     )
 
 
-def close(found, wanted, tolerance):
+def close(actual, expected, tolerance):
     torch.testing.assert_close(
-        found.detach().flatten().double(),
-        torch.as_tensor(wanted, dtype=torch.float64).flatten(),
+        actual.detach().flatten().double(),
+        torch.as_tensor(expected, dtype=torch.float64).flatten(),
         atol=tolerance,
         rtol=tolerance,
     )
 
 
 def test_forward_and_backward_in_training_equal_the_reference(case):
-    layer, x, upstream, wanted, tolerance = case
+    layer, x, upstream, expected, tolerance = case
     y = layer(x)
     (y * upstream).sum().backward()
-    close(y, wanted["y"], tolerance)
-    close(x.grad, wanted["grad_x"], tolerance)
+    close(y, expected["y"], tolerance)
+    close(x.grad, expected["grad_x"], tolerance)
     for name in ("rho", "bn_weight", "bn_bias", "in_weight", "in_bias"):
-        close(getattr(layer, name).grad, wanted[f"grad_{name}"], tolerance)
-    close(layer.running_mean, wanted["running_mean_after"], tolerance)
-    close(layer.running_var, wanted["running_var_after"], tolerance)
+        close(getattr(layer, name).grad, expected[f"grad_{name}"], tolerance)
+    close(layer.running_mean, expected["running_mean_after"], tolerance)
+    close(layer.running_var, expected["running_var_after"], tolerance)
 
 
 def test_evaluation_uses_running_statistics_for_the_batch_half_and_equals_the_reference(case):
-    layer, x, _, wanted, tolerance = case
+    layer, x, _, expected, tolerance = case
     layer(x)
-    close(layer.eval()(x), wanted["eval_y_after_one_update"], tolerance)
+    close(layer.eval()(x), expected["eval_y_after_one_update"], tolerance)
 
 
 def test_scratch_buffers_hold_the_running_statistics_and_give_the_same_output(case):
-    layer, x, _, wanted, tolerance = case
+    layer, x, _, expected, tolerance = case
     y = functional_call(layer, {name: buffer.clone() for name, buffer in layer.named_buffers()}, (x,))
-    close(y, wanted["y"], tolerance)
+    close(y, expected["y"], tolerance)
     assert torch.equal(layer.running_mean, torch.zeros_like(layer.running_mean))
     assert torch.equal(layer.running_var, torch.ones_like(layer.running_var))
 

@@ -1,4 +1,4 @@
-"""A file that does not fit says what it is where that is known."""
+"""The error for a file that does not fit names its network, if that is known."""
 
 import published
 import pytest
@@ -11,7 +11,7 @@ from metabin.model.pretrained import load_pretrained
 
 
 @pytest.mark.parametrize(
-    ("backbone", "make", "wanted"),
+    ("backbone", "make", "expected"),
     [
         ("resnet34", published.resnet18, "resnet18"),
         ("resnet50", published.resnet50_ibn, "resnet50_ibn"),
@@ -19,14 +19,14 @@ from metabin.model.pretrained import load_pretrained
         ("mobilenetv2_1.4", published.deep_person_reid, "mobilenetv2_1.0"),
     ],
 )
-def test_weights_of_another_backbone_of_ours_are_called_that(backbone, make, wanted, tmp_path):
+def test_weights_of_another_backbone_are_refused_with_its_name(backbone, make, expected, tmp_path):
     path = write(tmp_path / "other.pth", make())
-    with pytest.raises(CheckpointError, match=rf"does not fit the network: .* those of model.backbone: {wanted}$"):
+    with pytest.raises(CheckpointError, match=rf"does not fit the network: .* those of model.backbone: {expected}$"):
         build_embedder(backbone, 4, pretrained=path)
 
 
 @pytest.mark.parametrize(
-    ("names", "wanted"),
+    ("names", "expected"),
     [
         (["conv1.conv.weight", "conv2.0.conv1.conv.weight", "conv2.0.conv2a.conv1.weight"], "OSNet"),
         (["conv1.conv.weight", "conv2.0.conv2.0.layers.0.conv1.weight", "conv2.0.gate.fc1.weight"], "OSNet"),
@@ -36,16 +36,18 @@ def test_weights_of_another_backbone_of_ours_are_called_that(backbone, make, wan
         (["conv1.weight", "NL_2.0.g.weight"], "a ResNet with non-local layers"),
     ],
 )
-def test_a_network_that_is_no_backbone_here_is_called_by_its_name_with_those_that_are(names, wanted, tmp_path):
+def test_weights_of_a_known_network_without_a_backbone_are_refused_with_its_name_and_the_backbones(
+    names, expected, tmp_path
+):
     path = write(tmp_path / "other.pth", {"state_dict": {name: torch.zeros(1) for name in names}})
     message = (
-        rf"does not fit the network: .*\. Its tensors are those of {wanted}.*, which is no backbone here; known are"
+        rf"does not fit the network: .*\. Its tensors are those of {expected}.*, which is no backbone here; known are"
     )
     with pytest.raises(CheckpointError, match=message):
         load_pretrained(Tiny(), path)
 
 
-def test_of_an_unknown_network_nothing_is_said(tmp_path):
+def test_an_unknown_network_is_not_named(tmp_path):
     path = write(tmp_path / "other.pth", {"stem.weight": torch.zeros(1)})
     with pytest.raises(CheckpointError, match=r"conv.weight is not in the file; .* and \d+ more$"):
         load_pretrained(Tiny(), path)

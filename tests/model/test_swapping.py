@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from metabin.model.backbone import BACKBONES, build_backbone
+from metabin.backbones import BACKBONES, build_backbone
 from metabin.model.cpu.fused import FusedBatchInstanceNorm2d, FusedInstanceNorm2d
 from metabin.model.embedder import build_embedder
 from metabin.model.swapping import NORMS, swap_norms
@@ -28,13 +28,13 @@ def count(network, kind):
 
 
 @pytest.mark.parametrize("norm", ["bn", "bin", "bin_shared"])
-def test_a_layer_with_a_batch_half_of_all_channels_goes_on_where_the_batch_norm_was(norm):
+def test_a_batch_half_of_all_channels_starts_with_the_values_of_the_batch_norm(norm):
     images = torch.randn(2, 3, 9, 8)
-    wanted = trained()(images)
-    torch.testing.assert_close(swap_norms(trained(), norm, rho=1.0).eval()(images), wanted, atol=1e-6, rtol=1e-6)
+    expected = trained()(images)
+    torch.testing.assert_close(swap_norms(trained(), norm, rho=1.0).eval()(images), expected, atol=1e-6, rtol=1e-6)
 
 
-def test_the_batch_half_of_a_half_norm_goes_on_where_the_batch_norm_was():
+def test_the_batch_half_of_a_half_norm_starts_with_the_values_of_the_batch_norm():
     bn, layer = trained().first[1], swap_norms(trained(), "half", rho=1.0).first[1]
     assert type(layer) is HalfNorm2d
     for name in ("weight", "bias", "running_mean", "running_var"):
@@ -62,22 +62,22 @@ def test_an_instance_half_can_start_as_a_copy_of_the_batch_norm_s_affine(norm):
 
 
 @pytest.mark.parametrize("norm", ["bin", "bin_shared"])
-def test_one_rho_for_a_layer_is_one_for_each_channel_with_the_sum_of_their_gradients(norm):
+def test_one_rho_per_layer_equals_one_per_channel_with_the_sum_of_their_gradients(norm):
     x = torch.randn(4, 3, 9, 8)
     shared, each = (swap_norms(trained(), norm, rho=0.3, rho_per=per) for per in ("layer", "channel"))
-    found, wanted = shared(x), each(x)
-    torch.testing.assert_close(found, wanted)
-    weights = torch.randn_like(found)
-    (found * weights).sum().backward(), (wanted * weights).sum().backward()
-    for one, other in ((shared.first[1], each.first[1]), (shared.second[1], each.second[1])):
-        assert one.rho.shape == (1,)
-        torch.testing.assert_close(one.rho.grad, other.rho.grad.sum(dim=0, keepdim=True), rtol=1e-4, atol=1e-5)
+    actual, expected = shared(x), each(x)
+    torch.testing.assert_close(actual, expected)
+    weights = torch.randn_like(actual)
+    (actual * weights).sum().backward(), (expected * weights).sum().backward()
+    for layer, other in ((shared.first[1], each.first[1]), (shared.second[1], each.second[1])):
+        assert layer.rho.shape == (1,)
+        torch.testing.assert_close(layer.rho.grad, other.rho.grad.sum(dim=0, keepdim=True), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
     ("norm", "kind"), [("bin", FusedBatchInstanceNorm2d), ("bin_shared", SharedAffineBatchInstanceNorm2d)]
 )
-def test_rho_starts_where_it_is_told_and_eps_and_momentum_stay(norm, kind):
+def test_rho_starts_at_its_argument_and_eps_and_momentum_do_not_change(norm, kind):
     layer = swap_norms(trained(), norm, rho=0.25).second[1]
     assert type(layer) is kind
     assert (layer.rho == 0.25).all()
@@ -95,7 +95,7 @@ def test_dual_norm_is_instance_norm_in_early_stages_and_the_trained_batch_norm_i
     ("name", "num_instance", "num_batch"),
     [("mobilenetv2_1.0", 1 + 13 * 3, 4 * 3 + 1), ("mobilenetv2_torchvision_1.0", 1 + 13 * 3 - 1, 4 * 3 + 1)],
 )
-def test_dual_norm_in_a_mobilenet_turns_at_the_stage_of_160_channels(name, num_instance, num_batch):
+def test_dual_norm_in_a_mobilenet_has_batch_norm_from_the_stage_of_160_channels(name, num_instance, num_batch):
     network, _ = build_backbone(name)
     swap_norms(network, "dual", rho=1.0, early_stages=BACKBONES[name].early_stages)
     assert (count(network, FusedInstanceNorm2d), count(network, nn.BatchNorm2d)) == (num_instance, num_batch)
@@ -109,9 +109,7 @@ def test_a_stage_whose_name_only_begins_like_an_early_one_is_not_early():
 
 
 def test_dual_norm_is_refused_where_no_early_stages_are_defined():
-    with pytest.raises(
-        ValueError, match="'dual' needs a backbone with early stages; of ours, those are the MobileNets"
-    ):
+    with pytest.raises(ValueError, match="the norm 'dual' needs a backbone with early stages, as the MobileNets have"):
         build_embedder("resnet_small", 4, norm="dual")
 
 

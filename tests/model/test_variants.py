@@ -24,12 +24,12 @@ def randomise(layer):
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-6), (torch.float32, 2e-5)])
 def test_the_shared_affine_layer_equals_the_reference(dtype, tolerance, reference):
-    wanted = reference["bin_layer_gate1_shared_affine"]
+    expected = reference["bin_layer_gate1_shared_affine"]
     y = shared_affine(dtype)(torch.randn(4, 3, 5, 2, generator=torch.Generator().manual_seed(0)).to(dtype))
     torch.testing.assert_close(
-        y.detach().flatten().double(), torch.tensor(wanted["y"]).double(), atol=tolerance, rtol=tolerance
+        y.detach().flatten().double(), torch.tensor(expected["y"]).double(), atol=tolerance, rtol=tolerance
     )
-    torch.testing.assert_close(y.square().sum().item(), wanted["y_sqsum"], atol=tolerance, rtol=tolerance)
+    torch.testing.assert_close(y.square().sum().item(), expected["y_sqsum"], atol=tolerance, rtol=tolerance)
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -78,7 +78,7 @@ def test_gradients_of_the_shared_affine_layer_pass_gradcheck_twice():
     assert torch.autograd.gradgradcheck(forward, inputs)
 
 
-def test_the_shared_affine_layer_refuses_what_the_other_one_refuses():
+def test_the_shared_affine_layer_refuses_one_pixel_and_a_rho_outside_the_unit_interval():
     with pytest.raises(ValueError, match=r"more than one pixel, found a map of shape \(4, 3, 1, 1\)"):
         SharedAffineBatchInstanceNorm2d(3)(torch.randn(4, 3, 1, 1))
     with pytest.raises(ValueError, match="found -0.5"):
@@ -86,7 +86,7 @@ def test_the_shared_affine_layer_refuses_what_the_other_one_refuses():
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_half_norm_is_batch_norm_for_the_first_half_rounded_up_and_instance_norm_for_the_rest(training):
+def test_half_norm_is_batch_norm_for_the_first_half_rounded_up_and_instance_norm_for_the_others(training):
     layer, x = randomise(HalfNorm2d(5)).train(training), torch.randn(4, 5, 6, 3)
     y = layer(x)
     assert torch.equal(y[:, :3], layer.batch(x[:, :3]))
@@ -96,7 +96,7 @@ def test_half_norm_is_batch_norm_for_the_first_half_rounded_up_and_instance_norm
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_ibn_is_instance_norm_for_the_first_half_rounded_down_and_batch_norm_for_the_rest(training):
+def test_ibn_is_instance_norm_for_the_first_half_rounded_down_and_batch_norm_for_the_others(training):
     layer, x = randomise(IBN(5)).train(training), torch.randn(4, 5, 6, 3)
     y = layer(x)
     assert torch.equal(y[:, :2], layer.IN(x[:, :2]))

@@ -5,8 +5,8 @@ import pytest
 import torch
 from published import Tiny, assert_started, in_order_of, renamed, write
 
+from metabin.backbones import build_backbone
 from metabin.errors import CheckpointError
-from metabin.model.backbone import build_backbone
 from metabin.model.embedder import build_embedder
 from metabin.model.pretrained import load_pretrained
 from metabin.model.weights import save_weights
@@ -111,7 +111,7 @@ def test_a_start_leaves_the_random_numbers_of_the_classifier_as_they_are(tmp_pat
     assert torch.equal(*classifiers)
 
 
-def test_a_training_of_ours_with_batch_norm_is_a_start(tmp_path):
+def test_weights_trained_here_with_batch_norm_are_a_start(tmp_path):
     trained = build_embedder("resnet_small", 7, norm="bn")
     torch.manual_seed(0)
     with torch.inference_mode():
@@ -124,16 +124,17 @@ def test_a_training_of_ours_with_batch_norm_is_a_start(tmp_path):
 
 
 @pytest.mark.parametrize("norm", ["bin", "bin_shared"])
-def test_a_training_of_ours_with_batch_instance_norms_is_refused_by_what_it_is(norm, tmp_path):
+def test_weights_trained_here_with_batch_instance_norms_are_refused(norm, tmp_path):
     save_weights(tmp_path / "weights.safetensors", build_embedder("resnet_small", 7, norm=norm), {"method": "metabin"})
     message = (
-        r"is a training of ours with batch-instance norms \(\w.*\.rho\); a start has batch norms alone: name the wei"
+        r"holds the weights of a training with batch-instance norms \(\w.*\.rho\); "
+        r"expected are batch norms only: name the wei"
     )
     with pytest.raises(CheckpointError, match=message):
         build_embedder("resnet_small", 3, pretrained=str(tmp_path / "weights.safetensors"))
 
 
-def test_a_training_of_ours_with_instance_norms_has_no_running_statistics_and_is_refused(tmp_path):
+def test_weights_trained_here_with_instance_norms_have_no_running_statistics_and_are_refused(tmp_path):
     save_weights(tmp_path / "weights.safetensors", build_embedder("resnet_small", 7, norm="in"), {"method": "in"})
     with pytest.raises(CheckpointError, match=r"norm\.running_mean is not in the file"):
         build_embedder("resnet_small", 3, pretrained=str(tmp_path / "weights.safetensors"))

@@ -1,4 +1,4 @@
-"""What is read of a weights file, and what is refused by what it is."""
+"""Weights files of every supported kind are read; other files are refused with their kind."""
 
 import argparse
 import io
@@ -26,10 +26,10 @@ def saved(content, **options):
 
 
 def assert_read(path):
-    found = read_weights(path)
-    found = found.get("state_dict", found)
-    assert found.keys() == TENSORS.keys()
-    assert all(torch.equal(found[name], value) for name, value in TENSORS.items())
+    values = read_weights(path)
+    values = values.get("state_dict", values)
+    assert values.keys() == TENSORS.keys()
+    assert all(torch.equal(values[name], value) for name, value in TENSORS.items())
 
 
 def with_old_names(file):
@@ -67,13 +67,13 @@ CHECKPOINT = {
     ],
     ids=["numpy 2", "numpy 2, legacy file", "numpy 1", "numpy 1, legacy file"],
 )
-def test_numpy_values_beside_the_tensors_are_no_obstacle_and_nothing_of_numpy_is_called(content, tmp_path):
+def test_numpy_values_beside_the_tensors_are_replaced_and_no_function_of_numpy_is_called(content, tmp_path):
     allowed = torch.serialization.get_safe_globals()
     (tmp_path / "model.pth.tar-60").write_bytes(content)
     assert_read(tmp_path / "model.pth.tar-60")
-    found = read_weights(tmp_path / "model.pth.tar-60")
-    assert all(isinstance(found[name], NumpyValue) for name in ("rank1", "mAP", "best", "cmc"))
-    assert found["epoch"] == 60
+    values = read_weights(tmp_path / "model.pth.tar-60")
+    assert all(isinstance(values[name], NumpyValue) for name in ("rank1", "mAP", "best", "cmc"))
+    assert values["epoch"] == 60
     assert torch.serialization.get_safe_globals() == allowed
 
 
@@ -139,13 +139,13 @@ OTHER_FILES = {
     "empty": (b"", "is empty; download it again"),
     "git-LFS": (
         b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n",
-        "is a git-LFS pointer in place of the file; run `git lfs pull`",
+        "is a git-LFS pointer instead of the file; run `git lfs pull`",
     ),
     "page": (
         b"\n<!DOCTYPE html><html><head><title>Google Drive -\n Virus scan warning</title></head>",
-        "is a web page ('Google Drive - Virus scan warning') that was saved in place of the file; download the file",
+        "is a web page ('Google Drive - Virus scan warning') that was saved instead of the file; download the file",
     ),
-    "page without title": (b"\xef\xbb\xbf<html><body>404</body></html>", "is a web page that was saved in place"),
+    "page without title": (b"\xef\xbb\xbf<html><body>404</body></html>", "is a web page that was saved instead"),
     "text": (b"Entry not found", "is text that begins with 'Entry not found'"),
     "json": ('{"error": "Zugriff verweigert: ü"}\n'.encode(), 'is text that begins with \'{"error": "Zugriff'),
     "long text": (b"x" + 4096 * "é".encode(), "is text that begins with 'xéé"),
@@ -159,8 +159,11 @@ OTHER_FILES = {
         "is a zip archive of weights/model.pth, readme.txt, a and 1 more; unpack it and name the file of weights in it",
     ),
     "zip of nothing": (archive(), "is a zip archive of nothing"),
-    "cut zip": (saved(TENSORS)[:500], "is a zip archive without its end: the download or the copy broke off"),
-    "TorchScript": (archive("m/data.pkl", "m/constants.pkl", "m/code/m.py"), "is a TorchScript program; save the"),
+    "cut zip": (saved(TENSORS)[:500], "is an incomplete zip archive; download or copy it again"),
+    "TorchScript": (
+        archive("m/data.pkl", "m/constants.pkl", "m/code/m.py"),
+        "is a TorchScript program; save only the weights of its model",
+    ),
     "junk in a zip": (archive("m/data.pkl", "m/version"), "is damaged or incomplete"),
     "pickle": (pickle.dumps({"epoch": 3}), "is a pickle that torch.save did not write"),
     "noise": (bytes(range(129, 256)) * 8, "is of no known kind; expected are tensors by name"),
@@ -170,7 +173,7 @@ OTHER_FILES = {
 
 @pytest.mark.parametrize("name", ["start.pth", "start.safetensors"])
 @pytest.mark.parametrize("kind", OTHER_FILES)
-def test_a_file_of_another_kind_is_called_what_it_is(kind, name, tmp_path):
+def test_a_file_of_another_kind_is_refused_with_its_kind(kind, name, tmp_path):
     content, message = OTHER_FILES[kind]
     (tmp_path / name).write_bytes(content)
     with pytest.raises(CheckpointError, match=rf"{name} {re.escape(message)}"):
@@ -182,7 +185,7 @@ def test_a_file_that_cannot_be_opened_is_named_with_the_reason(tmp_path):
         read_weights(tmp_path / "start.pth")
 
 
-def test_a_safetensors_file_that_is_cut_off_is_called_incomplete(tmp_path):
+def test_a_truncated_safetensors_file_is_refused_as_incomplete(tmp_path):
     (tmp_path / "start.safetensors").write_bytes(safetensors(tmp_path)[:-4])
     with pytest.raises(CheckpointError, match=r"is damaged or incomplete \(SafetensorError\); download it again"):
         read_weights(tmp_path / "start.safetensors")
@@ -196,9 +199,9 @@ def test_the_content_of_a_file_counts_and_not_its_name(name, tmp_path):
 
 
 def test_a_safetensors_file_whose_length_of_header_reads_as_the_mark_of_another_kind_is_read(tmp_path):
-    wanted, size = int.from_bytes(b"PK", "little"), 0
-    while int.from_bytes((content := safetensors(tmp_path, metadata={"x": "x" * size}))[:8], "little") < wanted:
-        size += max(wanted - int.from_bytes(content[:8], "little"), 1)
+    mark, size = int.from_bytes(b"PK", "little"), 0
+    while int.from_bytes((content := safetensors(tmp_path, metadata={"x": "x" * size}))[:8], "little") < mark:
+        size += max(mark - int.from_bytes(content[:8], "little"), 1)
     assert content.startswith(b"PK")
     (tmp_path / "start.safetensors").write_bytes(content)
     assert_read(tmp_path / "start.safetensors")

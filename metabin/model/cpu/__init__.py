@@ -1,1 +1,1 @@
-"""Fused batch-instance normalization for CPU tensors."""
+"""Fused batch-instance normalisation for CPU tensors."""

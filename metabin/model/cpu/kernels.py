@@ -1,8 +1,12 @@
-"""Loops over feature maps, compiled by numba: what the fused normalisation does to pixels.
+"""Loops of the fused normalisation over the pixels of feature maps, compiled by numba.
 
-Maps are tensors (N, C, H, W) in channels-last order; all other tensors are (N, C), of the same float type. An image
-belongs to one thread, so results do not depend on the number of threads. Sums are taken over blocks of pixels, and the
-variance of a block around its own mean, so that float32 is as exact as torch's own two passes.
+Maps are tensors (N, C, H, W) in channels-last order. All other tensors are (N, C), of the same
+float type. Each image belongs to one thread, so results do not depend on the number of threads.
+Sums are taken over blocks of pixels, and the variance of a block around the block's mean, so that
+float32 is as exact as torch's two passes.
+
+In the comments, n is an image, p a pixel and c a channel; g is the gradient with respect to y where
+the clip passes it, and 0 elsewhere.
 """
 
 from __future__ import annotations
@@ -16,21 +20,24 @@ from numba import njit, prange
 from torch import Tensor
 
 MAX_THREADS = numba.get_num_threads()
-BLOCK = 64  # pixels whose maps stay in the cache between two looks at them
+BLOCK = 64  # pixels whose maps stay in the cache between two passes over them
 
-# no reassociation: only a product and a sum may become one instruction
+# "contract" permits one instruction for a product and a sum (FMA), and no reordering of sums.
 compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"}, parallel=True)
 
 
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance over pixels, (N, C) each."""
-    mean, var = _per_channel(x), _per_channel(x)
+    """Compute the mean and the biased variance over pixels, (N, C) each."""
+    mean = _per_channel(x)
+    var = _per_channel(x)
     _run(_moments, x, mean, var)
     return mean, var
 
 
-def forward(x: Tensor, mean: Tensor, scale: Tensor, shift: Tensor, low: float, high: float) -> Tensor:
-    """y = clip(scale * (x - mean) + shift) between low and high."""
+def forward(
+    x: Tensor, mean: Tensor, scale: Tensor, shift: Tensor, low: float, high: float
+) -> Tensor:
+    """Compute y = clip(scale * (x - mean) + shift), clipped to [low, high]."""
     y = torch.empty_like(x)
     _run(_forward, x, mean, scale, shift, low, high, y)
     return y
@@ -39,8 +46,12 @@ def forward(x: Tensor, mean: Tensor, scale: Tensor, shift: Tensor, low: float, h
 def backward_sums(
     x: Tensor, grad: Tensor, mean: Tensor, scale: Tensor, shift: Tensor, low: float, high: float
 ) -> tuple[Tensor, Tensor]:
-    """The sums of g and of g * (x - mean) over pixels, (N, C) each; g is grad where the clip lets it pass."""
-    sum0, sum1 = _per_channel(x), _per_channel(x)
+    """Compute the sums of g and of g * (x - mean) over pixels, (N, C) each.
+
+    g is `grad` where low < scale * (x - mean) + shift < high, and 0 elsewhere.
+    """
+    sum0 = _per_channel(x)
+    sum1 = _per_channel(x)
     _run(_backward_sums, x, grad, mean, scale, shift, low, high, sum0, sum1)
     return sum0, sum1
 
@@ -56,7 +67,7 @@ def backward(
     slope: Tensor,
     offset: Tensor,
 ) -> Tensor:
-    """dx = scale * g + slope * (x - mean) + offset, with the g of `backward_sums`."""
+    """Compute dx = scale * g + slope * (x - mean) + offset, with the g of `backward_sums`."""
     dx = torch.empty_like(x)
     _run(_backward, x, grad, mean, scale, shift, low, high, slope, offset, dx)
     return dx
@@ -70,7 +81,10 @@ def _run(kernel: Callable[..., None], x: Tensor, *others: Tensor | float) -> Non
     """Call a kernel with maps as (N, P, C) arrays, and with as many threads as torch has."""
     numba.set_num_threads(min(torch.get_num_threads(), MAX_THREADS))
     dtype = _array(x).dtype.type
-    kernel(_array(x), *(_array(value) if isinstance(value, Tensor) else dtype(value) for value in others))
+    kernel(
+        _array(x),
+        *(_array(value) if isinstance(value, Tensor) else dtype(value) for value in others),
+    )
 
 
 def _array(tensor: Tensor) -> np.ndarray:
@@ -80,42 +94,59 @@ def _array(tensor: Tensor) -> np.ndarray:
 
 @compiled
 def _moments(x: np.ndarray, mean: np.ndarray, var: np.ndarray) -> None:
-    # blocks are merged as in Chan et al. 1979
+    # Blocks of pixels are merged as in Chan et al. 1979. Until its division at the end, var holds
+    # the sum of squared deviations, sum_p (x_p - mean)^2, of the pixels so far.
     num_images, num_pixels, num_channels = x.shape
     for n in prange(num_images):
-        block_mean, block_sum = np.empty(num_channels, x.dtype), np.empty(num_channels, x.dtype)
-        mean[n], var[n] = 0, 0
+        block_mean = np.empty(num_channels, x.dtype)
+        block_sum = np.empty(num_channels, x.dtype)
+        mean[n] = 0
+        var[n] = 0
         for start in range(0, num_pixels, BLOCK):
             stop = min(start + BLOCK, num_pixels)
             size = x.dtype.type(stop - start)
-            block_mean[:], block_sum[:] = 0, 0
+            block_mean[:] = 0
+            block_sum[:] = 0
+            # block_mean = 1 / size * sum_p x_p
             for p in range(start, stop):
                 for c in range(num_channels):
                     block_mean[c] += x[n, p, c]
             for c in range(num_channels):
                 block_mean[c] /= size
+            # block_sum = sum_p (x_p - block_mean)^2
             for p in range(start, stop):
                 for c in range(num_channels):
                     block_sum[c] += (x[n, p, c] - block_mean[c]) ** 2
+            # d = block_mean - mean,  share = size / stop, the block's share of the pixels so far
+            # mean += d * share
+            # var  += block_sum + d^2 * share * start
             share = size / x.dtype.type(stop)
             for c in range(num_channels):
-                step = block_mean[c] - mean[n, c]
-                mean[n, c] += step * share
-                var[n, c] += block_sum[c] + step * step * share * x.dtype.type(start)
+                d = block_mean[c] - mean[n, c]
+                mean[n, c] += d * share
+                var[n, c] += block_sum[c] + d * d * share * x.dtype.type(start)
+        # the biased variance: var /= P
         for c in range(num_channels):
             var[n, c] /= x.dtype.type(num_pixels)
 
 
 @compiled
 def _forward(
-    x: np.ndarray, mean: np.ndarray, scale: np.ndarray, shift: np.ndarray, low: float, high: float, y: np.ndarray
+    x: np.ndarray,
+    mean: np.ndarray,
+    scale: np.ndarray,
+    shift: np.ndarray,
+    low: float,
+    high: float,
+    y: np.ndarray,
 ) -> None:
     num_images, num_pixels, num_channels = x.shape
     for n in prange(num_images):
         for p in range(num_pixels):
             for c in range(num_channels):
+                # z = scale * (x - mean) + shift;  y = min(max(z, low), high)
                 z = scale[n, c] * (x[n, p, c] - mean[n, c]) + shift[n, c]
-                z = low if z < low else z  # in this order a NaN stays one
+                z = low if z < low else z  # comparisons in this order keep a NaN
                 y[n, p, c] = high if z > high else z
 
 
@@ -133,17 +164,22 @@ def _backward_sums(
 ) -> None:
     num_images, num_pixels, num_channels = x.shape
     for n in prange(num_images):
-        block0, block1 = np.empty(num_channels, x.dtype), np.empty(num_channels, x.dtype)
-        sum0[n], sum1[n] = 0, 0
+        block0 = np.empty(num_channels, x.dtype)
+        block1 = np.empty(num_channels, x.dtype)
+        sum0[n] = 0
+        sum1[n] = 0
+        # Blocks are summed first, so that rounding errors stay small.
         for start in range(0, num_pixels, BLOCK):
-            block0[:], block1[:] = 0, 0
+            block0[:] = 0
+            block1[:] = 0
             for p in range(start, min(start + BLOCK, num_pixels)):
                 for c in range(num_channels):
+                    # z = scale * (x - mean) + shift;  g = grad where low < z < high, else 0
                     centred = x[n, p, c] - mean[n, c]
                     z = scale[n, c] * centred + shift[n, c]
                     g = grad[n, p, c] if (z > low) & (z < high) else x.dtype.type(0)
-                    block0[c] += g
-                    block1[c] += g * centred
+                    block0[c] += g  # sum0 = sum_p g
+                    block1[c] += g * centred  # sum1 = sum_p g (x - mean)
             for c in range(num_channels):
                 sum0[n, c] += block0[c]
                 sum1[n, c] += block1[c]
@@ -166,6 +202,7 @@ def _backward(
     for n in prange(num_images):
         for p in range(num_pixels):
             for c in range(num_channels):
+                # dx = scale * g + slope * (x - mean) + offset
                 centred = x[n, p, c] - mean[n, c]
                 z = scale[n, c] * centred + shift[n, c]
                 g = grad[n, p, c] if (z > low) & (z < high) else x.dtype.type(0)

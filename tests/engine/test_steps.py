@@ -5,19 +5,16 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adam
 
-from metabin.engine.learner import (
-    base_step,
-    batch_statistics,
-    constants,
-    forward_with,
-    inner_update,
-    meta_step,
-    rho_of,
-)
-from metabin.engine.rivals import target_step
-from metabin.losses import scatter_loss, shuffle_loss, triplet_loss
+from metabin.engine.base_step import base_step
+from metabin.episodes.functional import batch_statistics, forward_with, frozen_tensors, inner_update
+from metabin.episodes.losses.scatter import scatter_loss
+from metabin.episodes.losses.shuffle import shuffle_loss
+from metabin.episodes.meta_step import EpisodeSettings, meta_step
+from metabin.episodes.target_step import target_step
+from metabin.losses.inputs import WeightedLosses
+from metabin.losses.triplet import triplet_loss
 from metabin.model.embedder import build_embedder
-from metabin.model.norm import BatchInstanceNorm2d
+from metabin.model.norm import BatchInstanceNorm2d, rho_of
 from metabin.types import Batch
 
 
@@ -57,16 +54,16 @@ def episode():
 
 @pytest.mark.parametrize("second_order", [False, True])
 def test_one_meta_step_equals_the_reference(second_order, toy, episode, reference):
-    wanted = reference["toy_meta_step"]["second_order" if second_order else "first_order(default)"]
-    scalars = meta_step(toy, *episode, SGD([toy.norm.rho], lr=0.1), 0.01, second_order=second_order)
+    expected = reference["toy_meta_step"]["second_order" if second_order else "first_order(default)"]
+    scalars = meta_step(toy, *episode, SGD([toy.norm.rho], lr=0.1), 0.01, EpisodeSettings(second_order=second_order))
     for name, key in (
         ("meta_train/scatter", "scatter"),
         ("meta_train/shuffle", "shuffle"),
         ("meta_train/triplet", "triplet_mtrain"),
         ("meta_test/triplet", "triplet_mtest_at_rho_prime"),
     ):
-        assert scalars[name].item() == pytest.approx(wanted[key], abs=1e-6)
-    torch.testing.assert_close(toy.norm.rho.detach(), torch.tensor(wanted["rho_after"]).double(), atol=1e-6, rtol=0)
+        assert scalars[name].item() == pytest.approx(expected[key], abs=1e-6)
+    torch.testing.assert_close(toy.norm.rho.detach(), torch.tensor(expected["rho_after"]).double(), atol=1e-6, rtol=0)
 
 
 def test_the_inner_update_equals_the_reference(toy, episode, reference):
@@ -79,8 +76,8 @@ def test_the_inner_update_equals_the_reference(toy, episode, reference):
         + triplet_loss(features, train.label, margin=0.3)
     )
     rho_prime = inner_update(rho, loss, 0.01)["norm.rho"]
-    wanted = reference["toy_meta_step"]["first_order(default)"]["rho_prime"]
-    torch.testing.assert_close(rho_prime.detach(), torch.tensor(wanted).double(), atol=1e-6, rtol=0)
+    expected = reference["toy_meta_step"]["first_order(default)"]["rho_prime"]
+    torch.testing.assert_close(rho_prime.detach(), torch.tensor(expected).double(), atol=1e-6, rtol=0)
 
 
 def test_the_inner_clip_is_straight_through(reference):
@@ -108,20 +105,20 @@ def outer_loss(toy, episode, rho_value, step_size):
 
 def test_the_second_order_gradient_agrees_with_central_differences(toy, episode):
     start, lr, step_size, width = toy.norm.rho.detach().clone(), 1e-3, 0.5, 1e-5
-    meta_step(toy, *episode, SGD([toy.norm.rho], lr=lr), step_size, second_order=True)
-    found = (start - toy.norm.rho.detach()) / lr
+    meta_step(toy, *episode, SGD([toy.norm.rho], lr=lr), step_size, EpisodeSettings(second_order=True))
+    actual = (start - toy.norm.rho.detach()) / lr
     for channel in range(4):
         offset = torch.zeros(4, dtype=torch.float64)
         offset[channel] = width
         up, down = (outer_loss(toy, episode, start + sign * offset, step_size).item() for sign in (1, -1))
-        assert found[channel].item() == pytest.approx((up - down) / (2 * width), rel=1e-6, abs=1e-8)
+        assert actual[channel].item() == pytest.approx((up - down) / (2 * width), rel=1e-6, abs=1e-8)
 
 
 def test_first_and_second_order_differ_when_the_inner_step_is_large(toy, episode):
     moved = []
     for second_order in (False, True):
         model = copy.deepcopy(toy)
-        meta_step(model, *episode, SGD([model.norm.rho], lr=0.1), 0.5, second_order=second_order)
+        meta_step(model, *episode, SGD([model.norm.rho], lr=0.1), 0.5, EpisodeSettings(second_order=second_order))
         moved.append(model.norm.rho.detach())
     assert (moved[0] - moved[1]).abs().max() > 1e-4
 
@@ -201,7 +198,7 @@ def test_joint_training_moves_rho_with_the_base_loss_and_keeps_it_in_the_unit_in
 def test_meta_weights_of_zero_leave_a_loss_out(toy, episode):
     def moved(weights):
         model = copy.deepcopy(toy)
-        meta_step(model, *episode, SGD([model.norm.rho], lr=0.1), 0.5, weights)
+        meta_step(model, *episode, SGD([model.norm.rho], lr=0.1), 0.5, EpisodeSettings(WeightedLosses(weights)))
         return model.norm.rho.detach()
 
     assert torch.equal(moved({"scatter": 1, "shuffle": 0, "triplet": 0, "ce": 0}), moved({"scatter": 1}))
@@ -242,32 +239,32 @@ def test_batch_statistics_are_those_of_the_batch_that_moved_the_running_ones(emb
         for module in embedder.modules():
             if hasattr(module, "running_mean"):
                 module.running_mean.normal_(), module.running_var.uniform_(0.5, 2)
-    moved = constants(embedder)
+    moved = frozen_tensors(embedder)
     seen = []
     hook = embedder.backbone.get_submodule("conv").register_forward_hook(lambda *call: seen.append(call[-1]))
     forward_with(embedder, moved, images)
     hook.remove()
-    found, norm = batch_statistics(embedder, moved), next(iter(rho_of(embedder))).removesuffix(".rho")
-    torch.testing.assert_close(found[f"{norm}.running_mean"], seen[0].mean(dim=(0, 2, 3)), rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(found[f"{norm}.running_var"], seen[0].var(dim=(0, 2, 3)), rtol=1e-4, atol=1e-5)
-    assert {name for name in found if name.startswith("backbone")} == {
+    actual, norm = batch_statistics(embedder, moved), next(iter(rho_of(embedder))).removesuffix(".rho")
+    torch.testing.assert_close(actual[f"{norm}.running_mean"], seen[0].mean(dim=(0, 2, 3)), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(actual[f"{norm}.running_var"], seen[0].var(dim=(0, 2, 3)), rtol=1e-4, atol=1e-5)
+    assert {name for name in actual if name.startswith("backbone")} == {
         name for name, _ in embedder.named_buffers() if name.startswith("backbone") and "running" in name
     }
 
 
 def outer_rho(embedder, meta_train, meta_test, **options):
-    """rho after one meta step without an inner one, and the model as it was."""
+    """rho after one meta step without an inner step; the model itself does not change."""
     model = copy.deepcopy(embedder)
-    meta_step(model, meta_train, meta_test, SGD(list(rho_of(model).values()), lr=0.1), 0.0, **options)
+    meta_step(model, meta_train, meta_test, SGD(list(rho_of(model).values()), lr=0.1), 0.0, EpisodeSettings(**options))
     for name, value in model.state_dict().items():
         assert name.endswith(".rho") or torch.equal(value, embedder.state_dict()[name]), name
     assert model.training
     return torch.cat([rho.detach() for rho in rho_of(model).values()])
 
 
-def test_with_statistics_of_meta_train_the_outer_gradient_is_that_of_a_network_trained_there(embedder):
+def test_with_statistics_of_meta_train_the_outer_gradient_is_that_of_a_network_trained_on_it(embedder):
     meta_train, meta_test = small_batch(), small_batch(1)
-    found = outer_rho(embedder, meta_train, meta_test, statistics="meta_train")
+    actual = outer_rho(embedder, meta_train, meta_test, statistics="meta_train")
     there = copy.deepcopy(embedder)
     for module in there.modules():
         if hasattr(module, "running_mean"):
@@ -280,9 +277,9 @@ def test_with_statistics_of_meta_train_the_outer_gradient_is_that_of_a_network_t
     gradients = torch.autograd.grad(
         triplet_loss(there.eval()(meta_test.images), meta_test.label, margin=0.3), list(names.values())
     )
-    wanted = [(rho - 0.1 * grad).clamp(0, 1).detach() for rho, grad in zip(names.values(), gradients, strict=True)]
-    torch.testing.assert_close(found, torch.cat(wanted), rtol=1e-4, atol=1e-6)
-    assert (found - outer_rho(embedder, meta_train, meta_test)).abs().max() > 1e-5
+    expected = [(rho - 0.1 * grad).clamp(0, 1).detach() for rho, grad in zip(names.values(), gradients, strict=True)]
+    torch.testing.assert_close(actual, torch.cat(expected), rtol=1e-4, atol=1e-6)
+    assert (actual - outer_rho(embedder, meta_train, meta_test)).abs().max() > 1e-5
 
 
 def test_with_running_statistics_an_image_does_not_depend_on_the_others_of_its_batch(embedder):

@@ -1,4 +1,4 @@
-"""The weights that a training keeps on its way are those of that step, and keeping them changes nothing."""
+"""The candidates of a training are the weights of their steps, and saving them changes nothing."""
 
 import pytest
 from hypothesis import given
@@ -11,11 +11,11 @@ from metabin.errors import ConfigError
 
 
 @pytest.mark.parametrize(
-    ("num_steps", "count", "wanted"),
+    ("num_steps", "count", "expected"),
     [(180, 4, (45, 90, 135, 180)), (10, 4, (2, 5, 7, 10)), (3, 4, (1, 2, 3)), (7, 1, (7,)), (1, 4, (1,))],
 )
-def test_candidates_by_hand(num_steps, count, wanted):
-    assert candidate_steps(num_steps, count) == wanted
+def test_candidates_by_hand(num_steps, count, expected):
+    assert candidate_steps(num_steps, count) == expected
 
 
 @given(st.integers(1, 10_000), st.integers(1, 50))
@@ -28,66 +28,66 @@ def test_candidates_are_evenly_spaced_and_end_with_the_training(num_steps, count
     assert max(gaps) - min(gaps) <= 1
 
 
-def test_no_candidate_at_all_is_refused(make_config):
+def test_zero_candidates_are_refused(make_config):
     with pytest.raises(ConfigError, match="record.candidates is 0"):
         make_config(record__candidates=0)
 
 
-def collector(kept):
+def collector(saved):
     def keep(step, model):
-        kept[step] = state(model)
+        saved[step] = state(model)
 
     return keep
 
 
 @pytest.mark.parametrize("method", ["bn", "bin_joint", "metabin", "mldg"])
-def test_kept_weights_and_statistics_are_those_of_the_step_and_the_outcome_has_the_same_bits(
+def test_candidates_are_the_weights_and_statistics_of_their_step_and_do_not_change_the_outcome(
     method, tiny_config, tiny_images
 ):
     without = state(Trainer(tiny_config, tiny_images, method, 0).run())
-    trainer, kept, seen = Trainer(tiny_config, tiny_images, method, 0), {}, {}
+    trainer, saved, seen = Trainer(tiny_config, tiny_images, method, 0), {}, {}
 
     def watch(step, *_):
-        seen[step + 1] = state(trainer.model)  # told of a step when it is done
+        seen[step + 1] = state(trainer.model)  # called at the end of a step
 
-    outcome = state(trainer.run(watch=watch, keep=collector(kept)))
+    outcome = state(trainer.run(watch=watch, keep=collector(saved)))
     assert trainer.candidates == (2, 4, 6, 8)
-    assert sorted(kept) == [2, 4, 6]  # the last one is returned
-    for step, found in kept.items():
-        assert_same_bits(found, seen[step])
-        assert any("running_mean" in name for name in found)
+    assert sorted(saved) == [2, 4, 6]  # the last one is returned
+    for step, weights in saved.items():
+        assert_same_bits(weights, seen[step])
+        assert any("running_mean" in name for name in weights)
     assert_same_bits(outcome, without)
     assert_same_bits(outcome, seen[8])
-    assert not all((kept[2][name] == value).all() for name, value in kept[4].items() if "running_mean" in name)
+    assert not all((saved[2][name] == value).all() for name, value in saved[4].items() if "running_mean" in name)
 
 
 @pytest.mark.parametrize("method", ["bn", "metabin"])
-def test_a_killed_training_and_the_one_that_goes_on_keep_together_what_an_unbroken_one_keeps(
+def test_a_killed_and_a_resumed_training_save_together_the_candidates_of_an_uninterrupted_one(
     method, tiny_config, tiny_images, tmp_path
 ):
-    wanted, first, second = {}, {}, {}
-    Trainer(tiny_config, tiny_images, method, 0).run(keep=collector(wanted))
+    expected, first, second = {}, {}, {}
+    Trainer(tiny_config, tiny_images, method, 0).run(keep=collector(expected))
     path = tmp_path / "state.pt"
     with pytest.raises(Killed):
         Trainer(tiny_config, tiny_images, method, 0).run(
             watch=killer(4), keep=collector(first), state_path=path, digest="d"
         )
     Trainer(tiny_config, tiny_images, method, 0).run(keep=collector(second), state_path=path, digest="d")
-    assert sorted(first) == [2, 4]  # the state that is resumed was taken at 3: 4 is made once more
+    assert sorted(first) == [2, 4]  # the resumed state is of step 3, so that 4 is saved again
     assert sorted(second) == [4, 6]
-    for step, found in {**first, **second}.items():
-        assert_same_bits(found, wanted[step])
+    for step, weights in {**first, **second}.items():
+        assert_same_bits(weights, expected[step])
     assert_same_bits(first[4], second[4])
 
 
 def test_a_state_is_written_after_the_candidate_of_its_step(tiny_config, tiny_images, tmp_path):
-    """The other way round a kill between the two would lose the candidate for ever."""
+    """In the other order, a kill between the two would lose the candidate."""
     config = tiny_config.model_copy(update={"record": tiny_config.record.model_copy(update={"checkpoint_every": 2})})
-    path, there = tmp_path / "state.pt", {}
+    path, states = tmp_path / "state.pt", {}
 
     def keep(step, model):
-        there[step] = path.read_bytes() if path.is_file() else b""
+        states[step] = path.read_bytes() if path.is_file() else b""
 
     Trainer(config, tiny_images, "bn", 0).run(keep=keep, state_path=path, digest="d")
-    assert there[2] == b""
-    assert there[4] != there[6]
+    assert states[2] == b""
+    assert states[4] != states[6]

@@ -1,0 +1,92 @@
+"""One training from start to end: train, write weights and history, choose a candidate."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from metabin.engine.resume import state_digest, values_digest
+from metabin.engine.selection import candidate_name, keep_candidates, select_on_sources
+from metabin.engine.trainer import Trainer, Watcher, identity
+from metabin.evaluation.scoring import load_source_tests
+from metabin.files import write_csv
+from metabin.model.embedder import Embedder
+from metabin.model.weights import load_model, save_weights
+
+WEIGHTS = "weights.safetensors"
+CANDIDATES = "candidates"
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """The folders of a training.
+
+    Args:
+        output: of weights, candidates and history.
+        partition: of the partitioned data.
+        resume: of the states of unfinished trainings, a folder for each.
+    """
+
+    output: Path
+    partition: Path
+    resume: Path
+
+
+def train_and_select(
+    training: Trainer,
+    manifest: Mapping[str, Any],
+    folders: Folders,
+    code: Iterable[Path],
+    watch: Watcher,
+) -> pd.DataFrame:
+    """Train to the end, write weights, candidates and history, and choose a candidate.
+
+    The resume state is removed last: a process that is killed before does not train again.
+
+    Args:
+        manifest: of the fold.
+        code: files and folders that decide the outcome; a state of other code is not resumed.
+    Returns: the candidates as `select_on_sources` returns them, which is also written.
+    """
+    values = identity(training.config, training.method, training.seed, manifest)
+    header = {
+        "method": training.method.name,
+        "num_classes": training.data.num_classes,
+        "sha256": values_digest(values),
+    }
+    digest = state_digest(values, code)
+    unfinished = folders.resume / digest
+    state = unfinished / "state.pt"
+    keep = keep_candidates(folders.output / CANDIDATES, unfinished / CANDIDATES, header)
+    model = training.run(watch=watch, keep=keep, state_path=state, digest=digest)
+    save_weights(folders.output / WEIGHTS, model, header)
+    training.history.save(folders.output)
+    table = _select(training, manifest, folders)
+    write_csv(folders.output / "selection.csv", table)
+    state.unlink(missing_ok=True)  # before its candidates: a state implies that they exist
+    shutil.rmtree(unfinished, ignore_errors=True)
+    return table
+
+
+def source_names(num_sources: int | str, manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the sources of a fold: all, or the first `num_sources` of them."""
+    names = tuple(manifest["sources"])
+    return names if num_sources == "all" else names[: int(num_sources)]
+
+
+def _select(training: Trainer, manifest: Mapping[str, Any], folders: Folders) -> pd.DataFrame:
+    *_, last = training.candidates
+    sources = source_names(training.config.optim.num_sources, manifest)
+
+    def load(step: int) -> Embedder:
+        candidate = folders.output / CANDIDATES / candidate_name(step)
+        path = folders.output / WEIGHTS if step == last else candidate
+        return load_model(path, training.config.model, training.method.name, training.device)
+
+    tests = load_source_tests(folders.partition, {**manifest, "sources": sources})
+    return select_on_sources(training.candidates, load, tests, training.device)

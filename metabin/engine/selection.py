@@ -1,0 +1,68 @@
+"""Checkpoint selection: keep candidates during a training, and choose one on the sources.
+
+Training reads no file of the held-out domain, so the choice is made before any image of the target
+is embedded.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from metabin.engine.trainer import Keeper
+from metabin.evaluation.scoring import TestSet, mean_mAP
+from metabin.model.embedder import Embedder
+from metabin.model.weights import save_weights
+from metabin.results.best_step import selection_table
+
+
+def candidate_name(step: int) -> str:
+    """Return the file name of the weights after a step."""
+    return f"step-{step}.safetensors"
+
+
+def keep_candidates(output: Path, unfinished: Path, header: Mapping[str, Any]) -> Keeper:
+    """Return the function that writes the weights of candidates during a training.
+
+    Each goes into the training's outputs, and beside its resume state for a run after a kill: DVC
+    removes the outputs of a killed run. Candidates beside the state are copied back.
+
+    Args:
+        output: folder of the candidates among the training's outputs.
+        unfinished: folder of the candidates beside the resume state.
+        header: see `metabin.model.weights.save_weights`.
+    """
+    shutil.rmtree(output, ignore_errors=True)
+    if unfinished.is_dir():
+        shutil.copytree(unfinished, output, ignore=shutil.ignore_patterns("*.partial"))
+
+    def keep(step: int, model: Embedder) -> None:
+        for folder in (unfinished, output):
+            save_weights(folder / candidate_name(step), model, header)
+
+    return keep
+
+
+def select_on_sources(
+    steps: Sequence[int],
+    load: Callable[[int], Embedder],
+    tests: Sequence[TestSet],
+    device: torch.device,
+) -> pd.DataFrame:
+    """Score every candidate on the held-out identities of the sources, and choose the best one.
+
+    Args:
+        steps: of the candidates.
+        load: step -> its model, in evaluation mode.
+        tests: of the sources; empty where all their identities train.
+    Returns: step, source_mAP (NaN without tests), chosen.
+    """
+    scores = dict.fromkeys(steps, float("nan"))
+    if tests:
+        scores = {step: mean_mAP(load(step), tests, device) for step in steps}
+    return selection_table(scores)
