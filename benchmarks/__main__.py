@@ -1,7 +1,7 @@
-"""Run every benchmark, each in a process of its own on one thread; print tables, and put them into docs/performance.md.
+"""Run the benchmarks, each in its own process on one thread, and write docs/performance.md.
 
 python -m benchmarks                   all: about a quarter of an hour
-python -m benchmarks step ranking      some; the other rows of the last run stay as they were
+python -m benchmarks step ranking      some; the results of the others stay as they are
 """
 
 from __future__ import annotations
@@ -22,13 +22,18 @@ from stages import cli
 
 NAMES = ("step", "ranking", "loading", "startup", "growth")
 DOCS = Path(__file__).parents[1] / "docs"
-RESULTS, PAGE = DOCS / "performance.json", DOCS / "performance.md"
+RESULTS = DOCS / "performance.json"
+PAGE = DOCS / "performance.md"
+# The line of the page after which the results follow. The text before it is written by hand.
 BEGIN = "<!-- what follows is written by `make bench` -->\n"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", choices=[[], *NAMES], help="benchmarks; all if none is named")
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", choices=[[], *NAMES], help="benchmarks (default: all)")
     results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
     for name in parser.parse_args().names or NAMES:
         print(f"== {name}", flush=True)
@@ -38,35 +43,51 @@ def main() -> None:
         print(table(rows), flush=True)
     sections = [f"{BEGIN}\n"]
     for name in (name for name in NAMES if name in results):
-        found = results[name]
-        sections.append(f"### {name}\n\n{found['date']}, {found['machine']}\n\n{table(found['rows'])}\n")
+        result = results[name]
+        heading = f"### {name}\n\n{result['date']}, {result['machine']}"
+        sections.append(f"{heading}\n\n{table(result['rows'])}\n")
     write_text(PAGE, PAGE.read_text().partition(BEGIN)[0] + "\n".join(sections))
     if "growth" in results:
-        growth.draw(results["growth"]["rows"], DOCS / "performance.png")
+        growth.plot(results["growth"]["rows"], DOCS / "performance.png")
 
 
 def run(name: str) -> list[dict]:
-    """The rows of one benchmark."""
+    """Run one benchmark and return its rows."""
     command = [sys.executable, "-m", f"benchmarks.{name}"]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | ONE_THREAD)
-    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    environment = os.environ | ONE_THREAD
+    process = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, text=True, env=environment
+    )
+    # Libraries may print other lines.
+    return [json.loads(line) for line in process.stdout.splitlines() if line.startswith("{")]
 
 
 def table(rows: list[dict]) -> str:
-    """Markdown; `ratio` says how many times better ours is."""
-    lines = ["| what | against | ours | other | ratio | goal |", "| --- | --- | ---: | ---: | ---: | ---: |"]
+    """Return the rows as a Markdown table."""
+    lines = [
+        "| what | against | ours | other | ratio | goal |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+    ]
     for row in rows:
-        goal = "" if row["goal"] is None else f"{row['goal']:.2g}"
-        ours, other = (f"{row[side]:.3g} {row['unit']}" for side in ("ours", "other"))
-        lines.append(f"| {row['what']} | {row['against']} | {ours} | {other} | {row['ratio']:.2f} | {goal} |")
+        cells = [
+            row["what"],
+            row["against"],
+            f"{row['ours']:.3g} {row['unit']}",
+            f"{row['other']:.3g} {row['unit']}",
+            f"{row['ratio']:.2f}",
+            "" if row["goal"] is None else f"{row['goal']:.2g}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def machine() -> str:
-    """The processor's name and the number of cores; results are of one thread."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
+    """Return the name of the processor, the number of cores and the version of Python."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    processor = names[0] if names else platform.processor()
+    return f"{processor}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
 if __name__ == "__main__":

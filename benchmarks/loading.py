@@ -1,7 +1,8 @@
-"""From stored images to an augmented batch of 64, 256x128: against PIL and torchvision, one image after the other.
+"""Loading of an augmented batch of 64 images of 256x128, against PIL and torchvision.
 
-Ours reads the resized pixels that the partition stage has stored; the other side opens JPEGs of Market-1501's size,
-or, in the row that says so, starts from the same stored pixels.
+Ours reads the resized pixels that the partition stage stores. The other side loads one image after
+the other: from JPEGs of Market-1501's size, or from the same stored pixels in the row with that
+name.
 """
 
 from __future__ import annotations
@@ -15,9 +16,15 @@ import numpy as np
 
 from benchmarks import pairs
 
-NUM_IMAGES, BATCH, HEIGHT, WIDTH, PAD = 2_048, 64, 256, 128, 10
+NUM_IMAGES = 2_048
+BATCH = 64
+HEIGHT = 256
+WIDTH = 128
+PAD = 10
 GOAL = 5
-FLIP_AND_CROP, JITTERED, ERASED = "flip, pad, crop", "with colour jitter", "with erasing"
+FLIP_AND_CROP = "flip, pad, crop"
+JITTERED = "with colour jitter"
+ERASED = "with erasing"
 
 
 def rows() -> Iterator[pairs.Row]:
@@ -27,7 +34,7 @@ def rows() -> Iterator[pairs.Row]:
         (JITTERED, "jpegs", None),
         (ERASED, "jpegs", None),
     ):
-        yield pairs.apart(
+        yield pairs.compare_processes(
             f"batch of {BATCH}: {what}",
             f"PIL and torchvision from {'JPEGs' if start == 'jpegs' else 'the same pixels'}",
             "benchmarks.loading",
@@ -39,7 +46,7 @@ def rows() -> Iterator[pairs.Row]:
 
 
 def ours(what: str) -> Callable[[], None]:
-    """Batches of random rows of stored pixels."""
+    """Return a function that loads a batch of random rows of the stored pixels."""
     import torch
 
     from metabin.config import Augment
@@ -47,18 +54,29 @@ def ours(what: str) -> Callable[[], None]:
 
     torch.set_num_threads(1)
     zeros = np.zeros(NUM_IMAGES, np.int64)
-    data = ImageSet((stored(),), zeros, np.arange(NUM_IMAGES), zeros, zeros, zeros, zeros, ("random",))
-    settings = Augment(flip=0.5, pad=PAD, colour_jitter=what == JITTERED, erasing=0.5 * (what == ERASED))
+    rows = np.arange(NUM_IMAGES)
+    data = ImageSet((stored(),), zeros, rows, zeros, zeros, zeros, zeros, ("random",))
+    settings = Augment(
+        flip=0.5,
+        pad=PAD,
+        colour_jitter=what == JITTERED,
+        erasing=0.5 if what == ERASED else 0.0,
+    )
     random = np.random.default_rng(0)
+    device = torch.device("cpu")
 
     def run() -> None:
-        training_batch(data, random.integers(0, NUM_IMAGES, BATCH), random, settings, torch.device("cpu"))
+        training_batch(data, random.integers(0, NUM_IMAGES, BATCH), random, settings, device)
 
     return run
 
 
 def per_sample(what: str, start: str) -> Callable[[], None]:
-    """Batches as a data set with torchvision's transforms and the default collation makes them."""
+    """Return a function that loads a batch by torchvision's transforms and the default collation.
+
+    Args:
+        start: "jpegs" or "pixels".
+    """
     import torch
     from PIL import Image
     from torch.utils.data import default_collate
@@ -67,27 +85,33 @@ def per_sample(what: str, start: str) -> Callable[[], None]:
     from metabin.data.batches.augmentation import BRIGHTNESS, CONTRAST, HUE, SATURATION
 
     torch.set_num_threads(1)
-    resize = [T.Resize((HEIGHT, WIDTH), T.InterpolationMode.BICUBIC)] if start == "jpegs" else []
+    from_jpegs = start == "jpegs"
+    resize = [T.Resize((HEIGHT, WIDTH), T.InterpolationMode.BICUBIC)] if from_jpegs else []
     crop = [T.RandomHorizontalFlip(), T.Pad(PAD), T.RandomCrop((HEIGHT, WIDTH))]
     jitter = [T.ColorJitter(BRIGHTNESS, CONTRAST, SATURATION, HUE)] if what == JITTERED else []
     normal = [T.ToTensor(), T.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))]
     erasing = [T.RandomErasing(0.5)] if what == ERASED else []
     transform = T.Compose([*resize, *crop, *jitter, *normal, *erasing])
     random = np.random.default_rng(0)
-    files, pixels = [jpeg(random) for _ in range(NUM_IMAGES)], stored()
+    files = [jpeg(random) for _ in range(NUM_IMAGES)]
+    pixels = stored()
 
     def image(index: int) -> Image.Image:
-        return Image.open(io.BytesIO(files[index])).convert("RGB") if resize else Image.fromarray(pixels[index])
+        if from_jpegs:
+            return Image.open(io.BytesIO(files[index])).convert("RGB")
+        return Image.fromarray(pixels[index])
 
     def run() -> None:
-        default_collate([transform(image(index)) for index in random.integers(0, NUM_IMAGES, BATCH)])
+        indices = random.integers(0, NUM_IMAGES, BATCH)
+        default_collate([transform(image(index)) for index in indices])
 
     return run
 
 
 def stored() -> np.ndarray:
-    """Random pixels, mapped from a file that is gone when the process is."""
+    """Return random pixels, mapped from a file as the stored ones are."""
     random = np.random.default_rng(0)
+    # The file is deleted here; the system frees its pages when the process ends.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "pixels.npy"
         np.save(path, random.integers(0, 256, (NUM_IMAGES, HEIGHT, WIDTH, 3), np.uint8))
@@ -95,7 +119,7 @@ def stored() -> np.ndarray:
 
 
 def jpeg(random: np.random.Generator) -> bytes:
-    """A smooth picture of 128x64 as a file."""
+    """Return a smooth picture of 128x64 pixels as the content of a JPEG file."""
     from PIL import Image
 
     content = io.BytesIO()

@@ -1,7 +1,7 @@
-"""How ours is measured against what a user would run instead: in turns, on one thread, in processor seconds.
+"""Comparison of our code with a common alternative, in processor seconds on one thread.
 
-A ratio is the median over pairs that ran one after the other, so that a busy machine slows both. Peak memory is counted
-from what a process held before (Linux alone tells).
+Both sides run in turns. A ratio is the median over pairs of runs, one after the other, so that a
+busy machine slows both. Peak memory is the increase during the work; only Linux reports it.
 """
 
 from __future__ import annotations
@@ -15,29 +15,35 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from stages import cli
 
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table: `ratio` says how many times better ours is than the other, `goal` what was aimed at."""
+    """One line of the table."""
 
     what: str
     against: str
     ours: float
     other: float
     unit: str
-    ratio: float
-    goal: float | None = None
+    ratio: float  # how many times better ours is than the other
+    goal: float | None = None  # the smallest ratio that is good enough
 
 
-def seconds(
+def compare(
     what: str,
     against: str,
     ours: Callable[[], object],
@@ -46,21 +52,22 @@ def seconds(
     repeats: int = 5,
     goal: float | None = None,
 ) -> Row:
-    """Both in turns, once to warm up and then `repeats` times; medians of their processor seconds."""
-    pairs = [(processor_seconds(ours), processor_seconds(other)) for _ in range(repeats + 1)][1:]
-    mine, its = zip(*pairs, strict=True)
-    ratio = statistics.median(b / a for a, b in pairs)
-    return Row(what, against, statistics.median(mine), statistics.median(its), "s", ratio, goal)
+    """Compare the median processor seconds of two functions.
+
+    They run in turns: once to warm up, then `repeats` times.
+    """
+    pairs = [(processor_seconds(ours), processor_seconds(other)) for _ in range(repeats + 1)]
+    return _seconds_row(what, against, pairs[1:], goal)
 
 
 def processor_seconds(work: Callable[[], object]) -> float:
-    """Of this process, all threads together, and of processes that it started and waited for."""
+    """Return the processor seconds of the work, over all threads and finished child processes."""
     start = _processor_seconds()
     work()
     return _processor_seconds() - start
 
 
-def apart(
+def compare_processes(
     what: str,
     against: str,
     module: str,
@@ -72,25 +79,44 @@ def apart(
     goal: float | None = None,
     memory_goal: float | None = None,
 ) -> tuple[Row, Row]:
-    """As `seconds`, with each side in a process of its own, whose peak memory is the second row.
+    """Compare the median processor seconds and the peak memory of two functions, each in a process.
 
     Args:
-        warm_ups: before they count; a process holds the memory that it will use only after some.
-        ours, other: "name" or "name:argument", a function of the module that prepares and returns the work.
+        module: has both functions.
+        ours, other: "name" or "name:argument" of a function that prepares and returns the work.
+        warm_ups: runs that do not count: a process holds all its memory only after some runs.
+
+    Returns:
+        The row of the time and the row of the memory.
     """
-    with Worker(module, ours) as mine, Worker(module, other) as its:
-        pairs = [(mine.run(), its.run()) for _ in range(warm_ups + repeats)]
-    times = [[seconds for seconds, _ in side] for side in zip(*pairs[warm_ups:], strict=True)]
-    peaks = [max(peak for _, peak in side) / 1e9 for side in zip(*pairs, strict=True)]
-    ratio = statistics.median(b / a for a, b in zip(*times, strict=True))
+    with Worker(module, ours) as our_worker, Worker(module, other) as other_worker:
+        pairs = [(our_worker.run(), other_worker.run()) for _ in range(warm_ups + repeats)]
+    seconds = [(a.seconds, b.seconds) for a, b in pairs[warm_ups:]]
+    our_peak = max(a.peak for a, _ in pairs) / 1e9
+    other_peak = max(b.peak for _, b in pairs) / 1e9
     return (
-        Row(what, against, statistics.median(times[0]), statistics.median(times[1]), "s", ratio, goal),
-        Row(f"{what}: peak memory", against, peaks[0], peaks[1], "GB", peaks[1] / peaks[0], memory_goal),
+        _seconds_row(what, against, seconds, goal),
+        Row(
+            f"{what}: peak memory",
+            against,
+            our_peak,
+            other_peak,
+            "GB",
+            other_peak / our_peak,
+            memory_goal,
+        ),
     )
 
 
+class Measurement(NamedTuple):
+    """One run of a worker."""
+
+    seconds: float  # of the processor
+    peak: int  # bytes, above those held before the first run
+
+
 class Worker:
-    """A process that does its work once whenever it is told to."""
+    """A process that does its work once per call of `run`."""
 
     def __init__(self, module: str, name: str) -> None:
         command = [sys.executable, "-m", "benchmarks.pairs", module, name]
@@ -105,24 +131,27 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         self.process.communicate()
 
-    def run(self) -> tuple[float, int]:
-        """Processor seconds of the work, and the most bytes held since it was prepared, less those held then."""
+    def run(self) -> Measurement:
+        """Do the work once."""
         assert self.process.stdin and self.process.stdout
-        print(file=self.process.stdin, flush=True)
-        seconds, peak = json.loads(self.process.stdout.readline())
-        return seconds, peak
+        print(file=self.process.stdin, flush=True)  # an empty line starts a run, see `serve`
+        return Measurement(*json.loads(self.process.stdout.readline()))
 
 
 def serve(work: Callable[[], object]) -> None:
-    """The other end of `Worker`."""
-    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
+    """Do the work for every line of standard input, and print its measurement.
+
+    This is the process of a `Worker`.
+    """
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak to the present memory
     before = _status("VmRSS")
     for _ in sys.stdin:
-        print(json.dumps([processor_seconds(work), _status("VmHWM") - before]), flush=True)
+        seconds = processor_seconds(work)
+        print(json.dumps([seconds, _status("VmHWM") - before]), flush=True)
 
 
 def main(rows: Callable[[], Iterable[Row]]) -> None:
-    """Print the rows of a benchmark, one JSON object per line; the command line of its module."""
+    """Run the command line of a benchmark: print its rows, one JSON object per line."""
 
     def print_rows() -> None:
         for row in rows():
@@ -131,18 +160,31 @@ def main(rows: Callable[[], Iterable[Row]]) -> None:
     cli.run(print_rows)
 
 
+def _seconds_row(
+    what: str, against: str, pairs: Sequence[tuple[float, float]], goal: float | None
+) -> Row:
+    ours = statistics.median(a for a, _ in pairs)
+    other = statistics.median(b for _, b in pairs)
+    # The median of the ratios, not the ratio of the medians: a busy machine slows both of a pair.
+    ratio = statistics.median(b / a for a, b in pairs)
+    return Row(what, against, ours, other, "s", ratio, goal)
+
+
 def _processor_seconds() -> float:
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def _status(field: str) -> int:
+    """Return a field of the process's status in bytes; the system reports kilobytes."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="The process of one side; see Worker.")
+    parser = argparse.ArgumentParser(
+        description="The process of one side of a comparison; see Worker."
+    )
     parser.add_argument("module")
     parser.add_argument("name")
     args = parser.parse_args()

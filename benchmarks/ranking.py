@@ -1,7 +1,7 @@
-"""Ranking: against evaluators that sort, and distances and ranking together against the bare product of the embeddings.
+"""Ranking against evaluators that sort, and distances with ranking against the product alone.
 
-Random distances and embeddings of 2,048 numbers; as many queries, gallery images, identities and cameras as in
-Market-1501 and MSMT17.
+Distances and embeddings of 2,048 numbers are random. The numbers of queries, gallery images,
+identities and cameras are those of Market-1501 and MSMT17.
 """
 
 from __future__ import annotations
@@ -19,9 +19,13 @@ from metabin.evaluation import metrics
 from metabin.evaluation.scoring import retrieval_scores
 from metabin.types import Embeddings
 
+# Queries, gallery images, identities, cameras.
 SIZES = {"Market-1501": (3_368, 15_913, 750, 6), "MSMT17": (11_659, 82_161, 3_060, 15)}
-GOAL, PRODUCT_GOAL, MEMORY_GOAL = 20, 1 / 1.3, 3.8  # the last: 1 GB where the matrix takes 3.8
-SLICES = {"Market-1501": 3_368, "MSMT17": 1_000}  # queries for which sorting is patient
+GOAL = 20
+PRODUCT_GOAL = 1 / 1.3
+MEMORY_GOAL = 3.8  # 1 GB, where the distance matrix takes 3.8 GB
+# Queries in the comparison with sorting, which takes long.
+SLICES = {"Market-1501": 3_368, "MSMT17": 1_000}
 
 
 def rows() -> Iterator[pairs.Row]:
@@ -30,31 +34,39 @@ def rows() -> Iterator[pairs.Row]:
     if fastreid := public_evaluator():
         yield against_fastreid(fastreid)
     for name, warm_ups in (("Market-1501", 1), ("MSMT17", 0)):
-        yield from pairs.apart(
+        is_large = name == "MSMT17"
+        yield from pairs.compare_processes(
             f"{name}: distances and ranking",
             "the product of the embeddings alone",
             "benchmarks.ranking",
             f"scoring:{name}",
             f"product:{name}",
             warm_ups=warm_ups,
-            repeats=3 - 2 * (name == "MSMT17"),
+            repeats=1 if is_large else 3,
             goal=PRODUCT_GOAL,
-            memory_goal=MEMORY_GOAL if name == "MSMT17" else None,
+            memory_goal=MEMORY_GOAL if is_large else None,
         )
 
 
 def against_sorting(name: str, num_query: int) -> pairs.Row:
+    """Compare with an evaluator that sorts, compiled as ours is."""
     case = distances(name, num_query)
-    what = f"{name}: ranking, {num_query:,} queries"
-    other = "argsort and a compiled walk"
-    return pairs.seconds(what, other, lambda: metrics.score(*case), lambda: by_sorting(*case), repeats=3, goal=GOAL)
+    return pairs.compare(
+        f"{name}: ranking, {num_query:,} queries",
+        "argsort and a compiled walk",
+        lambda: metrics.score(*case),
+        lambda: by_sorting(*case),
+        repeats=3,
+        goal=GOAL,
+    )
 
 
 def against_fastreid(rank: ModuleType, num_query: int = 60) -> pairs.Row:
+    """Compare with the evaluator of fastreid."""
     case = distances("Market-1501", num_query)
     distance, query_pid, gallery_pid, query_camid, gallery_camid = case
     columns = (query_pid, gallery_pid, query_camid, gallery_camid)
-    return pairs.seconds(
+    return pairs.compare(
         f"Market-1501: ranking, {num_query} queries",
         "fastreid's evaluator in Python",
         lambda: metrics.score(*case),
@@ -64,21 +76,31 @@ def against_fastreid(rank: ModuleType, num_query: int = 60) -> pairs.Row:
 
 
 def public_evaluator() -> ModuleType | None:
-    """fastreid's ranking, where it is installed (pip install --no-deps fastreid==1.4.0)."""
+    """Return fastreid's ranking module, or None if it is not installed.
+
+    Install it by `pip install --no-deps fastreid==1.4.0`.
+    """
     package = importlib.util.find_spec("fastreid")
     if not package or not package.origin:
         return None
-    spec = importlib.util.spec_from_file_location("rank", Path(package.origin).parent / "evaluation" / "rank.py")
+    path = Path(package.origin).parent / "evaluation" / "rank.py"
+    # From its file alone, since the package imports libraries that are not installed.
+    spec = importlib.util.spec_from_file_location("rank", path)
     assert spec and spec.loader
-    spec.loader.exec_module(module := importlib.util.module_from_spec(spec))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
     return module
 
 
 def distances(name: str, num_query: int) -> tuple[np.ndarray, ...]:
-    """Of random numbers, with the identities and cameras of queries and gallery as `metrics.score` takes them."""
+    """Return random arguments of `metrics.score`: distances, identities and cameras."""
     _, num_gallery, num_ids, num_cams = SIZES[name]
     random = np.random.default_rng(0)
-    columns = [random.integers(0, top, number) for top in (num_ids, num_cams) for number in (num_query, num_gallery)]
+    columns = [
+        random.integers(0, top, number)
+        for top in (num_ids, num_cams)
+        for number in (num_query, num_gallery)
+    ]
     return random.random((num_query, num_gallery), dtype=np.float32), *columns
 
 
@@ -89,7 +111,7 @@ def by_sorting(
     query_camid: np.ndarray,
     gallery_camid: np.ndarray,
 ) -> float:
-    """mAP as compiled evaluators compute it: sort everything, then walk along."""
+    """Compute mAP as compiled evaluators do: sort all distances, then walk through every row."""
     order = np.argsort(distance, axis=1, kind="stable")
     return walk(order, query_pid, gallery_pid, query_camid, gallery_camid)
 
@@ -102,33 +124,41 @@ def walk(
     query_camid: np.ndarray,
     gallery_camid: np.ndarray,
 ) -> float:
-    total, num_valid = 0.0, 0
+    """Compute mAP from the gallery indices of every query, nearest first."""
+    total = 0.0
+    num_valid = 0
     for q in range(len(order)):
-        rank, found, precision = 0, 0, 0.0
+        rank = 0
+        num_matches = 0
+        precision = 0.0
         for g in order[q]:
             if gallery_pid[g] == query_pid[q] and gallery_camid[g] == query_camid[q]:
                 continue
             rank += 1
             if gallery_pid[g] == query_pid[q]:
-                found += 1
-                precision += found / rank
-        if found:
-            total += precision / found
+                # AP = (1/m) sum_j j / r_j
+                num_matches += 1
+                precision += num_matches / rank
+        if num_matches:
+            total += precision / num_matches
             num_valid += 1
     return total / num_valid
 
 
 def scoring(name: str) -> Callable[[], object]:
+    """Return a function that computes distances and scores."""
     query, gallery = embeddings(name)
     return lambda: retrieval_scores(query, gallery)
 
 
 def product(name: str) -> Callable[[], object]:
+    """Return a function that computes the product of the embeddings."""
     query, gallery = embeddings(name)
     return lambda: query.features @ gallery.features.T
 
 
 def embeddings(name: str) -> tuple[Embeddings, Embeddings]:
+    """Return random embeddings of queries and gallery."""
     num_query, num_gallery, num_ids, num_cams = SIZES[name]
     random = np.random.default_rng(0)
     query, gallery = (

@@ -1,4 +1,4 @@
-"""Where the user's files are, writing files whole or not at all, and web pages in place of the file that was meant."""
+"""Local paths of the user, atomic writing of files, and the detection of web pages."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
 def resolve_local(path: Path) -> Path:
-    """Return where a file or folder of the user's own is, given its path in params.yaml.
+    """Return the path of a local file or folder, given its path in params.yaml.
 
-    DVC runs experiments of `--temp` and `--queue` in a temporary folder, without what Git ignores, and names the
-    project's own folder in DVC_ROOT: a relative path that does not exist here is looked up there.
+    DVC runs experiments of `--temp` and `--queue` in a temporary folder without the files that Git
+    ignores, and sets DVC_ROOT to the project's folder. A relative path that does not exist in the
+    working directory is looked up there.
     """
     if path.is_absolute() or path.exists():
         return path
@@ -27,7 +28,7 @@ def resolve_local(path: Path) -> Path:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file atomically; a process that dies leaves the old file or none, never half a file."""
+    """Write a file atomically: a process that dies leaves the old file or none, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -38,7 +39,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, content: str) -> None:
-    """`write_bytes` of UTF-8 text."""
+    """Write UTF-8 text atomically."""
     write_bytes(path, content.encode())
 
 
@@ -47,7 +48,7 @@ def csv_text(table: pd.DataFrame, *, float_format: str | None = "%.6f") -> str:
 
     Args:
         table: one row per record.
-        float_format: of every float; None writes as many digits as restore the same number.
+        float_format: the format of floats; None writes the fewest digits that restore the number.
     """
     return table.to_csv(index=False, float_format=float_format, lineterminator="\n")
 
@@ -58,7 +59,11 @@ def write_csv(path: Path, table: pd.DataFrame, *, float_format: str | None = "%.
 
 
 def web_page_title(start: bytes) -> str | None:
-    """Return the title of a web page from its first bytes: "" if it has none, None if it is no web page."""
+    """Return the title of a web page, "" if it has none, or None for another kind of file.
+
+    Args:
+        start: the first bytes of the file.
+    """
     if not PAGE.match(start):
         return None
     title = TITLE.search(start)

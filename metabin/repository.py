@@ -6,18 +6,18 @@ import os
 import subprocess
 from pathlib import Path
 
-# A change of these can change a result. params.yaml is not among them: DVC edits it for every
-# `dvc exp run -S`, and its values are recorded by themselves.
+# A change of these can change a result. params.yaml is left out: DVC edits it for every
+# `dvc exp run -S`, and its values are recorded separately.
 CODE = ("metabin", "stages", "dvc.yaml", "pyproject.toml", "requirements.txt", "requirements.lock")
 
 
 def run_git(*arguments: str, folder: Path | None = None) -> str | None:
-    """Return what a Git command prints, or None where Git or a repository is missing.
+    """Return the output of a Git command, or None if it fails, as without Git or a repository.
 
     Args:
-        folder: in which Git runs; the working directory by default.
+        folder: the working directory of the command; by default that of this process.
     """
-    # Without optional locks: `git status` must not take index.lock from a DVC that runs beside it.
+    # Without optional locks: `git status` must not lock the index while DVC runs.
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
     try:
         result = subprocess.run(

@@ -1,4 +1,4 @@
-"""What every stage's command line shares: errors without a traceback, and progress."""
+"""The command line of all stages: error messages without a traceback, and progress."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from contextlib import contextmanager
 from metabin.errors import UserError
 from stages import stdout
 
-MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)  # disk full, no permission
+# Errors that a user can repair: the disk is full, or a permission is missing.
+REPAIRABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def run(main: Callable[[], None]) -> None:
     """Run a stage or a command and exit with its code.
 
-    An error that the user can mend is printed alone, with exit code 1. A reader that closes the output
-    early, as `| head` does, ends the program without a message.
+    An error that the user can repair is printed without a traceback, with exit code 1. If the
+    reader of the output closes it early, as `| head` does, the program ends without a message.
     """
     code = None
     try:
         code = _exit_code(main)
         stdout.flush()
     except BrokenPipeError:
-        if not stdout.is_closed():  # another pipe or a socket broke, which is a fault
+        if not stdout.is_closed():  # another pipe or a socket broke: a defect
             raise
         stdout.discard()
         code = code or stdout.CLOSED
@@ -42,11 +43,13 @@ def _exit_code(main: Callable[[], None]) -> int | str | None:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except FileNotFoundError as error:
-        missing = f"{error.filename} is missing; `dvc repro` makes what is not there"
-        print(f"error: {missing if error.filename else error}", file=sys.stderr)
+        message = str(error)
+        if error.filename:
+            message = f"{error.filename} is missing; run `dvc repro` to make it"
+        print(f"error: {message}", file=sys.stderr)
         return 1
     except OSError as error:
-        if error.errno not in MENDABLE:
+        if error.errno not in REPAIRABLE:
             raise
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -56,17 +59,27 @@ def _exit_code(main: Callable[[], None]) -> int | str | None:
 
 
 def dvc(*arguments: str, capture: bool = False) -> str:
-    """Run a DVC command; return what it prints if `capture`, else "". A failure ends this program with its code."""
+    """Run a DVC command. If it fails, exit with its code.
+
+    Args:
+        capture: return the output instead of printing it.
+
+    Returns:
+        The output, or "" if it is printed.
+    """
     command = [sys.executable, "-m", "dvc", *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE if capture else None, text=True)
-    if done.returncode:
-        sys.exit(done.returncode)
-    return done.stdout or ""
+    process = subprocess.run(command, stdout=subprocess.PIPE if capture else None, text=True)
+    if process.returncode:
+        sys.exit(process.returncode)
+    return process.stdout or ""
 
 
 @contextmanager
 def progress(title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
-    """Yields a function that is told of work done: a bar on a terminal, else a line at every quarter (of total > 0)."""
+    """Yield a function to call with the amount of work done since its last call.
+
+    On a terminal it moves a bar; elsewhere it prints a line at every quarter of a `total` above 0.
+    """
     if sys.stderr.isatty():
         from tqdm import tqdm
 

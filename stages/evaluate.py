@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from stages import cli, layout, leftovers, selection
+from stages import cli, layout, leftovers
+from stages.trained import load_candidates, load_trained
+
+if TYPE_CHECKING:
+    import torch
+
+    from metabin.config import Config
+    from metabin.evaluation.score_fold import FoldInputs, FoldTables
 
 
 def main() -> None:
@@ -13,76 +23,68 @@ def main() -> None:
     parser.add_argument("--fold", required=True, help="the held-out domain")
     fold = parser.parse_args().fold
 
-    import pandas as pd
-
-    from metabin import compute, tracking
+    from metabin import compute
     from metabin.config import load_config
     from metabin.data import store
-    from metabin.evaluation import overlap, ranked_lists, scoring
-    from metabin.evaluation.untrained import UNTRAINED
-    from metabin.files import write_text
-    from metabin.model.weights import load_model
+    from metabin.evaluation.score_fold import score_fold
 
     config = load_config()
     leftovers.remove(layout.MODELS / fold, leftovers.model_outputs(config))
     device = compute.prepare(config.compute)
     manifest = store.load_manifest(layout.PARTITION, fold)
-    tests = scoring.load_tests(layout.PARTITION, manifest)
-    trainings = [(method, seed) for method in config.protocol.methods for seed in config.protocol.seeds]
-    leaks = store.load_overlaps(layout.PARTITION, fold)
-    parts = [(test, overlap.without_overlap(test, leaks)) for test in tests]
-    rows, clean_rows = [], []
-    for method, score in UNTRAINED.items():
-        key = {"fold": fold, "method": method, "seed": -1}
-        rows += [key | scoring.score_row(score(test), test) for test in tests]
-        clean_rows += [key | scoring.score_row(score(rest.test), rest.test) for _, rest in parts if rest]
-    roots = store.load_image_roots(layout.PARTITION)
-    lists, queries, shown = [], [], (config.protocol.meta_learned[0], config.protocol.seeds[0])
-    with cli.progress(f"evaluate {fold}", len(trainings), "model") as done:
-        for method, seed in trainings:
-            key = {"fold": fold, "method": method, "seed": seed}
-            base, own = config.of(method)
-            path = layout.training(fold, method, seed) / "weights.safetensors"
-            model = load_model(path, own.model, base, device)
-            for test, rest in parts:
-                query, gallery = scoring.embed_test(model, test)
-                found = scoring.retrieval_scores(query, gallery, device)
-                rows.append(key | scoring.score_row(found, test))
-                if test.unseen:
-                    table = scoring.query_table(found, test)
-                    queries.append(pd.DataFrame(key, index=table.index).join(table))
-                if rest:
-                    found = scoring.retrieval_scores(*rest.embeddings(query, gallery), device)
-                    clean_rows.append(key | scoring.score_row(found, rest.test))
-                if test.unseen and (method, seed) == shown and not test.trial:
-                    records = store.load_records(layout.PARTITION, test.domain)
-                    told = key | {"test_domain": test.domain}
-                    lists += [
-                        told | found
-                        for found in ranked_lists.telling_lists(query, gallery, test, records, str(roots[test.domain]))
-                    ]
-            done(1)
+    inputs = load_inputs(config, fold, manifest, device)
+    with cli.progress(f"evaluate {fold}", len(inputs.trainings), "model") as advance:
+        tables = score_fold(inputs, device, advance)
+    write(fold, tables)
+    track(fold, tables, manifest)
 
-    trials = pd.DataFrame(rows)
-    scores = scoring.mean_over_trials(trials)
-    clean_scores = scoring.mean_over_trials(pd.DataFrame(clean_rows)) if clean_rows else scores.iloc[:0]
-    fingerprints = {name: entry["fingerprint"][:16] for name, entry in manifest["domains"].items()}
-    for name, table in (("scores", scores), ("trials", trials), ("without_overlap", clean_scores)):
-        table = table.assign(fingerprint=table["test_domain"].map(fingerprints))  # of the copy that was tested
-        text = table.to_csv(index=False, float_format="%.6f", lineterminator="\n")
-        write_text(layout.results(fold) / f"{name}.csv", text)
-    text = pd.concat(queries).to_csv(index=False, float_format="%.6f", lineterminator="\n")
-    write_text(layout.results(fold) / "queries.csv", text)
-    selection.score(fold, config, tests, scores, device)
-    write_text(layout.results(fold) / "ranked_lists.json", json.dumps(lists, indent=1) + "\n")
+
+def load_inputs(
+    config: Config, fold: str, manifest: Mapping[str, Any], device: torch.device
+) -> FoldInputs:
+    """Load the tests of a fold, and return them with the functions that load its models."""
+    from metabin.data import store
+    from metabin.evaluation.score_fold import FoldInputs
+    from metabin.evaluation.scoring import load_tests
+
+    protocol = config.protocol
+    domains = manifest["domains"].items()
+    return FoldInputs(
+        fold=fold,
+        trainings=[(method, seed) for method in protocol.methods for seed in protocol.seeds],
+        example=(protocol.meta_learned[0], protocol.seeds[0]),
+        tests=load_tests(layout.PARTITION, manifest),
+        overlaps=store.load_overlaps(layout.PARTITION, fold),
+        fingerprints={name: entry["fingerprint"][:16] for name, entry in domains},
+        image_roots=store.load_image_roots(layout.PARTITION),
+        load_records=partial(store.load_records, layout.PARTITION),
+        load_model=partial(load_trained, config, fold, device=device),
+        load_candidates=partial(load_candidates, fold),
+    )
+
+
+def write(fold: str, tables: FoldTables) -> None:
+    """Write the outputs of the stage."""
+    from metabin.files import write_csv, write_text
+
+    for name in ("scores", "trials", "without_overlap", "queries", "selection"):
+        write_csv(layout.results(fold) / f"{name}.csv", getattr(tables, name))
+    text = json.dumps(tables.ranked_lists, indent=1) + "\n"
+    write_text(layout.results(fold) / "ranked_lists.json", text)
+
+
+def track(fold: str, tables: FoldTables, manifest: Mapping[str, Any]) -> None:
+    """Record the scores in MLflow."""
+    from metabin import tracking
+
+    domains = manifest["domains"].items()
     with tracking.open_run("evaluate", fold, tags={"fold": fold}) as run:
-        run.tags({f"fingerprint.{name}": entry["fingerprint"] for name, entry in manifest["domains"].items()})
-        run.table("scores", scores)
-        for row in scores.to_dict("records"):
+        run.tags({f"fingerprint.{name}": entry["fingerprint"] for name, entry in domains})
+        run.table("scores", tables.scores)
+        for row in tables.scores.to_dict("records"):
             seed = f"/seed-{row['seed']}" if row["seed"] >= 0 else ""
-            run.metrics(
-                {f"eval.{row['test_domain']}/{row['method']}{seed}/{name}": row[name] for name in ("mAP", "rank1")}
-            )
+            prefix = f"eval.{row['test_domain']}/{row['method']}{seed}"
+            run.metrics({f"{prefix}/{name}": row[name] for name in ("mAP", "rank1")})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the learned rho of a fold's trainings does: the networks scored with their rho forced or shifted."""
+"""Score the networks of one fold with their rho forced or shifted after training."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import argparse
 from typing import TYPE_CHECKING
 
 from stages import cli, layout, leftovers
+from stages.trained import load_trained
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import torch
+
     from metabin.config import Config
 
 
@@ -16,48 +20,65 @@ def main() -> None:
     parser.add_argument("--fold", required=True, help="the held-out domain")
     fold = parser.parse_args().fold
 
-    import pandas as pd
-
-    from metabin import compute, tracking
+    from metabin import compute
     from metabin.config import load_config
-    from metabin.data import store
-    from metabin.evaluation import rho_probe, scoring
-    from metabin.files import write_text
-    from metabin.model.weights import load_model
+    from metabin.files import write_csv
 
     config = load_config()
     leftovers.remove(layout.MODELS / fold, leftovers.model_outputs(config))
-    device, seed = compute.prepare(config.compute), config.protocol.seeds[0]
-    manifest = store.load_manifest(layout.PARTITION, fold)
-    tests = [rho_probe.smaller(test) for test in scoring.load_tests(layout.PARTITION, manifest) if not test.trial]
+    table = probe(config, fold, compute.prepare(config.compute))
+    write_csv(layout.rho_probe(fold) / "rho.csv", table)
+    track(fold, table)
+
+
+def probe(config: Config, fold: str, device: torch.device) -> pd.DataFrame:
+    """Score every change of rho of every probed method, with the first seed."""
+    import pandas as pd
+
+    from metabin.data import store
+    from metabin.evaluation import rho_probe
+    from metabin.evaluation.scoring import load_tests
+
+    seed = config.protocol.seeds[0]
+    tests = load_tests(layout.PARTITION, store.load_manifest(layout.PARTITION, fold))
+    # Of several trials, the first is enough.
+    reduced = [rho_probe.reduce_test(test) for test in tests if test.trial in (None, 0)]
     rows = []
-    for name in explained_methods(config):
-        method, own = config.of(name)
-        model = load_model(layout.training(fold, name, seed) / "weights.safetensors", own.model, method, device)
-        forced = rho_probe.forced(model) if name == config.protocol.meta_learned[0] else []  # most of the work
-        changes = rho_probe.shifted(model) + forced
+    for name in probed_methods(config):
+        model = load_trained(config, fold, name, seed, device)
+        changes = rho_probe.shifted_rho(model)
+        if name == config.protocol.meta_learned[0]:  # forcing groups takes most of the time
+            changes += rho_probe.forced_rho(model)
         key = {"fold": fold, "method": name, "seed": seed}
-        with cli.progress(f"explain {fold}/{name}", len(changes) * len(tests), "test") as done:
-            for row in rho_probe.score(model, changes, tests, device):
+        total = len(changes) * len(reduced)
+        with cli.progress(f"rho probe {fold}/{name}", total, "test") as advance:
+            for row in rho_probe.score_changes(model, changes, reduced, device):
                 rows.append(key | row)
-                done(1)
-    columns = [*rho_probe.COLUMNS]
-    table = pd.DataFrame(rows, columns=columns)
-    text = table.to_csv(index=False, float_format="%.6f", lineterminator="\n")
-    write_text(layout.rho_probe(fold) / "rho.csv", text)
-    with tracking.open_run("explain", fold, tags={"fold": fold}) as run:
+                advance(1)
+    return pd.DataFrame(rows, columns=list(rho_probe.COLUMNS))
+
+
+def probed_methods(config: Config) -> tuple[str, ...]:
+    """Return BIN joint and the first meta-learned method, if they are run and learn rho."""
+    from metabin.registry import find_method
+
+    names = ("bin_joint", config.protocol.meta_learned[0])
+    run = config.protocol.methods
+    return tuple(
+        name for name in names if name in run and find_method(config.of(name)[0]).learns_rho
+    )
+
+
+def track(fold: str, table: pd.DataFrame) -> None:
+    """Record the table in MLflow, with the mean mAP of every shift."""
+    from metabin import tracking
+
+    shifts = table[table["kind"] == "shift"].groupby(["method", "role", "value"])["mAP"].mean()
+    with tracking.open_run("rho_probe", fold, tags={"fold": fold}) as run:
         run.table("rho", table)
-        shifts = table[table["kind"] == "shift"].groupby(["method", "role", "value"])["mAP"].mean().reset_index()
-        for row in shifts.to_dict("records"):
-            run.metrics({f"shift.{row['method']}/{row['role']}/{row['value']:+.2f}": row["mAP"]})
-
-
-def explained_methods(config: Config) -> tuple[str, ...]:
-    """The first of those that learn rho in episodes, and the one that learns it jointly, if they are run."""
-    from metabin.engine import methods
-
-    learned = [name for name in config.protocol.methods if methods.find(config.of(name)[0]).rho_learner]
-    return tuple(name for name in ("bin_joint", config.protocol.meta_learned[0]) if name in learned)
+        for row in shifts.reset_index().to_dict("records"):
+            name = f"shift.{row['method']}/{row['role']}/{row['value']:+.2f}"
+            run.metrics({name: row["mAP"]})
 
 
 if __name__ == "__main__":

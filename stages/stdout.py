@@ -1,4 +1,4 @@
-"""Standard output, which a reader may close early, as `| head` does."""
+"""Standard output whose reader may close it early, as `| head` does."""
 
 from __future__ import annotations
 
@@ -6,26 +6,30 @@ import os
 import select
 import sys
 
-CLOSED = 141  # the exit code that a shell reports for a program whose reader has gone: 128 + SIGPIPE
+# The exit code that a shell reports for a program that wrote to a closed pipe: 128 + SIGPIPE.
+CLOSED = 141
 
 
 def flush() -> None:
-    """Write what is in the buffer, if there is a standard output.
+    """Write the content of the buffer, if there is a standard output.
 
     Raises:
-        BrokenPipeError: its reader has gone.
+        BrokenPipeError: the reader has closed it.
     """
     if sys.stdout:
         sys.stdout.flush()
 
 
 def is_closed() -> bool:
-    """Return whether the other end is closed."""
+    """Return whether the reader has closed standard output."""
     poll = select.poll()
     poll.register(sys.stdout.fileno(), select.POLLOUT)
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 def discard() -> None:
-    """Send what is in the buffer, and all that follows, nowhere: the interpreter flushes again at its end."""
+    """Redirect standard output to the null device.
+
+    The interpreter flushes the buffer again at its end, which would raise another error.
+    """
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

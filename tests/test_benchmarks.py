@@ -1,4 +1,4 @@
-"""What the benchmarks compare computes the same, and their harness tells which side is better."""
+"""Both sides of a benchmark compute the same, and a ratio above 1 means that ours is better."""
 
 import time
 
@@ -8,9 +8,11 @@ from torch.optim import SGD
 
 from benchmarks import pairs, ranking, step, textbook
 from benchmarks.__main__ import table
-from metabin.engine.learner import base_step, meta_step, rho_of
+from metabin.engine.base_step import base_step
+from metabin.episodes.meta_step import meta_step
 from metabin.evaluation import metrics
 from metabin.model.embedder import build_embedder
+from metabin.model.norm import rho_of
 from metabin.types import Batch
 
 RENAMED = {"bn_": "batch.", "in_": "instance.", "running_": "batch.running_"}
@@ -20,12 +22,12 @@ RENAMED = {"bn_": "batch.", "in_": "instance.", "running_": "batch.running_"}
 def models():
     """Ours and the textbook's with the same weights, float64, rho inside (0, 1)."""
     torch.manual_seed(0)
-    mine = build_embedder("resnet_small", 8).double()
-    its = textbook.with_textbook_norms(build_embedder("resnet_small", 8, norm="bn")).double()
-    for value in rho_of(mine).values():
+    ours = build_embedder("resnet_small", 8).double()
+    other = textbook.with_textbook_norms(build_embedder("resnet_small", 8, norm="bn")).double()
+    for value in rho_of(ours).values():
         value.data.uniform_(0.1, 0.9)
-    its.load_state_dict({in_textbook(name): value for name, value in mine.state_dict().items()}, strict=False)
-    return mine.train(), its.train()
+    other.load_state_dict({in_textbook(name): value for name, value in ours.state_dict().items()}, strict=False)
+    return ours.train(), other.train()
 
 
 def in_textbook(name):
@@ -43,33 +45,33 @@ def batch(domains):
     return Batch(images, label, torch.zeros_like(label), domain)
 
 
-def assert_equal(mine, its):
-    state = its.state_dict()
-    for name, value in mine.state_dict().items():
+def assert_equal(ours, other):
+    state = other.state_dict()
+    for name, value in ours.state_dict().items():
         torch.testing.assert_close(state[in_textbook(name)], value, msg=lambda text, name=name: f"{name}: {text}")
 
 
-def test_the_textbooks_steps_are_ours(models):
-    mine, its = models
-    start = {name: value.clone() for name, value in rho_of(mine).items()}
+def test_the_steps_of_the_textbook_equal_ours(models):
+    ours, other = models
+    start = {name: value.clone() for name, value in rho_of(ours).items()}
     weights = [
         SGD([p for name, p in model.named_parameters() if not name.endswith("rho") and p.requires_grad], lr=0.1)
         for model in models
     ]
     rho = [SGD([p for name, p in model.named_parameters() if name.endswith("rho")], lr=5.0) for model in models]
-    base_step(mine, batch([0, 1, 2, 3]), weights[0])
-    textbook.base_step(its, batch([0, 1, 2, 3]), weights[1])
-    assert_equal(mine, its)
-    meta_step(mine, batch([0, 1, 2]), batch([3]), rho[0], 0.5)
-    textbook.meta_step(its, batch([0, 1, 2]), batch([3]), rho[1], 0.5)
-    assert_equal(mine, its)
-    assert any((value != start[name]).any() for name, value in rho_of(mine).items())
+    base_step(ours, batch([0, 1, 2, 3]), weights[0])
+    textbook.base_step(other, batch([0, 1, 2, 3]), weights[1])
+    assert_equal(ours, other)
+    meta_step(ours, batch([0, 1, 2]), batch([3]), rho[0], 0.5)
+    textbook.meta_step(other, batch([0, 1, 2]), batch([3]), rho[1], 0.5)
+    assert_equal(ours, other)
+    assert any((value != start[name]).any() for name, value in rho_of(ours).items())
 
 
-@pytest.mark.parametrize("side", [step.ours, step.textbooks])
-def test_both_sides_of_the_step_run_on_a_machine_that_is_prepared_in_the_same_way(side, monkeypatch):
+@pytest.mark.parametrize("side", [step.ours, step.textbook_iteration])
+def test_both_sides_of_the_step_prepare_the_machine_in_the_same_way(side, monkeypatch):
     prepared = []
-    monkeypatch.setattr(step, "machine", lambda: prepared.append(side))
+    monkeypatch.setattr(step, "prepare_machine", lambda: prepared.append(side))
     side("resnet_small", batch=16, num_domains=2)
     assert prepared == [side]
 
@@ -80,8 +82,8 @@ def burn(seconds):
         pass
 
 
-def test_a_ratio_above_one_says_that_ours_is_better():
-    row = pairs.seconds("work", "more work", lambda: burn(0.01), lambda: burn(0.05), repeats=3)
+def test_a_ratio_above_one_means_that_ours_is_better():
+    row = pairs.compare("work", "more work", lambda: burn(0.01), lambda: burn(0.05), repeats=3)
     assert row.ratio > 2
     assert row.ours < row.other
 
@@ -94,13 +96,15 @@ def large():
     return lambda: burn(0.001) or bytearray(100_000_000)
 
 
-def test_a_side_in_a_process_of_its_own_has_its_own_time_and_memory():
-    time, memory = pairs.apart("work", "other", "tests.test_benchmarks", "large", "slow", warm_ups=1, repeats=1)
+def test_each_process_has_a_time_and_a_memory_of_its_own():
+    time, memory = pairs.compare_processes(
+        "work", "other", "tests.test_benchmarks", "large", "slow", warm_ups=1, repeats=1
+    )
     assert time.ratio > 2
     assert memory.ours > 0.09 > memory.other
 
 
-def test_the_table_has_a_line_a_row():
+def test_the_table_has_one_line_per_row():
     row = {"what": "a", "against": "b", "ours": 1.0, "other": 2.5, "unit": "s", "ratio": 2.5, "goal": None}
     assert table([row, row | {"goal": 2.0}]).splitlines()[2:] == [
         "| a | b | 1 s | 2.5 s | 2.50 |  |",
@@ -108,6 +112,6 @@ def test_the_table_has_a_line_a_row():
     ]
 
 
-def test_the_sorting_evaluator_finds_our_map():
+def test_the_sorting_evaluator_computes_our_map():
     case = ranking.distances("Market-1501", 5)
     assert ranking.by_sorting(*case) == pytest.approx(metrics.score(*case).mAP, rel=1e-12)

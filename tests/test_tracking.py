@@ -1,4 +1,4 @@
-"""Every test uses a real sqlite store in a temporary folder."""
+"""Records of runs, in a real SQLite store in a temporary folder."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def fresh_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with empty tables: making one takes a second, copying it no time."""
+    """A database with empty tables: to make one takes a second, to copy it less."""
     path = tmp_path_factory.mktemp("template") / "mlflow.db"
     client_of(path).search_experiments()
     return path
@@ -60,7 +60,7 @@ def root(fresh_root: Path, empty_database: Path) -> Path:
 
 @pytest.fixture
 def no_warning(caplog: pytest.LogCaptureFixture) -> Callable[[], None]:
-    """Tracking hides its failures in a log line, so a test that expects success must look for none."""
+    """A check that tracking has logged no failure, which it would not raise."""
 
     def check() -> None:
         assert [record.message for record in caplog.records if record.name == "metabin.tracking"] == []
@@ -116,7 +116,7 @@ def test_four_processes_at_first_contact_share_one_parent(fresh_root):
     assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent.info.run_id}
 
 
-def test_a_child_lies_under_the_parent_of_its_experiment(root, no_warning):
+def test_a_child_has_the_parent_of_its_experiment(root, no_warning):
     with open_run("train", "grid", tags={"fold": "grid", "seed": "3"}):
         assert runs(root, "parent")[0].info.status == "RUNNING"
     with open_run("evaluate", "grid"):
@@ -165,7 +165,7 @@ def test_metrics_keep_their_steps_and_values(root, no_warning):
     no_warning()
 
 
-def test_metrics_are_written_while_the_run_goes_on(root):
+def test_metrics_are_written_during_the_run(root):
     with open_run("train", "grid") as run:
         for step in range(600):
             run.metrics({"loss": 1.0}, step)
@@ -197,7 +197,7 @@ def test_rho_is_recorded_as_numbers_and_pictures_for_each_step(root, no_warning)
     no_warning()
 
 
-def test_rho_pictures_lie_in_a_run_beneath_that_has_no_parameters(root, no_warning):
+def test_rho_pictures_are_in_a_child_run_without_parameters(root, no_warning):
     values = {
         "backbone.a": np.zeros(5),
         "backbone.b": np.ones(5),
@@ -222,7 +222,7 @@ def test_rho_pictures_lie_in_a_run_beneath_that_has_no_parameters(root, no_warni
     no_warning()
 
 
-def test_a_table_reloads_and_a_second_writing_replaces_it(root, no_warning):
+def test_a_table_can_be_loaded_and_is_replaced_when_it_is_written_again(root, no_warning):
     frame = pd.DataFrame({"grid": [0.5, np.nan]}, index=pd.Index(["grid", "mill"], name="held out"))
     for _ in range(2):
         with open_run("parent") as run:
@@ -282,7 +282,7 @@ def test_a_stage_that_runs_again_supersedes_its_earlier_run(root, no_warning):
     ("error", "status"),
     [(RuntimeError("loss is nan"), "FAILED"), (KeyboardInterrupt(), "KILLED"), (SystemExit(0), "FINISHED")],
 )
-def test_the_status_tells_how_the_block_ended(root, error, status):
+def test_the_status_is_the_outcome_of_the_block(root, error, status):
     with pytest.raises(type(error)), open_run("train", "grid") as run:
         run.metrics({"loss": 1.0}, 0)
         raise error
@@ -312,7 +312,7 @@ def closed_port() -> int:
 
 
 @pytest.mark.parametrize("broken", ["root is a file", "not a database", "server is down"])
-def test_a_broken_store_costs_one_warning_and_little_time(fresh_root, broken, monkeypatch, caplog):
+def test_a_broken_store_costs_one_warning_and_some_seconds(fresh_root, broken, monkeypatch, caplog):
     if broken == "root is a file":
         (fresh_root / ".mlflow").write_text("")
     elif broken == "not a database":
@@ -327,7 +327,7 @@ def test_a_broken_store_costs_one_warning_and_little_time(fresh_root, broken, mo
     assert [record.name for record in caplog.records if record.levelno >= logging.WARNING] == ["metabin.tracking"]
 
 
-def test_a_long_note_is_cut_and_the_run_goes_on(root, no_warning):
+def test_a_long_note_is_cut_and_the_run_continues(root, no_warning):
     with open_run("parent") as run:
         run.note("x" * 30_000)
         run.metrics({"dg/mean_mAP": 0.5})
@@ -352,7 +352,7 @@ def test_a_store_that_breaks_during_the_run_costs_one_warning(root, monkeypatch,
     assert "disk full" in messages[0]
 
 
-def test_a_missing_file_costs_a_warning_but_not_the_rest(root, caplog):
+def test_a_missing_file_costs_a_warning_and_no_other_record(root, caplog):
     with open_run("train", "grid") as run:
         run.file(root / "absent.txt")
         run.metrics({"loss": 1.0}, 0)

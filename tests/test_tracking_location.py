@@ -1,4 +1,4 @@
-"""Where the store of a project is: relative addresses, and projects that were moved or copied."""
+"""The location of the store: relative addresses, and projects that were moved or copied."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from metabin.tracking import open_run, store
+from metabin.tracking.formatting import MAX_MESSAGE_LENGTH, describe
 from metabin.tracking.location import Location, absolute_uri, is_foreign
-from metabin.tracking.text import MAX_MESSAGE_LENGTH, describe
 
 ROOT = Path("/projects/re id")
 
@@ -209,7 +209,7 @@ def test_a_database_that_two_projects_share_keeps_its_paths_until_their_folder_i
     assert content(shared, "three") == "three"
 
 
-def test_a_folder_of_another_machine_is_not_made_and_the_warning_says_what_to_do(project, monkeypatch, caplog):
+def test_a_folder_of_another_machine_is_not_made_and_the_warning_names_the_remedy(project, monkeypatch, caplog):
     project.record("one")
     database = project.old / ".mlflow/mlflow.db"
     shutil.copy(database, project.elsewhere)

@@ -1,1 +1,1 @@
-"""Evaluation: embeddings of test images, their retrieval metrics, and what is scored beside the trained model."""
+"""Evaluation: embeddings of test images, retrieval metrics, and the tables of one fold."""

@@ -1,4 +1,7 @@
-"""A target's test without what it shares with the sources: see `metabin.data.partition.overlap`."""
+"""The test of a domain without its overlap with the training images.
+
+`metabin.data.partition.overlap` finds the overlap, by near-duplicate images.
+"""
 
 from __future__ import annotations
 
@@ -14,47 +17,61 @@ from metabin.types import Embeddings
 
 
 @dataclass(frozen=True, slots=True)
-class CleanTest:
-    """What is left of a test: `test`, and which of the whole test's query and gallery images are in it, (Q,), (G,)."""
+class TestWithoutOverlap:
+    """A reduced test, and the masks of its images in the full test."""
+
+    __test__ = False  # pytest collects classes whose names begin with Test
 
     test: TestSet
-    query: np.ndarray
-    gallery: np.ndarray
+    query: np.ndarray  # (Q,) bool
+    gallery: np.ndarray  # (G,) bool
 
     def embeddings(self, query: Embeddings, gallery: Embeddings) -> tuple[Embeddings, Embeddings]:
-        """What is left of the embeddings of the whole test."""
-        return _kept(query, self.query), _kept(gallery, self.gallery)
+        """Select the embeddings of the reduced test from those of the full test."""
+        return _select_embeddings(query, self.query), _select_embeddings(gallery, self.gallery)
 
 
-def without_overlap(test: TestSet, leaks: Sequence[Mapping[str, Any]]) -> CleanTest | None:
-    """A test without the people, and the distractors, that near-duplicates show to be among the training images.
+def without_overlap(
+    test: TestSet,
+    overlaps: Sequence[Mapping[str, Any]],
+) -> TestWithoutOverlap | None:
+    """Return a test without the people and the distractors that are among the training images.
 
-    All images of such a person are left out of query and gallery, but only the distractors themselves, as the images of
-    all distractors may share one pid.
+    All images of such a person are removed from query and gallery. Distractors are removed one by
+    one, since the images of all distractors may share one pid.
 
     Args:
-        leaks: of the test's fold.
-    Returns: None where the whole domain shares nothing, and where no query or no gallery is left.
+        overlaps: of the test's fold, see `metabin.data.store.load_overlaps`.
+
+    Returns:
+        None if the domain has no overlap, or if no query or no gallery image is left.
     """
-    mine = [leak for leak in leaks if leak["target"] == test.domain and leak["num_pairs"]]
-    kept = [_is_clean(images, mine) for images in (test.query, test.gallery)]
-    if not mine or not all(mask.any() for mask in kept):
+    of_domain = [o for o in overlaps if o["target"] == test.domain and o["num_pairs"]]
+    query_mask = _outside(test.query, of_domain)
+    gallery_mask = _outside(test.gallery, of_domain)
+    if not of_domain or not query_mask.any() or not gallery_mask.any():
         return None
-    query, gallery = (rows_of(images, mask) for images, mask in zip((test.query, test.gallery), kept, strict=True))
-    return CleanTest(replace(test, query=query, gallery=gallery), *kept)
+    reduced = replace(
+        test,
+        query=select_images(test.query, query_mask),
+        gallery=select_images(test.gallery, gallery_mask),
+    )
+    return TestWithoutOverlap(reduced, query_mask, gallery_mask)
 
 
-def _is_clean(images: ImageSet, leaks: Sequence[Mapping[str, Any]]) -> np.ndarray:
-    pids = [pid for leak in leaks for pid in leak["pids"]]
-    distractors = [row for leak in leaks for row in leak["distractors"]]
+def select_images(images: ImageSet, mask: np.ndarray) -> ImageSet:
+    """Return the images of a mask, (N,) bool, in their order."""
+    columns = ("dataset", "row", "domain", "pid", "camid", "label")
+    return replace(images, **{name: getattr(images, name)[mask] for name in columns})
+
+
+def _outside(images: ImageSet, overlaps: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """Return the mask of the images that belong to no overlap, (N,) bool."""
+    pids = [pid for overlap in overlaps for pid in overlap["pids"]]
+    distractors = [row for overlap in overlaps for row in overlap["distractors"]]
     return ~np.isin(images.pid, pids) & ~np.isin(images.row, distractors)
 
 
-def rows_of(images: ImageSet, kept: np.ndarray) -> ImageSet:
-    """The images of a mask, (N,), in their order."""
-    columns = ("dataset", "row", "domain", "pid", "camid", "label")
-    return replace(images, **{name: getattr(images, name)[kept] for name in columns})
-
-
-def _kept(embeddings: Embeddings, kept: np.ndarray) -> Embeddings:
-    return Embeddings(**{column.name: getattr(embeddings, column.name)[kept] for column in fields(embeddings)})
+def _select_embeddings(embeddings: Embeddings, mask: np.ndarray) -> Embeddings:
+    columns = [field.name for field in fields(embeddings)]
+    return Embeddings(**{name: getattr(embeddings, name)[mask] for name in columns})

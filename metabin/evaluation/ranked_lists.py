@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from metabin.evaluation.metrics import average_precision, cosine_blocks, cosine_distance, ranking, ranks_of_matches
+from metabin.evaluation.metrics import (
+    average_precision,
+    cosine_blocks,
+    cosine_distance,
+    nearest_first,
+    ranks_of_matches,
+)
 from metabin.evaluation.scoring import TestSet
 from metabin.types import Embeddings, ImageRecord
 
 
-def telling_lists(
+def example_lists(
     query: Embeddings,
     gallery: Embeddings,
     test: TestSet,
@@ -19,40 +25,56 @@ def telling_lists(
     *,
     length: int = 8,
 ) -> list[dict[str, Any]]:
-    """The lists with the best, the median and the worst average precision; of equal ones the first query's.
+    """Return the lists with the best, the median and the worst average precision.
+
+    Of queries with equal precision, the first counts as the better one.
 
     Args:
-        records: the domain's, in the order of its pixels. folder: where its images are. length: gallery images shown.
-    Returns: plain values: kind, average_precision, query and gallery (path, pid, camid; there also distance, correct).
+        records: of the domain, in the order of its pixels.
+        folder: of the domain's images.
+        length: the number of gallery images in a list.
+
+    Returns:
+        Plain values: kind, average_precision, query (path, pid, camid) and gallery (the same, with
+        distance and correct). Empty if no query has a match.
     """
-    blocks = cosine_blocks(query.features, gallery.features)
-    found = ranks_of_matches(blocks, query.pid, gallery.pid, query.camid, gallery.camid)
-    precision = {index: average_precision(ranks) for index, ranks in enumerate(found) if ranks.size}
-    best_first = sorted(precision, key=lambda index: (-precision[index], index))
-    if not best_first:
-        return []
-    kinds = {"best": best_first[0], "typical": best_first[len(best_first) // 2], "worst": best_first[-1]}
     lists = []
-    for kind, index in kinds.items():
+    for kind, (index, precision) in _examples(query, gallery).items():
         distance = cosine_distance(query.features[[index]], gallery.features)[0]
         same_pid = gallery.pid == query.pid[index]
-        head = ranking(distance, same_pid & (gallery.camid == query.camid[index]))[:length]
+        same_camera = gallery.camid == query.camid[index]
+        items = [
+            {
+                **_describe(records[int(test.gallery.row[item])], folder),
+                "distance": round(float(distance[item]), 4),
+                "correct": bool(same_pid[item]),
+            }
+            for item in nearest_first(distance, same_pid & same_camera)[:length]
+        ]
         lists.append(
             {
                 "kind": kind,
-                "average_precision": round(precision[index], 6),
+                "average_precision": round(precision, 6),
                 "query": _describe(records[int(test.query.row[index])], folder),
-                "gallery": [
-                    {
-                        **_describe(records[int(test.gallery.row[item])], folder),
-                        "distance": round(float(distance[item]), 4),
-                        "correct": bool(same_pid[item]),
-                    }
-                    for item in head
-                ],
+                "gallery": items,
             }
         )
     return lists
+
+
+def _examples(query: Embeddings, gallery: Embeddings) -> dict[str, tuple[int, float]]:
+    """Return the index and the average precision of one query per kind of list."""
+    blocks = cosine_blocks(query.features, gallery.features)
+    all_ranks = ranks_of_matches(blocks, query.pid, gallery.pid, query.camid, gallery.camid)
+    precision = [(q, average_precision(ranks)) for q, ranks in enumerate(all_ranks) if ranks.size]
+    best_first = sorted(precision, key=lambda item: (-item[1], item[0]))
+    if not best_first:
+        return {}
+    return {
+        "best": best_first[0],
+        "typical": best_first[len(best_first) // 2],
+        "worst": best_first[-1],
+    }
 
 
 def _describe(record: ImageRecord, folder: str) -> Mapping[str, Any]:

@@ -1,4 +1,7 @@
-"""What a learned rho does: the same trained network, scored with its rho forced or shifted. Nothing is trained."""
+"""The effect of changing rho after training.
+
+The same network is scored with its rho forced to a value or shifted; nothing is trained.
+"""
 
 from __future__ import annotations
 
@@ -12,96 +15,106 @@ import torch
 from torch import Tensor, nn
 
 from metabin.data.scorable import has_match
-from metabin.evaluation.overlap import rows_of
+from metabin.evaluation.overlap import select_images
 from metabin.evaluation.scoring import TestSet, embed_test, retrieval_scores, score_row
 from metabin.model.embedder import Embedder
-from metabin.model.norm import RHO
+from metabin.model.norm import rho_of
 
-FORCED = (0.0, 0.5, 1.0)
+FORCED_VALUES = (0.0, 0.5, 1.0)
 SHIFTS = (-0.3, -0.15, 0.0, 0.15, 0.3)
-ALL, STEM = "all", "stem"
+ALL = "all"
+STEM = "stem"
 COLUMNS = (
-    "fold", "method", "seed", "kind", "group", "value", "mean_rho", "test_domain", "role", "num_ids", "mAP", "rank1"
-)  # fmt: skip
+    "fold",
+    "method",
+    "seed",
+    "kind",
+    "group",
+    "value",
+    "mean_rho",
+    "test_domain",
+    "role",
+    "num_ids",
+    "mAP",
+    "rank1",
+)
 MAX_GROUPS = 6
-MAX_IDS = 20  # of a test: two dozen scorings of each model are cheap then, and all galleries hold as many people
+# Of a test. Two dozen scorings of each model are cheap then, and all galleries show as many people.
+MAX_IDS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Variant:
-    """Other values of rho: all of a group of layers "force"d to `value`, or all of the network "shift"ed by it.
+class RhoChange:
+    """Other values of rho for a trained network.
 
-    `rho` holds every rho of the network by its parameter's name, each (C,) in [0, 1].
+    "force" sets all rho of a group of layers to `value`, "shift" adds `value` to all rho of the
+    network.
     """
 
     kind: Literal["force", "shift"]
     group: str
     value: float
-    rho: Mapping[str, Tensor]
+    rho: Mapping[str, Tensor]  # all rho of the backbone by parameter name, each (C,) in [0, 1]
 
     @property
     def mean_rho(self) -> float:
-        """Mean over all channels of the network."""
+        """Return the mean over all channels of the network."""
         return float(torch.cat(list(self.rho.values())).mean())
 
 
-def rho_of(model: nn.Module) -> dict[str, nn.Parameter]:
-    """The balance parameters by their names in the model, in the network's order."""
-    return {name: parameter for name, parameter in model.named_parameters() if name.split(".")[-1] == RHO}
-
-
 def layer_groups(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Dotted names of a backbone's layers, in network order, by the stage that they are in: at most `MAX_GROUPS`.
+    """Group a backbone's layers by stage, into at most `MAX_GROUPS` groups.
 
-    A stage is what the names begin with, as far as is needed to tell two apart; a first one of a single layer is called
-    the stem. More stages than that become runs of neighbours with about as many layers each, and the stem alone.
+    A stage is the shortest beginning of the dotted names that tells two stages apart. A first stage
+    of a single layer is the stem. If there are more stages than groups, the first is a group of its
+    own and the others are merged into runs of neighbours with about as many layers each.
+
+    Args:
+        names: dotted names, in network order.
+
+    Returns:
+        The names of each group, in network order.
     """
     stages = _stages(names)
     first, *others = stages
-    if len(stages) <= MAX_GROUPS:
-        runs = [[name] for name in others]
-    else:
-        counts = np.array([len(stages[name]) for name in others])
-        middles = (counts.cumsum() - counts / 2) / counts.sum()  # in [0, 1]: what is in the middle of a run stays whole
-        runs = [
-            [name for name, middle in zip(others, middles, strict=True) if int(middle * (MAX_GROUPS - 1)) == index]
-            for index in range(MAX_GROUPS - 1)
-        ]
+    runs = [[stage] for stage in others] if len(stages) <= MAX_GROUPS else _merge(others, stages)
     groups = {STEM if len(stages[first]) == 1 else first: stages[first]}
-    for run in filter(None, runs):
+    for run in runs:
         title = run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}"
         groups[title] = tuple(name for stage in run for name in stages[stage])
     return groups
 
 
-def forced(model: Embedder) -> list[Variant]:
-    """rho set to 0, 0.5 and 1 in one group of layers, the others as learned, for every group; and in all layers."""
-    learned = {name: parameter.detach().clone() for name, parameter in rho_of(model.backbone).items()}
-    groups = layer_groups(list(learned)) | {ALL: tuple(learned)}
-    return [
-        Variant(
-            "force",
-            group,
-            value,
-            learned | {name: torch.full_like(learned[name], value) for name in members},
-        )
-        for group, members in groups.items()
-        for value in FORCED
-    ]
+def forced_rho(model: Embedder) -> list[RhoChange]:
+    """Return the changes that set rho to 0, 0.5 and 1 in each group of layers, and in all layers.
+
+    The rho of the other layers stay as learned.
+    """
+    learned = _learned_rho(model)
+    changes = []
+    for group, members in (layer_groups(list(learned)) | {ALL: tuple(learned)}).items():
+        for value in FORCED_VALUES:
+            forced = {name: torch.full_like(learned[name], value) for name in members}
+            changes.append(RhoChange("force", group, value, learned | forced))
+    return changes
 
 
-def shifted(model: Embedder) -> list[Variant]:
-    """Every rho moved by the same amount and clipped to [0, 1]; the shift 0 is the model as it was trained."""
-    learned = {name: parameter.detach().clone() for name, parameter in rho_of(model.backbone).items()}
-    return [
-        Variant("shift", ALL, shift, {name: (rho + shift).clamp(0, 1) for name, rho in learned.items()})
-        for shift in SHIFTS
-    ]
+def shifted_rho(model: Embedder) -> list[RhoChange]:
+    """Return the changes that shift every rho by the same amount, clipped to [0, 1].
+
+    The shift 0 is the network as it was trained.
+    """
+    learned = _learned_rho(model)
+    changes = []
+    for shift in SHIFTS:
+        rho = {name: (value + shift).clamp(0, 1) for name, value in learned.items()}
+        changes.append(RhoChange("shift", ALL, shift, rho))
+    return changes
 
 
 @contextmanager
-def replaced(model: Embedder, rho: Mapping[str, Tensor]) -> Iterator[None]:
-    """The model's rho are these inside the `with` block, and bit for bit the old ones after it."""
+def replace_rho(model: Embedder, rho: Mapping[str, Tensor]) -> Iterator[None]:
+    """Give the model other rho inside the `with` block, and restore the same bits after it."""
     parameters = rho_of(model.backbone)
     before = {name: parameters[name].detach().clone() for name in rho}
     try:
@@ -111,44 +124,80 @@ def replaced(model: Embedder, rho: Mapping[str, Tensor]) -> Iterator[None]:
         _fill(parameters, before)
 
 
-def score(
-    model: Embedder, variants: Sequence[Variant], tests: Sequence[TestSet], device: torch.device | None = None
+def score_changes(
+    model: Embedder,
+    changes: Sequence[RhoChange],
+    tests: Sequence[TestSet],
+    device: torch.device | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """A row for each variant and test, variant by variant: kind, group, value, mean_rho, and `evaluation.score_row`.
+    """Yield one row per change and test, change by change.
+
+    A row has kind, group, value, mean_rho and the columns of `scoring.score_row`.
 
     Args:
         model: trained, in evaluation mode; unchanged afterwards.
-        tests: of one fold; cut to size with `smaller`.
-        device: where distances are computed, see `evaluation.retrieval_scores`.
+        tests: of one fold; `reduce_test` makes them small enough.
+        device: computes the distances, see `scoring.retrieval_scores`.
     """
-    for variant in variants:
-        about = {"kind": variant.kind, "group": variant.group, "value": variant.value, "mean_rho": variant.mean_rho}
-        with replaced(model, variant.rho):
-            rows = [score_row(retrieval_scores(*embed_test(model, test), device), test) for test in tests]
-        yield from (about | row for row in rows)
+    for change in changes:
+        key = {
+            "kind": change.kind,
+            "group": change.group,
+            "value": change.value,
+            "mean_rho": change.mean_rho,
+        }
+        rows = []
+        with replace_rho(model, change.rho):
+            for test in tests:
+                scores = retrieval_scores(*embed_test(model, test), device)
+                rows.append(score_row(scores, test))
+        # Outside the block: a caller that stops early leaves the model unchanged.
+        yield from (key | row for row in rows)
 
 
-def smaller(test: TestSet, max_ids: int = MAX_IDS) -> TestSet:
-    """The test with the queries and gallery images of its first people by pid alone, and without distractors.
+def reduce_test(test: TestSet, max_ids: int = MAX_IDS) -> TestSet:
+    """Return the test with the images of its first people by pid alone, without distractors.
 
-    Only people with a query that can be scored count. Neighbours by pid stay together: the benchmark draws
-    look-alikes with pids that follow each other.
+    Only people with a query that can be scored count. Neighbours by pid stay together: in the
+    synthetic benchmark, look-alikes have pids that follow each other.
     """
-    matched = has_match(test.query.pid, test.gallery.pid, test.query.camid, test.gallery.camid)
-    pids = np.unique(test.query.pid[matched])[:max_ids]
-    query, gallery = (rows_of(images, np.isin(images.pid, pids)) for images in (test.query, test.gallery))
-    return replace(test, query=query, gallery=gallery)
+    query = test.query
+    gallery = test.gallery
+    matched = has_match(query.pid, gallery.pid, query.camid, gallery.camid)
+    pids = np.unique(query.pid[matched])[:max_ids]
+    return replace(
+        test,
+        query=select_images(query, np.isin(query.pid, pids)),
+        gallery=select_images(gallery, np.isin(gallery.pid, pids)),
+    )
+
+
+def _learned_rho(model: Embedder) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in rho_of(model.backbone).items()}
 
 
 def _stages(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Names by their first part, or by as many parts as it takes to tell two stages apart."""
-    depth, stages = 0, dict[str, tuple[str, ...]]()
+    """Group names by their first part, or by as many parts as tell two stages apart."""
+    depth = 0
+    stages: dict[str, tuple[str, ...]] = {}
     while len(stages) < min(2, len(names)):
-        depth, stages = depth + 1, {}
+        depth += 1
+        stages = {}
         for name in names:
             stage = ".".join(name.split(".")[:depth])
             stages[stage] = (*stages.get(stage, ()), name)
     return stages
+
+
+def _merge(names: Sequence[str], stages: Mapping[str, Sequence[str]]) -> list[list[str]]:
+    """Merge stages into at most `MAX_GROUPS` - 1 runs of neighbours, by their number of layers."""
+    counts = np.array([len(stages[name]) for name in names])
+    # The middle of each stage among all layers, in [0, 1], decides its run: no stage is split.
+    middles = (counts.cumsum() - counts / 2) / counts.sum()
+    runs: list[list[str]] = [[] for _ in range(MAX_GROUPS - 1)]
+    for name, middle in zip(names, middles, strict=True):
+        runs[int(middle * (MAX_GROUPS - 1))].append(name)
+    return [run for run in runs if run]
 
 
 @torch.no_grad()

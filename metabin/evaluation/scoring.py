@@ -1,7 +1,8 @@
-"""From a model and images to scores."""
+"""Embeddings of test images, and the scores of their retrieval."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,23 +21,26 @@ from metabin.types import Embeddings, RetrievalScores
 
 @dataclass(frozen=True, slots=True)
 class TestSet:
-    """The query and gallery images of one domain in one fold; `unseen` when no source of the fold is that domain."""
+    """The query and gallery images of one domain in one fold."""
 
-    __test__ = False  # its name is not pytest's affair
+    __test__ = False  # pytest collects classes whose names begin with Test
 
     domain: str
-    unseen: bool
+    unseen: bool  # no source of the fold is that domain
     query: ImageSet
     gallery: ImageSet
-    trial: int | None = None  # which of several random splits
+    trial: int | None = None  # the index of a random split; None if the domain has a fixed one
 
     @property
     def every_image_queries(self) -> bool:
+        """Return whether query and gallery are the same images."""
         return np.array_equal(self.query.row, self.gallery.row)
 
 
 def load_tests(directory: Path, manifest: Mapping[str, Any]) -> list[TestSet]:
-    """The test images of every domain of a fold that has some, the held-out domains first; a test for each trial.
+    """Load the tests of a fold: one per domain, or one per trial, the held-out domains first.
+
+    Domains without test images are left out.
 
     Raises:
         DatasetError: a file of a domain is missing.
@@ -45,72 +49,105 @@ def load_tests(directory: Path, manifest: Mapping[str, Any]) -> list[TestSet]:
 
 
 def load_source_tests(directory: Path, manifest: Mapping[str, Any]) -> list[TestSet]:
-    """The same of the sources alone: no file of a held-out domain is opened. Empty where every image trains."""
+    """Load the tests of a fold's sources, without opening a file of a held-out domain.
+
+    Returns:
+        One test per source, or per trial of it; empty if every image trains.
+
+    Raises:
+        DatasetError: a file of a domain is missing.
+    """
     return _load_tests(directory, manifest, manifest["sources"])
 
 
-def _load_tests(directory: Path, manifest: Mapping[str, Any], domains: Sequence[str]) -> list[TestSet]:
+def _load_tests(
+    directory: Path, manifest: Mapping[str, Any], domains: Sequence[str]
+) -> list[TestSet]:
     tests = []
     for name in domains:
-        for trial in range(num_trials(manifest, name)) or (None,):
-            query, gallery = (load_part(directory, manifest, (name,), part, trial) for part in ("query", "gallery"))
+        count = num_trials(manifest, name)
+        trials = range(count) if count else [None]
+        for trial in trials:
+            query = load_part(directory, manifest, (name,), "query", trial)
+            gallery = load_part(directory, manifest, (name,), "gallery", trial)
             if len(query):
                 tests.append(TestSet(name, name in manifest["targets"], query, gallery, trial))
     return tests
 
 
 def embed(model: Embedder, images: ImageSet, *, batch_size: int = 256) -> Embeddings:
-    """Embeddings after the neck, float32.
+    """Compute the embeddings after the neck, (N, D) float32.
 
     Raises:
         ValueError: the model is in training mode, where it would normalise with the test batch.
     """
     if model.training:
-        raise ValueError("the model is in training mode and would normalise with the test batch; call eval() first")
-    if not len(images):  # a layer may not take a batch of none
-        return Embeddings(np.empty((0, model.neck.num_features), np.float32), images.pid, images.camid)
+        raise ValueError(
+            "the model is in training mode and would normalise with the test batch; "
+            "call eval() first"
+        )
+    if not len(images):  # some layers refuse an empty batch
+        empty = np.empty((0, model.neck.num_features), np.float32)
+        return Embeddings(empty, images.pid, images.camid)
     device = next(model.parameters()).device
-    features = [
-        model.embed(normalise(torch.from_numpy(images.images(index)).to(device))).float().cpu().numpy()
-        for index in np.array_split(np.arange(len(images)), max(1, -(-len(images) // batch_size)))
-    ]
+    num_batches = math.ceil(len(images) / batch_size)
+    features = []
+    for index in np.array_split(np.arange(len(images)), num_batches):
+        batch = normalise(torch.from_numpy(images.images(index)).to(device))
+        features.append(model.embed(batch).float().cpu().numpy())
     return Embeddings(np.concatenate(features), images.pid, images.camid)
 
 
 def embed_test(model: Embedder, test: TestSet) -> tuple[Embeddings, Embeddings]:
-    """Embeddings of the query and of the gallery images; computed once where they are the same images."""
+    """Compute the embeddings of the query and of the gallery images, once if they are the same."""
     gallery = embed(model, test.gallery)
-    return (gallery if test.every_image_queries else embed(model, test.query)), gallery
+    query = gallery if test.every_image_queries else embed(model, test.query)
+    return query, gallery
 
 
-def retrieval_scores(query: Embeddings, gallery: Embeddings, device: torch.device | None = None) -> RetrievalScores:
-    """CMC, mAP and mINP by cosine distance and the Market-1501 rule.
+def retrieval_scores(
+    query: Embeddings,
+    gallery: Embeddings,
+    device: torch.device | None = None,
+) -> RetrievalScores:
+    """Compute CMC, mAP and mINP by cosine distance and the Market-1501 rule.
 
     Args:
-        device: where the product of the embeddings is computed; by numpy if it is None or the CPU.
+        device: computes the product of the embeddings; numpy does if it is None or the CPU.
     """
     multiply = product_on(device, gallery.features) if device and device.type != "cpu" else None
     blocks = cosine_blocks(query.features, gallery.features, multiply)
     return score_blocks(blocks, query.pid, gallery.pid, query.camid, gallery.camid)
 
 
-def mean_mAP(model: Embedder, tests: Sequence[TestSet], device: torch.device | None = None) -> float:
-    """Of several domains, each with the same weight; one without a valid match does not count. NaN if none is left."""
-    found = [retrieval_scores(*embed_test(model, test), device).mAP for test in tests]
-    return float(pd.Series(found, dtype=float).mean())
+def mean_mAP(
+    model: Embedder,
+    tests: Sequence[TestSet],
+    device: torch.device | None = None,
+) -> float:
+    """Compute the mean of the tests' mAP, each with the same weight.
+
+    Tests without a valid match are left out; the mean is NaN if no test is left.
+
+    Args:
+        model: trained, in evaluation mode.
+        device: computes the distances, see `retrieval_scores`.
+    """
+    values = [retrieval_scores(*embed_test(model, test), device).mAP for test in tests]
+    return float(pd.Series(values, dtype=float).mean())  # skips NaN
 
 
 def product_on(device: torch.device, gallery: np.ndarray) -> Multiply:
-    """A function that gives rows @ gallery.T, computed on the device, where the gallery stays."""
+    """Return a function that computes rows @ gallery.T on the device, where the gallery stays."""
     columns = torch.from_numpy(gallery).to(device).T
     return lambda rows: (torch.from_numpy(rows).to(device) @ columns).cpu().numpy()
 
 
 def score_row(scores: RetrievalScores, test: TestSet) -> dict[str, Any]:
-    """A test's scores as one row of a results table.
+    """Return a test's scores as one row of a results table.
 
-    `num_query` and `num_ids` count what the means are over: the queries with a valid match, and the identities
-    among them.
+    `num_query` counts the queries with a valid match, over which the means are taken, and `num_ids`
+    the identities among them.
     """
     scored = np.fromiter(scores.by_query, np.int64)
     return {
@@ -126,9 +163,11 @@ def score_row(scores: RetrievalScores, test: TestSet) -> dict[str, Any]:
 
 
 def query_table(scores: RetrievalScores, test: TestSet) -> pd.DataFrame:
-    """test_domain, trial, pid, query, AP: a row for each query with a valid match.
+    """Return the average precision of every query with a valid match, one row per query.
 
-    `query` is the image's row in its domain, the same in every trial.
+    Returns:
+        Columns test_domain, trial, pid, query (the image's row in its domain, the same in every
+        trial) and AP.
     """
     index = np.fromiter(scores.by_query, np.int64)
     return pd.DataFrame(
@@ -143,9 +182,15 @@ def query_table(scores: RetrievalScores, test: TestSet) -> pd.DataFrame:
 
 
 def mean_over_trials(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row for each test domain: means over its trials, their number, and how mAP and rank-1 deviate.
+    """Compute the means over the trials of each test domain.
 
-    The deviation is over trials (n - 1), not over seeds; NaN where there is one trial.
+    Args:
+        rows: of `score_row`, each with fold, method and seed.
+
+    Returns:
+        One row per fold, method, seed and test domain: the columns of `rows` without `trial`, the
+        number of trials, and the standard deviation (n - 1) over trials of mAP and rank1, which is
+        NaN for a single trial.
     """
     keys = ["fold", "method", "seed", "test_domain", "role"]
     grouped = rows.groupby(keys, sort=False)

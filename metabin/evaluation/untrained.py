@@ -1,4 +1,4 @@
-"""What retrieval gives without any training: colour alone, and chance."""
+"""Retrieval without any training: by colour alone, and by chance."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from metabin.data.batches.loading import ImageSet
 from metabin.evaluation.metrics import row_blocks, score_blocks
 from metabin.evaluation.scoring import TestSet
 from metabin.seeding import generator
@@ -13,18 +14,29 @@ from metabin.types import RetrievalScores
 
 
 def colour_scores(test: TestSet, *, num_stripes: int) -> RetrievalScores:
-    """The mean RGB of horizontal stripes of the middle half of the width, compared by euclidean distance."""
-    query, gallery = (_stripes(data.images(np.arange(len(data))), num_stripes) for data in (test.query, test.gallery))
-    lengths = np.square(gallery).sum(axis=1)
-    return _score(
-        lambda rows: np.square(query[rows]).sum(axis=1)[:, None] + lengths - 2 * query[rows] @ gallery.T, test
-    )
+    """Score the mean RGB of horizontal stripes by euclidean distance.
+
+    The stripes cover the middle half of the image's width.
+    """
+    query = _stripes(test.query, num_stripes)
+    gallery = _stripes(test.gallery, num_stripes)
+    squares = np.square(gallery).sum(axis=1)
+
+    def squared_distance(rows: slice) -> np.ndarray:
+        # |q - g|^2 = |q|^2 + |g|^2 - 2 q.g
+        return np.square(query[rows]).sum(axis=1)[:, None] + squares - 2 * query[rows] @ gallery.T
+
+    return _score(squared_distance, test)
 
 
 def chance_scores(test: TestSet) -> RetrievalScores:
-    """A random ranking, the same at every call."""
+    """Score a random ranking, the same at every call."""
     random = generator(0, "chance", test.domain)
-    return _score(lambda rows: random.random((rows.stop - rows.start, len(test.gallery))), test)
+
+    def random_distance(rows: slice) -> np.ndarray:
+        return random.random((rows.stop - rows.start, len(test.gallery)))
+
+    return _score(random_distance, test)
 
 
 UNTRAINED: dict[str, Callable[[TestSet], RetrievalScores]] = {
@@ -35,12 +47,16 @@ UNTRAINED: dict[str, Callable[[TestSet], RetrievalScores]] = {
 
 
 def _score(distances: Callable[[slice], np.ndarray], test: TestSet) -> RetrievalScores:
-    blocks = map(distances, row_blocks(len(test.query), len(test.gallery)))
-    return score_blocks(blocks, test.query.pid, test.gallery.pid, test.query.camid, test.gallery.camid)
+    query = test.query
+    gallery = test.gallery
+    blocks = map(distances, row_blocks(len(query), len(gallery)))
+    return score_blocks(blocks, query.pid, gallery.pid, query.camid, gallery.camid)
 
 
-def _stripes(images: np.ndarray, num_stripes: int) -> np.ndarray:
-    """(N, H, W, 3) uint8 -> (N, 3 * num_stripes) float64."""
-    quarter = images.shape[2] // 4  # people stand in the middle, the background at the sides
-    middle = images[:, :, quarter : images.shape[2] - quarter].astype(np.float64)
-    return np.concatenate([part.mean(axis=(1, 2)) for part in np.array_split(middle, num_stripes, axis=1)], axis=1)
+def _stripes(images: ImageSet, num_stripes: int) -> np.ndarray:
+    """Return the mean RGB of every stripe of every image, (N, 3 * num_stripes) float64."""
+    pixels = images.images(np.arange(len(images)))
+    quarter = pixels.shape[2] // 4  # people stand in the middle, the background is at the sides
+    middle = pixels[:, :, quarter : pixels.shape[2] - quarter].astype(np.float64)
+    stripes = np.array_split(middle, num_stripes, axis=1)
+    return np.concatenate([stripe.mean(axis=(1, 2)) for stripe in stripes], axis=1)

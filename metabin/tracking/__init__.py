@@ -1,8 +1,11 @@
 """MLflow records of DVC runs: one parent per experiment, one child per fold and stage.
 
-Write-only and optional: nothing here can stop a stage, and no stage reads anything back. docs/tracking.md
-says what is recorded. This package is the only one that imports mlflow, and does so when a run is opened.
+Tracking is optional: an error here never stops a stage, and no stage reads a record.
+docs/tracking.md lists what is recorded. Only this package imports mlflow, and only when a run is
+opened.
 """
+
+from __future__ import annotations
 
 from metabin.tracking.run import Run, open_run
 

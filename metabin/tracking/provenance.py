@@ -1,26 +1,23 @@
-"""Who is running: the project root, the DVC experiment and stage, the commit and the parameters."""
+"""The origin of a run: project root, DVC experiment and stage, commit and parameters."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-# A run is "dirty" when one of these differs from its commit. params.yaml is not here, since DVC edits it for
-# every `exp run -S` and the tag params.sha256 names its content; nor are outputs, which each stage rewrites.
-CODE = ("*.py", "dvc.yaml", "pyproject.toml", "requirements*.txt")
+from metabin.repository import CODE, run_git
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where a run comes from.
+    """The origin of a run.
 
-    `root` is the main repository, also inside DVC's temporary workspaces. `parent_key` is one per DVC
-    experiment and baseline commit, or one per commit and parameters under plain `dvc repro`; `parent_name` is
-    its short form.
+    `root` is the main repository, also inside DVC's temporary workspaces. `parent_key` identifies
+    the parent run: one per DVC experiment and baseline commit, or one per commit and parameters
+    under plain `dvc repro`. `parent_name` is its short form.
     """
 
     root: Path
@@ -30,15 +27,15 @@ class Provenance:
 
 
 def read_provenance() -> Provenance:
-    """Read the environment that DVC gives to a stage, the git repository and params.yaml."""
+    """Read the environment of a DVC stage, the Git repository and params.yaml."""
     root = project_root()
-    commit = _git("rev-parse", "--verify", "HEAD") or "no-commit"
+    commit = run_git("rev-parse", "--verify", "HEAD") or "no-commit"
     params = params_digest(root)
     baseline = os.environ.get("DVC_EXP_BASELINE_REV", "")
     experiment = os.environ.get("DVC_EXP_NAME", "")
     name = experiment or f"repro-{commit[:7]}-{params[:8]}"
     key = f"{experiment}@{baseline[:7]}" if experiment and baseline else name
-    key = re.sub(r"[^\w@.:/-]", "_", key)  # goes between quotes in a search
+    key = re.sub(r"[^\w@.:/-]", "_", key)  # stands between quotes in a search
     tags = {
         "dvc.exp_name": experiment,
         "dvc.baseline_rev": baseline,
@@ -52,7 +49,11 @@ def read_provenance() -> Provenance:
 
 
 def project_root() -> Path:
-    """Return DVC_ROOT, else the nearest directory upward with .dvc or .git, else the working directory."""
+    """Return the root of the project.
+
+    This is DVC_ROOT, or else the nearest folder upward that has .dvc or .git, or else the working
+    directory.
+    """
     if os.environ.get("DVC_ROOT"):
         return Path(os.environ["DVC_ROOT"]).absolute()
     here = Path.cwd()
@@ -63,7 +64,7 @@ def project_root() -> Path:
 
 
 def params_digest(root: Path) -> str:
-    """Return the SHA-256 of the params.yaml in use: the working directory's, or else the root's."""
+    """Return the SHA-256 of params.yaml in the working directory, or else in the root."""
     for path in (Path("params.yaml"), root / "params.yaml"):
         if path.is_file():
             return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -71,16 +72,13 @@ def params_digest(root: Path) -> str:
 
 
 def git_dirty() -> str:
-    """Return "true" if code or dvc.yaml differ from the commit, "false" if not, "unknown" without git."""
-    status = _git("status", "--porcelain", "--", *CODE)
-    return "unknown" if status is None else str(bool(status)).lower()
+    """Return "true" if the code differs from the commit, "false" if not, "unknown" without Git.
 
-
-def _git(*args: str) -> str | None:
-    # Without optional locks: `git status` must not take index.lock from a DVC that runs beside it.
-    env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
-    try:
-        done = subprocess.run(["git", *args], capture_output=True, text=True, timeout=10, env=env, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
+    Outputs do not count, since every stage rewrites them; nor does params.yaml, whose digest is the
+    tag params.sha256.
+    """
+    # The paths start at the root of the repository: a stage may run in a folder below.
+    status = run_git("status", "--porcelain", "--", *(f":(top){path}" for path in CODE))
+    if status is None:
+        return "unknown"
+    return "true" if status else "false"

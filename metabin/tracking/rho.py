@@ -1,22 +1,27 @@
-"""What a run shows of rho: a few numbers per layer, and pictures that the MLflow page steps through."""
+"""The metrics and the pictures of rho that a run records at a step."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+from metabin.rho_summary import NUM_BINS, summarize_rho
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
 
 ALL_LAYERS = "rho/all layers"
-NUM_BINS = 20
-SIZE = (6, 4.2)  # inches at 100 dpi; the MLflow page cuts off the lower part of anything nearer to a square
+SIZE = (6, 4.2)  # inches at 100 dpi; the MLflow UI cuts off the bottom of pictures closer to square
 MAX_LABELS = 24  # more layer names than this overlap on the heat map
 
 
 def rho_metrics(values: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """Return the metrics of one step: per layer mean and deciles, over all channels mean and share below 0.5.
+    """Return the metrics of one step.
+
+    Per layer the mean and the 10 % and 90 % quantiles; over all channels the mean and the share
+    below 0.5.
 
     Args:
         values: layer name -> rho of its channels, (C,), each in [0, 1].
@@ -25,10 +30,10 @@ def rho_metrics(values: Mapping[str, np.ndarray]) -> dict[str, float]:
 
     metrics: dict[str, float] = {}
     for layer, rho in values.items():
-        low, high = np.quantile(rho, [0.1, 0.9])
-        metrics[f"rho.{layer}/mean"] = float(np.mean(rho))
-        metrics[f"rho.{layer}/q10"] = float(low)
-        metrics[f"rho.{layer}/q90"] = float(high)
+        summary = summarize_rho(rho)
+        metrics[f"rho.{layer}/mean"] = summary.mean
+        metrics[f"rho.{layer}/q10"] = summary.q10
+        metrics[f"rho.{layer}/q90"] = summary.q90
     channels = np.concatenate(list(values.values()))
     metrics["rho/all_mean"] = float(channels.mean())
     metrics["rho/frac_below_half"] = float((channels < 0.5).mean())
@@ -36,14 +41,14 @@ def rho_metrics(values: Mapping[str, np.ndarray]) -> dict[str, float]:
 
 
 def rho_pictures(values: Mapping[str, np.ndarray], step: int) -> dict[str, np.ndarray]:
-    """Draw one step: all layers as a heat map, and the first, middle and last layer as histograms.
+    """Plot one step: all layers as a heat map; the first, middle and last layer as histograms.
 
     Returns: image key -> (height, width, 3) uint8. The keys are the same at every step.
     """
     layers = list(values)
-    chosen = dict.fromkeys((layers[0], layers[len(layers) // 2], layers[-1]))
     pictures = {ALL_LAYERS: _render(_heat_map(values, step))}
-    for layer in chosen:
+    # As keys of a dictionary, since a small network may have the same layer in two of these places.
+    for layer in dict.fromkeys((layers[0], layers[len(layers) // 2], layers[-1])):
         pictures[f"rho/{layer}"] = _render(_histogram(layer, values[layer], step))
     return pictures
 
@@ -58,13 +63,20 @@ def _heat_map(values: Mapping[str, np.ndarray], step: int) -> Figure:
     bottom = min(0.5, 0.05 + 0.02 * max(map(len, names)))
     figure.subplots_adjust(left=0.09, right=1.0, bottom=bottom, top=0.9)
     axes = figure.add_subplot()
-    box = (0, len(names), 0, 1)
-    image = axes.imshow(shares, cmap="Oranges", vmin=0, vmax=0.5, aspect="auto", origin="lower", extent=box)
+    image = axes.imshow(
+        shares,
+        cmap="Oranges",
+        vmin=0,
+        vmax=0.5,
+        aspect="auto",
+        origin="lower",
+        extent=(0, len(names), 0, 1),
+    )
     columns = np.arange(len(names)) + 0.5
     means = [rho.mean() for rho in values.values()]
     axes.plot(columns, means, "o-", color="tab:blue", markersize=5)
-    every = -(-len(names) // MAX_LABELS)
-    axes.set_xticks(columns[::every], names[::every], fontsize=10, rotation=90)
+    stride = math.ceil(len(names) / MAX_LABELS)
+    axes.set_xticks(columns[::stride], names[::stride], fontsize=10, rotation=90)
     axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"], fontsize=16)
     axes.set_title(f"rho by depth, step {step} (blue: mean)", fontsize=18)
     figure.colorbar(image, pad=0.01, extend="max", label="share of channels")
@@ -81,7 +93,8 @@ def _histogram(layer: str, rho: np.ndarray, step: int) -> Figure:
     edges = np.linspace(0, 1, NUM_BINS + 1)
     axes.bar(edges[:-1], _shares(rho), width=1 / NUM_BINS, align="edge", color="tab:blue")
     axes.axvline(float(rho.mean()), color="tab:red", linewidth=3)
-    axes.set_yscale("function", functions=(np.sqrt, np.square))  # a bar of 0.05 stays visible beside one of 1
+    # On a square root scale a bar of 0.05 is visible beside one of 1.
+    axes.set_yscale("function", functions=(np.sqrt, np.square))
     axes.set(xlim=(0, 1), ylim=(0, 1))  # the same at every step, so that only the bars move
     axes.set_xticks([0, 0.5, 1], ["0: instance", "0.5", "1: batch"], fontsize=18)
     for label, side in zip(axes.get_xticklabels(), ("left", "center", "right"), strict=True):
@@ -93,19 +106,17 @@ def _histogram(layer: str, rho: np.ndarray, step: int) -> Figure:
 
 
 def short_names(layers: list[str]) -> list[str]:
-    """Return the layer names without the dotted parts that all of them begin with."""
-    parts = [layer.split(".") for layer in layers]
-    shared = 0
-    while all(len(part) > shared + 1 and part[shared] == parts[0][shared] for part in parts):
-        shared += 1
-    return [".".join(part[shared:]) for part in parts]
+    """Return the layer names without their common first parts."""
+    paths = [layer.split(".") for layer in layers]
+    depth = 0
+    while all(len(path) > depth + 1 and path[depth] == paths[0][depth] for path in paths):
+        depth += 1
+    return [".".join(path[depth:]) for path in paths]
 
 
 def _shares(rho: np.ndarray) -> np.ndarray:
-    import numpy as np
-
-    counts, _ = np.histogram(np.clip(rho, 0, 1), bins=NUM_BINS, range=(0, 1))
-    return counts / max(len(rho), 1)
+    """Return the share of the channels in each bin."""
+    return summarize_rho(rho).histogram / len(rho)
 
 
 def _render(figure: Figure) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A run that a stage writes to. It may lose records, and says so once; it never stops the stage."""
+"""The MLflow run of a stage. An error costs records and a warning, and never stops the stage."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec
 
 from metabin.errors import ConfigError
-from metabin.tracking.machine import last_look, watch_machine
+from metabin.tracking.formatting import clean_key, describe, flatten, shorten
 from metabin.tracking.provenance import read_provenance
 from metabin.tracking.rho import ALL_LAYERS, rho_metrics, rho_pictures
-from metabin.tracking.store import Opened, close_in_store, open_beneath, open_in_store, set_tags
-from metabin.tracking.text import clean_key, describe, flatten, shorten
+from metabin.tracking.store import OpenedRun, close_in_store, open_child, open_in_store, set_tags
+from metabin.tracking.system_metrics import start_monitor, stop_monitor
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,50 +30,58 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 logger = logging.getLogger("metabin.tracking")
 
-FLUSH_POINTS = 500  # a commit costs much the same for 1 point as for 500; MLflow takes at most 1000
+# A commit takes about the same time for 1 point and for 500. MLflow's limit is 1000.
+FLUSH_POINTS = 500
 FLUSH_SECONDS = 10.0
-LOGGED_TABLES = "mlflow.loggedArtifacts"  # the tag by which the MLflow page and mlflow.load_table find tables
+# The tag in which the MLflow UI and mlflow.load_table look for tables.
+LOGGED_TABLES = "mlflow.loggedArtifacts"
 
 
-def _quiet(method: Callable[Concatenate[Run, P], None]) -> Callable[Concatenate[Run, P], None]:
-    """Make a method do nothing when tracking is off or has failed, and its first failure a warning."""
+def _warn_on_error(
+    method: Callable[Concatenate[Run, P], None],
+) -> Callable[Concatenate[Run, P], None]:
+    """Make a method of `Run` log its error as a warning instead of raising it.
+
+    After an error, and if tracking is off, the method does nothing.
+    """
 
     @functools.wraps(method)
-    def guarded(self: Run, /, *args: P.args, **kwargs: P.kwargs) -> None:
+    def call(self: Run, /, *args: P.args, **kwargs: P.kwargs) -> None:
         if self._opened is None or self._failed:
             return
         try:
-            with warnings.catch_warnings():  # MLflow's and pandas' own, about which a stage can do nothing
+            with warnings.catch_warnings():  # of MLflow and pandas, which a stage cannot act on
                 warnings.simplefilter("ignore")
                 method(self, *args, **kwargs)
-        except Exception as error:  # whatever it is, training goes on
+        except Exception as error:  # no error of tracking stops a training
             self._failed = True
-            _warn(f"the rest of {self._at.entity.info.run_name}", error)
+            _warn(f"the rest of {self._run.entity.info.run_name}", error)
 
-    return guarded
+    return call
 
 
 class Run:
-    """One MLflow run. Made by `open_run`; a Run without an opened run does nothing."""
+    """One MLflow run, made by `open_run`. A Run without an opened run does nothing."""
 
-    def __init__(self, opened: Opened | None = None) -> None:
+    def __init__(self, opened: OpenedRun | None = None) -> None:
         self._opened = opened
         self._failed = False
         self._points: list[tuple[str, float, int, int]] = []  # key, value, milliseconds, step
         self._flushed = time.monotonic()
         self._not_finite: set[str] = set()
-        self._params = dict(opened.entity.data.params) if opened else {}
-        self._tables = json.loads(opened.entity.data.tags.get(LOGGED_TABLES, "[]")) if opened else []
-        self._pictures: Opened | None = None
+        data = opened.entity.data if opened else None
+        self._params = dict(data.params) if data else {}
+        self._tables = json.loads(data.tags.get(LOGGED_TABLES, "[]")) if data else []
+        self._pictures: OpenedRun | None = None
         self._last_picture: np.ndarray | None = None
-        self._monitor = watch_machine(opened) if opened and opened.parent_id else None
+        self._monitor = start_monitor(opened) if opened and opened.parent_id else None
 
-    @_quiet
+    @_warn_on_error
     def params(self, values: Mapping[str, object]) -> None:
         """Record parameters; a nested mapping becomes dotted names.
 
-        MLflow cannot change a parameter. One that the (reopened) run already has with another value keeps it,
-        with a warning.
+        MLflow cannot change a parameter. If a reopened run has one with another value, it keeps
+        that value, with a warning.
         """
         from mlflow.entities import Param
 
@@ -83,17 +91,18 @@ class Run:
             if self._params.setdefault(key, text) == text:
                 new[key] = text
             else:
-                logger.warning("parameter %s stays %s in MLflow: %s came later", key, self._params[key], text)
+                message = "parameter %s stays %s in MLflow: %s came later"
+                logger.warning(message, key, self._params[key], text)
         entities = [Param(key, text) for key, text in new.items()]
         for start in range(0, len(entities), 100):
-            self._at.client.log_batch(self._at.run_id, params=entities[start : start + 100])
+            self._run.client.log_batch(self._run.run_id, params=entities[start : start + 100])
 
-    @_quiet
+    @_warn_on_error
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Record numbers at a step. They wait in memory and are written in batches.
+        """Record numbers at a step. They are collected in memory and written in batches.
 
-        A value that is not finite is left out, since MLflow stores inf as 1.8e308 and charts break; the tag
-        `not_finite` keeps where it first happened, for each key.
+        Values that are not finite are left out: MLflow stores inf as 1.8e308, which breaks charts.
+        The tag `not_finite.<key>` has the first step with such a value.
         """
         now = int(time.time() * 1000)
         for key, value in values.items():
@@ -102,16 +111,18 @@ class Run:
                 self._points.append((clean_key(key), number, now, step))
             elif key not in self._not_finite:
                 self._not_finite.add(key)
-                self._at.client.set_tag(self._at.run_id, f"not_finite.{clean_key(key)}", f"step {step}")
+                self._run.client.set_tag(
+                    self._run.run_id, f"not_finite.{clean_key(key)}", f"step {step}"
+                )
         if len(self._points) >= FLUSH_POINTS or time.monotonic() - self._flushed > FLUSH_SECONDS:
             self._flush()
 
-    @_quiet
+    @_warn_on_error
     def rho(self, values: Mapping[str, np.ndarray], step: int) -> None:
-        """Record the gates of every BIN layer: metrics, and pictures with a step slider on the MLflow page.
+        """Record rho of every BIN layer: metrics, and pictures with a step slider in the MLflow UI.
 
-        The pictures are in a run beneath this one, because MLflow prints all parameters of a run over each of
-        its pictures and hides them; this run keeps the last picture of all layers as a file.
+        The pictures are in a child of this run, since MLflow prints all parameters of a run above
+        its pictures and leaves no room for them. This run has the last one of all layers as a file.
 
         Args:
             values: layer name -> rho of its channels, (C,), each in [0, 1].
@@ -120,17 +131,18 @@ class Run:
             return
         self.metrics(rho_metrics(values), step)
         if self._pictures is None:
-            self._pictures = open_beneath(self._at, "rho")
+            self._pictures = open_child(self._run, "rho")
         for key, picture in rho_pictures(values, step).items():
-            self._at.client.log_image(self._pictures.run_id, picture, key=clean_key(key), step=step)
+            run_id = self._pictures.run_id
+            self._run.client.log_image(run_id, picture, key=clean_key(key), step=step)
             if key == ALL_LAYERS:
                 self._last_picture = picture
 
-    @_quiet
+    @_warn_on_error
     def table(self, name: str, frame: pd.DataFrame) -> None:
-        """Record a table as `<name>.json`, which the MLflow page shows and `mlflow.load_table` reads.
+        """Record a table as `<name>.json`, which the MLflow UI shows and `mlflow.load_table` reads.
 
-        Written whole: a table of that name is replaced, where mlflow.log_table would append to it.
+        An existing table of that name is replaced; mlflow.log_table would append to it.
         """
         import pandas as pd
 
@@ -139,23 +151,27 @@ class Run:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / posixpath.basename(target)
             plain.to_json(path, orient="split", index=False, date_format="iso")
-            self._at.client.log_artifact(self._at.run_id, str(path), posixpath.dirname(target) or None)
+            self._run.client.log_artifact(
+                self._run.run_id, str(path), posixpath.dirname(target) or None
+            )
         entry = {"path": target, "type": "table"}
         if entry not in self._tables:
             self._tables.append(entry)
-            self._at.client.set_tag(self._at.run_id, LOGGED_TABLES, json.dumps(self._tables))
+            self._run.client.set_tag(self._run.run_id, LOGGED_TABLES, json.dumps(self._tables))
 
-    @_quiet
+    @_warn_on_error
     def file(self, path: Path, folder: str | None = None) -> None:
-        """Record a file. A missing one costs a warning, and tracking goes on."""
+        """Record a file. If it is missing, log a warning and continue."""
         if Path(path).is_file():
-            self._at.client.log_artifact(self._at.run_id, str(path), folder)
+            self._run.client.log_artifact(self._run.run_id, str(path), folder)
         else:
             logger.warning("not recorded in MLflow: %s is not a file", path)
 
-    @_quiet
-    def dataset(self, frame: pd.DataFrame, *, name: str, digest: str, source: str, context: str) -> None:
-        """Record which data the run read: the manifest's columns and size, never the images.
+    @_warn_on_error
+    def dataset(
+        self, frame: pd.DataFrame, *, name: str, digest: str, source: str, context: str
+    ) -> None:
+        """Record a data set of the run: the columns and the size of its table, never the images.
 
         Args:
             frame: one row per image.
@@ -168,23 +184,23 @@ class Run:
 
         data = from_pandas(frame, source=source, name=name, digest=digest[:36])
         use = [InputTag("mlflow.data.context", context)]
-        self._at.client.log_inputs(self._at.run_id, [DatasetInput(data._to_mlflow_entity(), use)])
+        self._run.client.log_inputs(self._run.run_id, [DatasetInput(data._to_mlflow_entity(), use)])
 
-    @_quiet
+    @_warn_on_error
     def tags(self, values: Mapping[str, object]) -> None:
-        """Set tags; unlike parameters they can be changed."""
-        set_tags(self._at.client, self._at.run_id, values)
+        """Set tags. Unlike parameters, they can be changed."""
+        set_tags(self._run.client, self._run.run_id, values)
 
     def note(self, markdown: str) -> None:
-        """Set the description that heads the run's page."""
+        """Set the description at the top of the run's page."""
         self.tags({"mlflow.note.content": markdown})
 
     def close(self, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
-        """Write what is in memory and end the run. `open_run` calls this."""
+        """Write the metrics in memory and end the run. `open_run` calls this."""
         self._flush_all()
         if self._opened is None:
             return
-        try:  # also when tracking has failed: it may have been a passing fault
+        try:  # also after an error, which may have been temporary
             if self._pictures is not None:
                 close_in_store(self._pictures, status)
             close_in_store(self._opened, status)
@@ -194,51 +210,58 @@ class Run:
         self._opened = None
 
     @property
-    def _at(self) -> Opened:
+    def _run(self) -> OpenedRun:
         assert self._opened is not None
         return self._opened
 
-    @_quiet
+    @_warn_on_error
     def _flush_all(self) -> None:
         self._flush()
         if self._last_picture is not None:
-            self._at.client.log_image(self._at.run_id, self._last_picture, f"{ALL_LAYERS}.png")
+            self._run.client.log_image(self._run.run_id, self._last_picture, f"{ALL_LAYERS}.png")
         if self._monitor is not None:
-            last_look(self._monitor)
+            stop_monitor(self._monitor)
 
     def _flush(self) -> None:
         from mlflow.entities import Metric
 
-        points, self._points, self._flushed = self._points, [], time.monotonic()
+        points = self._points
+        self._points = []
+        self._flushed = time.monotonic()
         for start in range(0, len(points), FLUSH_POINTS):
             batch = [Metric(*point) for point in points[start : start + FLUSH_POINTS]]
-            self._at.client.log_batch(self._at.run_id, metrics=batch)
+            self._run.client.log_batch(self._run.run_id, metrics=batch)
 
 
 @contextmanager
 def open_run(
-    kind: Literal["parent", "train", "evaluate", "explain"], name: str = "", *, tags: Mapping[str, str] | None = None
+    kind: Literal["parent", "train", "evaluate", "rho_probe"],
+    name: str = "",
+    *,
+    tags: Mapping[str, str] | None = None,
 ) -> Iterator[Run]:
     """Open a run of this DVC experiment, and close it with the outcome of the `with` block.
 
     Args:
-        kind: "parent" opens the experiment's own run, again if there is one; the others make a new child of
-            it, and an earlier child of the same kind and name gets the tag superseded=true.
-        name: what a child is about, e.g. "grid/metabin/seed-0"; also its tag `title`. A parent is named after
-            the experiment, whatever is given.
+        kind: "parent" opens the run of the experiment, and reopens it if it exists. The others open
+            a new child of it, and tag an earlier child of the same kind and name superseded=true.
+        name: the title of a child, e.g. "grid/metabin/seed-0". A parent always has the name of the
+            experiment.
         tags: more tags for the run.
 
-    Raises: ConfigError for a METABIN_TRACKING that is neither on nor off, and whatever the block raises.
+    Raises:
+        ConfigError: METABIN_TRACKING is neither on nor off.
+        BaseException: any error of the block.
     """
     run = _open(kind, name, tags or {}) if tracking_enabled() else Run()
     try:
         yield run
     except BaseException as error:
-        asked = isinstance(error, KeyboardInterrupt)
-        clean = isinstance(error, SystemExit) and not error.code
-        if not clean:
-            run.tags({"error": describe(error)})
-        run.close("FINISHED" if clean else "KILLED" if asked else "FAILED")
+        if isinstance(error, SystemExit) and not error.code:
+            run.close("FINISHED")
+            raise
+        run.tags({"error": describe(error)})
+        run.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         raise
     run.close("FINISHED")
 
@@ -246,11 +269,14 @@ def open_run(
 def tracking_enabled() -> bool:
     """Read METABIN_TRACKING: on (the default) or off.
 
-    Raises: ConfigError for anything else.
+    Raises:
+        ConfigError: the variable has another value.
     """
     value = os.environ.get("METABIN_TRACKING", "on").strip().lower()
     if value not in ("on", "off", ""):
-        raise ConfigError(f"METABIN_TRACKING is {value!r}; set it to 'on' or 'off', or unset it (on)")
+        raise ConfigError(
+            f"METABIN_TRACKING is {value!r}; set it to 'on' or 'off', or unset it (on)"
+        )
     return value != "off"
 
 
@@ -259,16 +285,16 @@ def _open(kind: str, name: str, tags: Mapping[str, str]) -> Run:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return Run(open_in_store(kind, name, dict(tags), read_provenance()))
-    except Exception as error:  # whatever it is, training goes on
+    except Exception as error:  # no error of tracking stops a training
         _warn(f"{kind}/{name}".rstrip("/"), error)
         return Run()
 
 
-def _warn(lost: str, error: Exception) -> None:
+def _warn(record: str, error: Exception) -> None:
     logger.warning(
-        "%s is not recorded in MLflow: %s. The stage goes on; run it again after the repair to record it "
-        "(`dvc repro --force --single-item %s`), or set METABIN_TRACKING=off.",
-        lost,
+        "%s is not recorded in MLflow: %s. The stage continues; to record it, run it again after "
+        "the repair (`dvc repro --force --single-item %s`), or set METABIN_TRACKING=off.",
+        record,
         describe(error).rstrip("."),
         os.environ.get("DVC_STAGE", "STAGE"),
     )

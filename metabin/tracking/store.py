@@ -1,4 +1,4 @@
-"""The MLflow store: where it is, first contact, and the runs in it."""
+"""The MLflow store: first contact, and the runs in it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from metabin.tracking.location import HOME, follow_project, is_foreign, local_path, locate
+from metabin.tracking.location import HOME, is_foreign, local_path, locate, repair_paths
 from metabin.tracking.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
 
 EXPERIMENT = "metabin"
-LOCK_SECONDS = 60  # first contact creates the database's tables, which takes seconds
+LOCK_SECONDS = 60  # the first contact creates the tables of the database, which takes seconds
 
-# Set unless the user has set them: no telemetry, no chatter, and a lost server costs seconds, not minutes.
+# Unless the user has set them: no telemetry, no messages, short waits for a server that is down.
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -33,14 +33,14 @@ ENVIRONMENT = {
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """An open run: MLflow's view of it when it was opened, and the parent that its closing may close."""
+class OpenedRun:
+    """An open run in the store."""
 
     client: MlflowClient
     uri: str
     experiment_id: str
-    entity: MlflowRun
-    parent_id: str | None
+    entity: MlflowRun  # as it was when it was opened
+    parent_id: str | None  # the parent, which ends with its last child
 
     @property
     def run_id(self) -> str:
@@ -49,36 +49,39 @@ class Opened:
 
 @contextmanager
 def contact(root: Path) -> Iterator[tuple[MlflowClient, str, str]]:
-    """Lock the store and yield a client, the tracking URI and the experiment's id; create them if necessary.
+    """Lock the store and yield a client, the tracking URI and the experiment's id.
 
-    The lock covers the client's constructor as well, because that migrates a fresh database, and two
-    processes that migrate together both fail.
+    Store and experiment are created if necessary. The lock covers the client's constructor as well:
+    it migrates a fresh database, and two processes that migrate at the same time both fail.
 
-    Raises: whatever MLflow, the file system or the lock raise.
+    Raises:
+        Exception: any error of MLflow, of the file system or of the lock.
     """
     from filelock import FileLock
 
     client_class = _import_client()
-    place = locate(root)
+    location = locate(root)
     home = root / HOME
     home.mkdir(parents=True, exist_ok=True)
     with FileLock(home / "contact.lock", timeout=LOCK_SECONDS):
-        follow_project(place, root, EXPERIMENT)
-        client = client_class(tracking_uri=place.uri)
-        yield client, place.uri, _experiment(client, place.artifacts)
+        repair_paths(location, root, EXPERIMENT)
+        client = client_class(tracking_uri=location.uri)
+        yield client, location.uri, _experiment(client, location.artifacts)
 
 
-def open_in_store(kind: str, name: str, tags: dict[str, str], source: Provenance) -> Opened:
-    """Open the parent run, or a new child under it, of the experiment that `source` describes.
+def open_in_store(kind: str, name: str, tags: dict[str, str], source: Provenance) -> OpenedRun:
+    """Open the parent run of the experiment that `source` describes, or a new child of it.
 
-    Raises: whatever MLflow, the file system or the lock raise.
+    Raises:
+        Exception: any error of MLflow, of the file system or of the lock.
     """
     with contact(source.root) as (client, uri, experiment_id):
         parent = _parent(client, experiment_id, source)
         client.update_run(parent.info.run_id, status="RUNNING")
         if kind == "parent":
             set_tags(client, parent.info.run_id, _run_tags(kind, source, tags))
-            return Opened(client, uri, experiment_id, client.get_run(parent.info.run_id), None)
+            entity = client.get_run(parent.info.run_id)
+            return OpenedRun(client, uri, experiment_id, entity, parent_id=None)
         parent_id = parent.info.run_id
         _supersede(client, experiment_id, parent_id, kind, name)
         links = {"mlflow.parentRunId": parent_id, "title": name}
@@ -87,20 +90,21 @@ def open_in_store(kind: str, name: str, tags: dict[str, str], source: Provenance
             run_name=f"{kind}/{name} ({source.parent_name})",
             tags=_run_tags(kind, source, {**tags, **links}),
         )
-    return Opened(client, uri, experiment_id, entity, parent_id)
+    return OpenedRun(client, uri, experiment_id, entity, parent_id)
 
 
-def open_beneath(run: Opened, kind: str) -> Opened:
-    """Open a run beneath another, with its tags: a page of its own for what would crowd the other's."""
-    inherited = {key: text for key, text in run.entity.data.tags.items() if not key.startswith("mlflow.")}
+def open_child(run: OpenedRun, kind: str) -> OpenedRun:
+    """Open a child of a run, with the run's tags."""
+    run_tags = run.entity.data.tags.items()
+    inherited = {key: text for key, text in run_tags if not key.startswith("mlflow.")}
     tags = {**inherited, "kind": kind, "mlflow.parentRunId": run.run_id}
     name = f"{kind} of {run.entity.info.run_name}"
     entity = run.client.create_run(run.experiment_id, run_name=name, tags=tags)
     return replace(run, entity=entity, parent_id=None)
 
 
-def close_in_store(run: Opened, status: str) -> None:
-    """Set the final status of a run, and of its parent once no other child is running."""
+def close_in_store(run: OpenedRun, status: str) -> None:
+    """Set the final status of a run, and of its parent if no other child is running."""
     run.client.set_terminated(run.run_id, status=status)
     if run.parent_id is None:
         return
@@ -116,21 +120,22 @@ def _import_client() -> type[MlflowClient]:
 
     logging.getLogger("mlflow").setLevel(os.environ["MLFLOW_LOGGING_LEVEL"].upper())
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it reports each retry
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it logs every retry
     return MlflowClient
 
 
 def _experiment(client: MlflowClient, artifacts: Path | None) -> str:
-    """Return the id of the experiment, which is created or restored if necessary.
+    """Return the id of the experiment; create or restore it if necessary.
 
-    Raises: FileNotFoundError if its files belong in the folder of another project that does not exist here.
+    Raises:
+        FileNotFoundError: its files belong in a folder of another project that does not exist here.
     """
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if experiment is None:
         location = artifacts.as_uri() if artifacts else None
         try:
             return client.create_experiment(EXPERIMENT, artifact_location=location)
-        except Exception:  # another machine may have created it on the same server just now
+        except Exception:  # another machine may just have created it on the same server
             experiment = client.get_experiment_by_name(EXPERIMENT)
             if experiment is None:
                 raise
@@ -138,7 +143,8 @@ def _experiment(client: MlflowClient, artifacts: Path | None) -> str:
     folder = local_path(location)
     if folder and is_foreign(location, artifacts) and not folder.exists():  # MLflow would create it
         raise FileNotFoundError(
-            f"the experiment {EXPERIMENT!r} keeps its files in {folder}, which does not exist on this machine; "
+            f"the experiment {EXPERIMENT!r} keeps its files in {folder}, "
+            "which does not exist on this machine; "
             "start `mlflow server` for this store and set MLFLOW_TRACKING_URI to its address"
         )
     if experiment.lifecycle_stage == "deleted":
@@ -148,9 +154,10 @@ def _experiment(client: MlflowClient, artifacts: Path | None) -> str:
 
 def _parent(client: MlflowClient, experiment_id: str, source: Provenance) -> MlflowRun:
     query = f"tags.`dvc.parent_key` = '{source.parent_key}' and tags.kind = 'parent'"
-    found = client.search_runs([experiment_id], query, max_results=1, order_by=["attributes.start_time ASC"])
-    if found:
-        return found[0]
+    first = ["attributes.start_time ASC"]
+    runs = client.search_runs([experiment_id], query, max_results=1, order_by=first)
+    if runs:
+        return runs[0]
     tags = _run_tags("parent", source, {})
     return client.create_run(experiment_id, run_name=source.parent_name, tags=tags)
 
@@ -160,14 +167,18 @@ def _children(client: MlflowClient, experiment_id: str, parent_id: str) -> list[
     return list(client.search_runs([experiment_id], query, max_results=1000))
 
 
-def _supersede(client: MlflowClient, experiment_id: str, parent_id: str, kind: str, name: str) -> None:
+def _supersede(
+    client: MlflowClient, experiment_id: str, parent_id: str, kind: str, name: str
+) -> None:
+    """Tag earlier runs of the same kind and name as superseded, with their children."""
     # The parameters of a run cannot be overwritten, so a stage that runs again gets a new run.
     for old in _children(client, experiment_id, parent_id):
-        if (old.data.tags.get("kind"), old.data.tags.get("title")) != (kind, name):
+        tags = old.data.tags
+        if tags.get("kind") != kind or tags.get("title") != name:
             continue
         for run in (old, *_children(client, experiment_id, old.info.run_id)):
             client.set_tag(run.info.run_id, "superseded", "true")
-            if run.info.status == "RUNNING":  # its process was killed before it could say so
+            if run.info.status == "RUNNING":  # its process was killed before it could close the run
                 client.set_terminated(run.info.run_id, status="KILLED")
 
 
@@ -176,17 +187,18 @@ def _run_tags(kind: str, source: Provenance, tags: dict[str, str]) -> dict[str, 
 
     base = {
         "kind": kind,
-        "superseded": "false",  # stated, because MLflow's `!=` drops runs that lack the tag
+        "superseded": "false",  # explicit, because MLflow's `!=` drops runs without the tag
         "mlflow.source.type": "LOCAL",
         "mlflow.source.name": source.tags.get("dvc.stage", kind),
         "mlflow.source.git.commit": source.tags["git.commit"],
     }
-    with suppress(Exception):  # a container may have no name for its user
+    with suppress(Exception):  # the user of a container may have no name
         base["mlflow.user"] = getpass.getuser()
     return {**base, **source.tags, **tags}
 
 
 def set_tags(client: MlflowClient, run_id: str, tags: Mapping[str, object]) -> None:
+    """Set tags of a run, in batches of the size that MLflow accepts."""
     from mlflow.entities import RunTag
 
     entities = [RunTag(key, str(value)) for key, value in tags.items()]

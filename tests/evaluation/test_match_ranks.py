@@ -1,4 +1,4 @@
-"""Counting gives the ranks of a stable sort."""
+"""Counting returns the ranks of a stable sort."""
 
 import numpy as np
 import pytest
@@ -13,16 +13,16 @@ from metabin.evaluation.scoring import product_on
 def by_sorting(distance, query_pid, gallery_pid, query_camid, gallery_camid):
     for row, pid, camid in zip(distance, query_pid, query_camid, strict=True):
         same = gallery_pid == pid
-        order = metrics.ranking(row, same & (gallery_camid == camid))
+        order = metrics.nearest_first(row, same & (gallery_camid == camid))
         yield (1 + np.flatnonzero(same[order])).tolist()
 
 
 def by_counting(*case):
-    distance, *rest = case
-    return [found.tolist() for found in metrics.ranks_of_matches([distance[:2], distance[2:]], *rest)]
+    distance, *ids = case
+    return [ranks.tolist() for ranks in metrics.ranks_of_matches([distance[:2], distance[2:]], *ids)]
 
 
-def draw(seed, num_query, num_gallery, num_levels, dtype):
+def random_case(seed, num_query, num_gallery, num_levels, dtype):
     random = np.random.default_rng(seed)
     distance = random.integers(0, num_levels, (num_query, num_gallery)).astype(dtype)
     distance[random.random(distance.shape) < 0.05] = np.inf
@@ -38,26 +38,26 @@ def draw(seed, num_query, num_gallery, num_levels, dtype):
     st.integers(1, 30),
     st.sampled_from(["f4", "f8"]),
 )
-def test_ranks_are_those_of_a_stable_sort(seed, num_query, num_gallery, num_levels, dtype):
-    case = draw(seed, num_query, num_gallery, num_levels, dtype)
+def test_ranks_equal_those_of_a_stable_sort(seed, num_query, num_gallery, num_levels, dtype):
+    case = random_case(seed, num_query, num_gallery, num_levels, dtype)
     assert by_counting(*case) == list(by_sorting(*case))
 
 
 @pytest.mark.parametrize("num_gallery", [2047, 2048, 2049, 5000])
-def test_galleries_of_more_than_one_block_too(num_gallery):
-    case = draw(0, 6, num_gallery, 50, "f4")
+def test_ranks_equal_those_of_a_stable_sort_for_galleries_of_several_blocks(num_gallery):
+    case = random_case(0, 6, num_gallery, 50, "f4")
     assert by_counting(*case) == list(by_sorting(*case))
 
 
-def test_a_distance_that_is_not_a_number_is_found_wherever_it_is():
-    distance, *rest = draw(0, 4, 3000, 50, "f4")
+def test_a_distance_that_is_not_a_number_is_refused_at_any_place():
+    distance, *ids = random_case(0, 4, 3000, 50, "f4")
     distance[3, 2999] = np.nan
     with pytest.raises(ValueError, match="1 of .* not numbers"):
-        by_counting(distance, *rest)
+        by_counting(distance, *ids)
 
 
-def test_the_product_on_a_device_is_numpys():
+def test_the_product_on_a_device_equals_that_of_numpy():
     random = np.random.default_rng(0)
     query, gallery = (random.standard_normal((number, 8)).astype(np.float32) for number in (5, 9))
-    (found,) = metrics.cosine_blocks(query, gallery, product_on(torch.device("cpu"), gallery))
-    np.testing.assert_allclose(found, metrics.cosine_distance(query, gallery), atol=1e-6)
+    (distance,) = metrics.cosine_blocks(query, gallery, product_on(torch.device("cpu"), gallery))
+    np.testing.assert_allclose(distance, metrics.cosine_distance(query, gallery), atol=1e-6)

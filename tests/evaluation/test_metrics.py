@@ -8,7 +8,7 @@ from metabin.evaluation import metrics
 from metabin.evaluation.metrics import cosine_distance, score
 
 
-def draws(seed, num_query, num_gallery, num_ids, num_cams, shift=0):
+def random_case(seed, num_query, num_gallery, num_ids, num_cams, shift=0):
     random = np.random.RandomState(seed)  # noqa: NPY002 (the recipe of the reference's numbers)
     distance = random.rand(num_query, num_gallery).astype(np.float32)
     query_pid, gallery_pid = random.randint(0, num_ids, num_query), random.randint(0, num_ids, num_gallery)
@@ -20,30 +20,32 @@ def draws(seed, num_query, num_gallery, num_ids, num_cams, shift=0):
     ("key", "recipe"), [("A", (0, 10, 80, 8, 3)), ("B", (1, 50, 300, 30, 4)), ("C", (2, 6, 12, 4, 2, 2))]
 )
 def test_scores_equal_the_reference(key, recipe, reference):
-    found, wanted = score(*draws(*recipe)), reference["evaluation"][key]
-    assert found.num_query == wanted["n_valid_queries"]
-    assert found.mAP == pytest.approx(wanted["mAP"], abs=1e-6)
-    assert found.mINP == pytest.approx(wanted["mINP"], abs=1e-6)
+    scores = score(*random_case(*recipe))
+    expected = reference["evaluation"][key]
+    assert scores.num_query == expected["n_valid_queries"]
+    assert scores.mAP == pytest.approx(expected["mAP"], abs=1e-6)
+    assert scores.mINP == pytest.approx(expected["mINP"], abs=1e-6)
     for rank in (1, 5, 10):
-        assert found.cmc[rank] == pytest.approx(wanted[f"R{rank}"], abs=1e-6)
+        assert scores.cmc[rank] == pytest.approx(expected[f"R{rank}"], abs=1e-6)
 
 
-def test_scores_equal_a_slow_walk_also_with_many_ties():
+def test_scores_equal_a_slow_oracle_also_with_many_ties():
     for seed in range(10):
-        distance, *rest = draws(seed, 12, 40, 6, 3)
+        distance, *ids = random_case(seed, 12, 40, 6, 3)
         distance = np.round(distance, 1)
-        found = score(distance, *rest)
-        m_ap, m_inp, rank5, valid = oracles.retrieval(distance.tolist(), *(list(column) for column in rest), 5)
-        assert (found.mAP, found.mINP, found.cmc[5], found.num_query) == pytest.approx((m_ap, m_inp, rank5, valid))
+        scores = score(distance, *ids)
+        m_ap, m_inp, rank5, valid = oracles.retrieval(distance.tolist(), *(list(column) for column in ids), 5)
+        assert (scores.mAP, scores.mINP, scores.cmc[5], scores.num_query) == pytest.approx((m_ap, m_inp, rank5, valid))
 
 
 def test_a_list_by_hand():
-    # the query is pid 1 under camera 0. Left out: index 1, same pid and camera. The rest: 0 no, 3 yes, 2 no, 4 yes.
+    # The query is pid 1 under camera 0. Index 1 is left out: same pid and camera. The others by
+    # distance: 0 no match, 3 match, 2 no match, 4 match.
     distance = np.array([[0.1, 0.0, 0.3, 0.2, 0.4]])
-    found = score(distance, [1], [2, 1, 3, 1, 1], [0], [0, 0, 0, 1, 2], ranks=(1, 2))
-    assert found.mAP == pytest.approx((1 / 2 + 2 / 4) / 2)
-    assert found.mINP == pytest.approx(2 / 4)
-    assert found.cmc == {1: 0.0, 2: 1.0}
+    scores = score(distance, [1], [2, 1, 3, 1, 1], [0], [0, 0, 0, 1, 2], ranks=(1, 2))
+    assert scores.mAP == pytest.approx((1 / 2 + 2 / 4) / 2)
+    assert scores.mINP == pytest.approx(2 / 4)
+    assert scores.cmc == {1: 0.0, 2: 1.0}
 
 
 def test_ties_are_broken_by_gallery_order():
@@ -52,31 +54,31 @@ def test_ties_are_broken_by_gallery_order():
     assert (matches_first.cmc[1], matches_last.cmc[1]) == (1.0, 0.0)
 
 
-def test_queries_without_a_match_are_not_counted_and_none_at_all_is_nan():
+def test_queries_without_a_match_are_not_counted_and_no_query_at_all_is_nan():
     distance = [[0.1, 0.2], [0.1, 0.2]]
-    found = score(distance, [1, 9], [1, 2], [0, 0], [1, 1])
-    assert (found.num_query, found.mAP) == (1, 1.0)
+    scores = score(distance, [1, 9], [1, 2], [0, 0], [1, 1])
+    assert (scores.num_query, scores.mAP) == (1, 1.0)
     nothing = score(distance, [8, 9], [1, 2], [0, 0], [1, 1])
     assert nothing.num_query == 0
     assert np.isnan([nothing.mAP, nothing.mINP, nothing.cmc[1]]).all()
 
 
 def test_every_query_with_a_match_has_an_average_precision_whose_mean_is_map():
-    distance, *rest = draws(3, 30, 60, 12, 3)
-    found = score(distance, *rest)
-    assert 0 < found.num_query < 30
-    assert len(found.by_query) == found.num_query
-    assert np.mean(list(found.by_query.values())) == pytest.approx(found.mAP)
+    distance, *ids = random_case(3, 30, 60, 12, 3)
+    scores = score(distance, *ids)
+    assert 0 < scores.num_query < 30
+    assert len(scores.by_query) == scores.num_query
+    assert np.mean(list(scores.by_query.values())) == pytest.approx(scores.mAP)
     for query in range(30):
-        alone = score(distance[[query]], *(column[[query]] if len(column) == 30 else column for column in rest))
-        assert (query in found.by_query) == (alone.num_query == 1)
-        assert found.by_query.get(query, alone.mAP) == pytest.approx(alone.mAP, nan_ok=True)
+        alone = score(distance[[query]], *(column[[query]] if len(column) == 30 else column for column in ids))
+        assert (query in scores.by_query) == (alone.num_query == 1)
+        assert scores.by_query.get(query, alone.mAP) == pytest.approx(alone.mAP, nan_ok=True)
 
 
-def test_perfect_features_score_one_and_fewer_gallery_images_than_ranks_do_no_harm():
+def test_perfect_features_score_one_with_fewer_gallery_images_than_ranks():
     features = np.eye(3)
-    found = score(cosine_distance(features, features), [0, 1, 2], [0, 1, 2], [0, 0, 0], [1, 1, 1])
-    assert (found.mAP, found.mINP, found.cmc) == (1.0, 1.0, {1: 1.0, 5: 1.0, 10: 1.0})
+    scores = score(cosine_distance(features, features), [0, 1, 2], [0, 1, 2], [0, 0, 0], [1, 1, 1])
+    assert (scores.mAP, scores.mINP, scores.cmc) == (1.0, 1.0, {1: 1.0, 5: 1.0, 10: 1.0})
 
 
 def test_cosine_distance_equals_the_reference(reference):
@@ -98,23 +100,23 @@ def test_lengths_that_do_not_fit_and_nan_distances_are_refused():
         score([[0, np.nan], [0, 0]], [1, 2], [1, 2], [0, 0], [1, 1])
 
 
-def test_blocks_of_any_size_give_the_scores_of_the_whole_matrix(monkeypatch):
+def test_blocks_of_any_size_give_the_scores_of_the_full_matrix(monkeypatch):
     random = np.random.default_rng(0)
     query, gallery = random.normal(size=(23, 8)), random.normal(size=(61, 8))
     query_pid, gallery_pid = random.integers(0, 6, 23), random.integers(0, 6, 61)
     query_camid, gallery_camid = random.integers(0, 3, 23), random.integers(0, 3, 61)
     columns = (query_pid, gallery_pid, query_camid, gallery_camid)
-    whole = score(cosine_distance(query, gallery), *columns)
+    expected = score(cosine_distance(query, gallery), *columns)
     for block in (1, 61, 200, 10_000):
         monkeypatch.setattr(metrics, "BLOCK", block)
         monkeypatch.setattr(metrics, "CHUNK", 7 if block == 200 else 4096)
-        shapes = [found.shape for found in metrics.cosine_blocks(query, gallery)]
+        shapes = [block_rows.shape for block_rows in metrics.cosine_blocks(query, gallery)]
         assert max(rows for rows, _ in shapes) == min(max(1, block // 61), 23)
         assert sum(rows for rows, _ in shapes) == 23
-        assert metrics.score_blocks(metrics.cosine_blocks(query, gallery), *columns) == whole
+        assert metrics.score_blocks(metrics.cosine_blocks(query, gallery), *columns) == expected
 
 
-def test_what_is_left_out_never_counts_not_even_at_an_equal_or_infinite_distance():
+def test_images_that_are_left_out_never_count_even_at_an_equal_or_infinite_distance():
     # index 0 is left out (same pid, same camera); the match, index 1, is as far: it is first
     for far in (0.5, np.inf):
         assert score(np.array([[far, far]]), [1], [1, 1], [0], [0, 1]).cmc[1] == 1

@@ -1,4 +1,4 @@
-"""Forcing and shifting rho: other scores, the same network afterwards."""
+"""Forcing and shifting rho changes the scores and leaves the network as it was."""
 
 from dataclasses import replace
 
@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from metabin.backbones import BACKBONES, build_backbone
 from metabin.evaluation import rho_probe
 from metabin.evaluation.scoring import TestSet, embed_test, retrieval_scores, score_row
-from metabin.model.backbone import BACKBONES, build_backbone
 from metabin.model.embedder import build_embedder
+from metabin.model.norm import rho_of
 from metabin.model.swapping import swap_norms
 
 
@@ -38,21 +39,25 @@ def features(model, test):
 
 
 def test_forcing_every_rho_to_one_is_the_network_with_batch_norm(model, tests_of):
-    (one,) = [change for change in rho_probe.forced(model) if (change.group, change.value) == ("all", 1.0)]
+    changes = rho_probe.forced_rho(model)
+    (all_one,) = [change for change in changes if (change.group, change.value) == ("all", 1.0)]
     plain = build_embedder("resnet_small", 5, norm="bn").eval()
-    state = {name.replace("bn_weight", "weight").replace("bn_bias", "bias"): value for name, value in
-             model.state_dict().items() if not name.endswith((".rho", ".in_weight", ".in_bias"))}  # fmt: skip
+    state = {
+        name.replace("bn_weight", "weight").replace("bn_bias", "bias"): value
+        for name, value in model.state_dict().items()
+        if not name.endswith((".rho", ".in_weight", ".in_bias"))
+    }
     missing, unexpected = plain.load_state_dict(state, strict=False)
     assert not unexpected
     assert all(name.endswith("num_batches_tracked") for name in missing)
-    with rho_probe.replaced(model, one.rho):
-        found = features(model, tests_of[0])
-    np.testing.assert_allclose(found, features(plain, tests_of[0]), atol=1e-4, rtol=1e-3)
+    with rho_probe.replace_rho(model, all_one.rho):
+        embedded = features(model, tests_of[0])
+    np.testing.assert_allclose(embedded, features(plain, tests_of[0]), atol=1e-4, rtol=1e-3)
 
 
-def test_the_shift_zero_is_the_plain_score_and_every_change_and_test_has_a_row(model, tests_of):
-    changes = rho_probe.shifted(model) + rho_probe.forced(model)
-    rows = list(rho_probe.score(model, changes, tests_of))
+def test_the_shift_zero_has_the_plain_score_and_every_change_and_test_has_a_row(model, tests_of):
+    changes = rho_probe.shifted_rho(model) + rho_probe.forced_rho(model)
+    rows = list(rho_probe.score_changes(model, changes, tests_of))
     assert len(rows) == len(changes) * len(tests_of)
     (zero,) = [row for row in rows if row["kind"] == "shift" and row["value"] == 0]
     plain = score_row(retrieval_scores(*embed_test(model, tests_of[0])), tests_of[0])
@@ -62,16 +67,16 @@ def test_the_shift_zero_is_the_plain_score_and_every_change_and_test_has_a_row(m
 
 def test_the_network_has_the_same_bits_afterwards_even_when_scoring_fails(model, tests_of):
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    list(rho_probe.score(model, rho_probe.forced(model), tests_of))
-    change = rho_probe.shifted(model)[0]
-    with pytest.raises(RuntimeError, match="on the way"), rho_probe.replaced(model, change.rho):
-        raise RuntimeError("on the way")
+    list(rho_probe.score_changes(model, rho_probe.forced_rho(model), tests_of))
+    change = rho_probe.shifted_rho(model)[0]
+    with pytest.raises(RuntimeError, match="scoring failed"), rho_probe.replace_rho(model, change.rho):
+        raise RuntimeError("scoring failed")
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name]), name
 
 
 def test_a_shift_is_clipped_and_moves_the_mean(model):
-    down, *_, up = rho_probe.shifted(model)
+    down, *_, up = rho_probe.shifted_rho(model)
     for change in (down, up):
         for rho in change.rho.values():
             assert rho.min() >= 0
@@ -82,33 +87,33 @@ def test_a_shift_is_clipped_and_moves_the_mean(model):
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_groups_cover_every_rho_once_in_network_order(backbone):
     network = swap_norms(build_backbone(backbone)[0], "bin", rho=1.0)
-    names = list(rho_probe.rho_of(network))
+    names = list(rho_of(network))
     groups = rho_probe.layer_groups(names)
     assert [name for members in groups.values() for name in members] == names
     assert 3 <= len(groups) <= rho_probe.MAX_GROUPS
 
 
-def test_a_smaller_test_has_its_first_people_alone_and_keeps_their_images(tests_of):
-    small = rho_probe.smaller(tests_of[0], max_ids=2)
-    wanted = np.unique(tests_of[0].query.pid)[:2]
-    assert set(small.query.pid) == set(small.gallery.pid) == set(wanted)
-    assert len(small.query) == np.isin(tests_of[0].query.pid, wanted).sum()
+def test_a_reduced_test_has_the_first_people_alone_with_all_their_images(tests_of):
+    reduced = rho_probe.reduce_test(tests_of[0], max_ids=2)
+    expected = np.unique(tests_of[0].query.pid)[:2]
+    assert set(reduced.query.pid) == set(reduced.gallery.pid) == set(expected)
+    assert len(reduced.query) == np.isin(tests_of[0].query.pid, expected).sum()
 
 
-def test_the_people_of_a_smaller_test_are_the_first_whose_queries_can_be_scored(tests_of):
+def test_the_people_of_a_reduced_test_are_the_first_whose_queries_can_be_scored(tests_of):
     (test,) = tests_of
     first = np.unique(test.query.pid)[:2]
     camid = np.where(np.isin(test.query.pid, first), 0, test.query.camid)  # the first two under one camera only
     images = replace(test.query, camid=camid)
-    small = rho_probe.smaller(replace(test, query=images, gallery=images), max_ids=2)
-    assert np.unique(small.query.pid).tolist() == np.unique(test.query.pid)[2:4].tolist()
-    assert set(small.gallery.pid) == set(small.query.pid)
+    reduced = rho_probe.reduce_test(replace(test, query=images, gallery=images), max_ids=2)
+    assert np.unique(reduced.query.pid).tolist() == np.unique(test.query.pid)[2:4].tolist()
+    assert set(reduced.gallery.pid) == set(reduced.query.pid)
 
 
 def test_a_test_in_which_nobody_can_be_scored_has_rows_without_scores(model, tests_of):
     (test,) = tests_of
     images = replace(test.query, camid=np.zeros_like(test.query.camid))
-    small = rho_probe.smaller(replace(test, query=images, gallery=images))
-    rows = list(rho_probe.score(model, rho_probe.shifted(model), [small]))
+    reduced = rho_probe.reduce_test(replace(test, query=images, gallery=images))
+    rows = list(rho_probe.score_changes(model, rho_probe.shifted_rho(model), [reduced]))
     assert [(row["num_ids"], row["num_query"]) for row in rows] == [(0, 0)] * len(rho_probe.SHIFTS)
     assert np.isnan([row["mAP"] for row in rows]).all()

@@ -24,9 +24,9 @@ def model():
 
 
 def test_embeddings_do_not_depend_on_the_batch_size(model, test_set):
-    whole, pieces = (scoring.embed(model, test_set.gallery, batch_size=size) for size in (256, 5))
-    np.testing.assert_allclose(whole.features, pieces.features, atol=1e-5)
-    assert whole.features.shape == (18, 128)
+    large, small = (scoring.embed(model, test_set.gallery, batch_size=size) for size in (256, 5))
+    np.testing.assert_allclose(large.features, small.features, atol=1e-5)
+    assert large.features.shape == (18, 128)
 
 
 def test_a_model_in_training_mode_is_refused(model, test_set):
@@ -34,7 +34,7 @@ def test_a_model_in_training_mode_is_refused(model, test_set):
         scoring.embed(model.train(), test_set.gallery)
 
 
-def test_a_row_says_what_was_tested_and_agrees_with_a_slow_walk(model, test_set):
+def test_a_row_names_the_test_and_agrees_with_a_slow_oracle(model, test_set):
     query, gallery = scoring.embed_test(model, test_set)
     row = scoring.score_row(scoring.retrieval_scores(query, gallery), test_set)
     from metabin.evaluation.metrics import cosine_distance
@@ -47,12 +47,12 @@ def test_a_row_says_what_was_tested_and_agrees_with_a_slow_walk(model, test_set)
     assert list(row)[5:] == ["mAP", "mINP", "rank1", "rank5", "rank10"]
 
 
-def test_a_query_is_told_by_its_row_in_the_domain_and_only_where_it_has_a_match(make_images):
+def test_a_query_with_a_match_is_identified_by_its_row_in_the_domain(make_images):
     images = make_images(num_domains=1, num_ids=4, num_images=3)
-    one = dataclasses.replace(images, row=images.row + 100)
+    shifted = dataclasses.replace(images, row=images.row + 100)
     scores = RetrievalScores(0.5, 0.5, {1: 0.5}, 2, {3: 0.25, 7: 0.75})
-    found = scoring.query_table(scores, scoring.TestSet("site0", True, one, one, trial=2))
-    assert found.to_dict("list") == {
+    table = scoring.query_table(scores, scoring.TestSet("site0", True, shifted, shifted, trial=2))
+    assert table.to_dict("list") == {
         "test_domain": ["site0", "site0"],
         "trial": [2, 2],
         "pid": [int(images.pid[3]), int(images.pid[7])],
@@ -60,7 +60,7 @@ def test_a_query_is_told_by_its_row_in_the_domain_and_only_where_it_has_a_match(
         "AP": [0.25, 0.75],
     }
     nothing = RetrievalScores(np.nan, np.nan, {1: np.nan}, 0)
-    assert scoring.query_table(nothing, scoring.TestSet("site0", True, one, one)).empty
+    assert scoring.query_table(nothing, scoring.TestSet("site0", True, shifted, shifted)).empty
 
 
 def test_stripes_find_identities_that_differ_in_colour_and_chance_does_not(test_set):
@@ -70,8 +70,8 @@ def test_stripes_find_identities_that_differ_in_colour_and_chance_does_not(test_
     assert chance == untrained.chance_scores(test_set)
 
 
-def test_telling_lists_are_the_best_the_median_and_the_worst(make_images):
-    # query q finds its match at rank q + 1: average precision falls with q
+def test_ranked_lists_are_the_best_the_median_and_the_worst(make_images):
+    # The match of query q has the rank q + 1: average precision falls with q.
     size, pid = 5, np.arange(5)
     features = np.eye(size, dtype=np.float32)
     gallery = np.zeros((size, size), np.float32)
@@ -84,7 +84,7 @@ def test_telling_lists_are_the_best_the_median_and_the_worst(make_images):
     gallery[:, -1] = np.sqrt(np.maximum(4 - np.square(gallery).sum(axis=1), 0))  # equal lengths: cosine keeps the order
     images = make_images(num_domains=1, num_ids=5, num_images=1)
     records = tuple(ImageRecord(f"{index}.jpg", index, 0, "site0") for index in range(size))
-    lists = ranked_lists.telling_lists(
+    lists = ranked_lists.example_lists(
         Embeddings(features, pid, np.zeros(size)),
         Embeddings(gallery, pid, np.ones(size)),
         scoring.TestSet("site0", True, images, images),
@@ -104,9 +104,9 @@ def test_telling_lists_are_the_best_the_median_and_the_worst(make_images):
 
 
 def test_no_list_when_no_query_has_a_match(test_set):
-    one = Embeddings(np.ones((1, 2), np.float32), np.array([1]), np.array([0]))
-    other = Embeddings(np.ones((1, 2), np.float32), np.array([2]), np.array([0]))
-    assert ranked_lists.telling_lists(one, other, test_set, (), "site0") == []
+    query = Embeddings(np.ones((1, 2), np.float32), np.array([1]), np.array([0]))
+    gallery = Embeddings(np.ones((1, 2), np.float32), np.array([2]), np.array([0]))
+    assert ranked_lists.example_lists(query, gallery, test_set, (), "site0") == []
 
 
 def test_trials_of_a_target_become_a_mean_with_a_deviation():
@@ -115,13 +115,13 @@ def test_trials_of_a_target_become_a_mean_with_a_deviation():
         | {"num_ids": 316, "num_query": 316, "mAP": mAP, "mINP": mAP, "rank1": rank1, "rank5": 0.5, "rank10": 1.0}
         for trial, mAP, rank1 in ((0, 0.2, 0.1), (1, 0.4, 0.3), (2, 0.6, 0.2))
     ]
-    alone = {**rows[0], "test_domain": "campus", "trial": -1}
-    found = scoring.mean_over_trials(pd.DataFrame([*rows, alone])).set_index("test_domain")
-    assert list(found.index) == ["viper", "campus"]
-    assert found.loc["viper", ["mAP", "rank1", "num_trials", "num_ids"]].tolist() == pytest.approx([0.4, 0.2, 3, 316])
-    assert found.loc["viper", ["mAP_trial_std", "rank1_trial_std"]].tolist() == pytest.approx([0.2, 0.1])
-    assert found.loc["campus", "num_trials"] == 1
-    assert pd.isna(found.loc["campus", "mAP_trial_std"])
+    single = {**rows[0], "test_domain": "campus", "trial": -1}
+    means = scoring.mean_over_trials(pd.DataFrame([*rows, single])).set_index("test_domain")
+    assert list(means.index) == ["viper", "campus"]
+    assert means.loc["viper", ["mAP", "rank1", "num_trials", "num_ids"]].tolist() == pytest.approx([0.4, 0.2, 3, 316])
+    assert means.loc["viper", ["mAP_trial_std", "rank1_trial_std"]].tolist() == pytest.approx([0.2, 0.1])
+    assert means.loc["campus", "num_trials"] == 1
+    assert pd.isna(means.loc["campus", "mAP_trial_std"])
 
 
 def test_identities_and_queries_are_counted_where_they_are_scored(make_images):
@@ -143,17 +143,18 @@ def test_identities_and_queries_are_counted_where_they_are_scored(make_images):
 @pytest.mark.parametrize("empty", ["query", "gallery"])
 def test_a_test_without_queries_or_without_a_gallery_has_no_score(norm, empty, test_set):
     model = build_embedder("resnet_small", 6, norm=norm).eval()
-    nothing = overlap.rows_of(test_set.query, np.zeros(len(test_set.query), bool))
+    nothing = overlap.select_images(test_set.query, np.zeros(len(test_set.query), bool))
     test = dataclasses.replace(test_set, **{empty: nothing})
     scores = [
         scoring.retrieval_scores(*scoring.embed_test(model, test)),
         untrained.chance_scores(test),
         untrained.colour_scores(test, num_stripes=8),
     ]
-    assert [scoring.score_row(found, test)["num_query"] for found in scores] == [0, 0, 0]
+    assert [scoring.score_row(result, test)["num_query"] for result in scores] == [0, 0, 0]
     assert scoring.query_table(scores[0], test).empty
-    assert ranked_lists.telling_lists(*scoring.embed_test(model, test), test, (), "site0") == []
-    rows = pd.DataFrame([{"fold": "f", "method": "bn", "seed": 0} | scoring.score_row(found, test) for found in scores])
+    assert ranked_lists.example_lists(*scoring.embed_test(model, test), test, (), "site0") == []
+    key = {"fold": "f", "method": "bn", "seed": 0}
+    rows = pd.DataFrame([key | scoring.score_row(result, test) for result in scores])
     means = scoring.mean_over_trials(rows)
     assert np.isnan(means["mAP"].item())
     assert means["num_query"].item() == 0

@@ -18,7 +18,7 @@ def fail_with(error):
 
 
 @pytest.mark.parametrize(
-    ("error", "wanted"),
+    ("error", "expected"),
     [
         (ConfigError("params.yaml: unknown key"), "error: params.yaml: unknown key\n"),
         (
@@ -31,11 +31,11 @@ def fail_with(error):
         (FloatingPointError("at step 3: base/ce = nan"), "error: at step 3: base/ce = nan\n"),
     ],
 )
-def test_what_a_user_can_mend_is_one_line_and_exit_code_1(error, wanted, capsys):
+def test_an_error_that_a_user_can_repair_is_one_line_and_exit_code_1(error, expected, capsys):
     with pytest.raises(SystemExit) as exit_code:
         cli.run(fail_with(error))
     assert exit_code.value.code == 1
-    assert capsys.readouterr().err.startswith(wanted)
+    assert capsys.readouterr().err.startswith(expected)
 
 
 def test_a_defect_keeps_its_traceback():
@@ -44,10 +44,10 @@ def test_a_defect_keeps_its_traceback():
 
 
 def test_progress_without_a_terminal_is_a_line_at_every_quarter(capsys):
-    with cli.progress("draw night", 8, "image") as advance:
+    with cli.progress("render night", 8, "image") as advance:
         for _ in range(8):
             advance(1)
-    assert capsys.readouterr().out.splitlines() == [f"draw night: {done} of 8 images" for done in (2, 4, 6, 8)]
+    assert capsys.readouterr().out.splitlines() == [f"render night: {done} of 8 images" for done in (2, 4, 6, 8)]
 
 
 def test_progress_towards_an_unknown_total_writes_no_lines(capsys):
@@ -62,7 +62,7 @@ PRINT = "import sys; from stages import cli; cli.run(lambda: [print(line) for li
 
 
 def with_closed_output(*command):
-    """Run a command whose output nobody reads, as after `| head`."""
+    """Run a command whose reader has closed its output, as `| head` does."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -76,16 +76,16 @@ def with_closed_output(*command):
 @pytest.mark.parametrize(("lines", "code", "expected"), [(3, 0, 141), (100_000, 0, 141), (100_000, 1, 141), (3, 1, 1)])
 @pytest.mark.parametrize("options", [(), ("-u",)], ids=["buffered", "unbuffered"])
 def test_a_reader_that_closes_the_output_ends_a_command_without_a_message(options, lines, code, expected):
-    found, message = with_closed_output(sys.executable, *options, "-c", PRINT.format(lines, code))
+    exit_code, message = with_closed_output(sys.executable, *options, "-c", PRINT.format(lines, code))
     assert message == ""
-    assert found == (141 if options else expected)  # unbuffered, the first line fails already
+    assert exit_code == (141 if options else expected)  # unbuffered, the first line fails already
 
 
 def test_another_broken_pipe_keeps_its_traceback():
     code = "import os; from stages import cli; r, w = os.pipe(); os.close(r); cli.run(lambda: os.write(w, b'x'))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "BrokenPipeError" in done.stderr
+    process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert process.returncode == 1
+    assert "BrokenPipeError" in process.stderr
 
 
 def test_a_command_of_the_project_ends_without_a_message_when_its_output_is_closed():
@@ -93,7 +93,7 @@ def test_a_command_of_the_project_ends_without_a_message_when_its_output_is_clos
 
 
 def commands():
-    """The files of stages and benchmarks that can be run, and their last statement."""
+    """Yield the files of stages and benchmarks that can be run, with their last statement."""
     for path in sorted((*(ROOT / "stages").glob("*.py"), *(ROOT / "benchmarks").glob("*.py"))):
         last = ast.parse(path.read_text()).body[-1]
         if isinstance(last, ast.If) and "__name__" in ast.unparse(last.test):
@@ -103,5 +103,5 @@ def commands():
 @pytest.mark.parametrize(("path", "call"), list(commands()))
 def test_every_command_runs_through_cli(path, call):
     if path == ROOT / "benchmarks/pairs.py":
-        return  # the process of one side, started by the others
+        return  # the process of one side of a comparison, which the others start
     assert call in ("cli.run(main)", "pairs.main(rows)")

@@ -1,11 +1,11 @@
-"""The machine's own numbers (processor, memory, disk, GPU): the "System metrics" of the MLflow page."""
+"""Processor, memory, disk and GPU use of the machine: the "System metrics" of the MLflow UI."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from metabin.tracking.store import Opened
+from metabin.tracking.store import OpenedRun
 
 if TYPE_CHECKING:
     from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 SAMPLE_SECONDS = 10  # MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL overrides it
 
 
-def watch_machine(run: Opened) -> SystemMetricsMonitor | None:
-    """Sample the machine in a thread until `last_look`. Returns None where that cannot be done."""
-    with suppress(Exception):  # a luxury: not worth a warning
+def start_monitor(run: OpenedRun) -> SystemMetricsMonitor | None:
+    """Sample the machine in a thread until `stop_monitor`; return None if that is not possible."""
+    with suppress(Exception):  # system metrics are optional: no warning
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
         monitor = SystemMetricsMonitor(run.run_id, SAMPLE_SECONDS, tracking_uri=run.uri)
@@ -24,8 +24,11 @@ def watch_machine(run: Opened) -> SystemMetricsMonitor | None:
     return None
 
 
-def last_look(monitor: SystemMetricsMonitor) -> None:
-    """Stop the monitor and take a last sample: by itself it records nothing before a full interval."""
+def stop_monitor(monitor: SystemMetricsMonitor) -> None:
+    """Stop the monitor and record a last sample.
+
+    MLflow's monitor records nothing of a run that is shorter than its interval.
+    """
     with suppress(Exception):
         monitor.finish()
         monitor.collect_metrics()

@@ -1,4 +1,4 @@
-"""Names and texts in the form that MLflow accepts."""
+"""Keys, values and error messages in a form that MLflow accepts."""
 
 from __future__ import annotations
 
@@ -20,11 +20,17 @@ def flatten(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[st
 
 def shorten(text: str) -> str:
     """Return the value of a parameter, cut at MLflow's limit."""
-    return text if len(text) <= MAX_PARAM_LENGTH else text[: MAX_PARAM_LENGTH - 3] + "..."
+    if len(text) <= MAX_PARAM_LENGTH:
+        return text
+    return text[: MAX_PARAM_LENGTH - 3] + "..."
 
 
 def clean_key(key: str) -> str:
-    """Return the key without what MLflow refuses: odd characters, and parts like the '..' of a path."""
+    """Return a key that MLflow accepts.
+
+    Other characters are replaced, and parts that consist of dots are removed, as the '..' of a
+    path.
+    """
     parts = re.sub(r"[^0-9A-Za-z_\-. :/]", "_", str(key)).split("/")
     return "/".join(part for part in parts if part.strip("."))[:250] or "_"
 
@@ -34,7 +40,8 @@ def describe(error: BaseException) -> str:
 
     Messages often end with the remedy, so a long one is cut in its middle.
     """
-    name, message = type(error).__name__, " ".join(str(error).split())
+    name = type(error).__name__
+    message = " ".join(str(error).split())
     text = f"{name}: {message}" if message else name
     if len(text) <= MAX_MESSAGE_LENGTH:
         return text

@@ -1,0 +1,45 @@
+"""The models that the train stage writes, and the candidates of their trainings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stages import layout
+
+if TYPE_CHECKING:
+    import torch
+
+    from metabin.config import Config
+    from metabin.model.embedder import Embedder
+
+
+def load_trained(
+    config: Config, fold: str, name: str, seed: int, device: torch.device, step: int | None = None
+) -> Embedder:
+    """Return a trained model on the device, in evaluation mode.
+
+    Args:
+        config: the parameters of the pipeline.
+        name: a method or a variant of `protocol.methods`.
+        step: of an earlier candidate; None loads the weights at the end of the training.
+
+    Raises:
+        CheckpointError: the file is missing or damaged, belongs to another method or does not fit
+            the backbone.
+    """
+    from metabin.model.weights import load_model
+
+    method, training_config = config.of(name)
+    path = layout.weights(fold, name, seed, step)
+    return load_model(path, training_config.model, method, device)
+
+
+def load_candidates(fold: str, name: str, seed: int) -> dict[int, float]:
+    """Return the steps of a training's candidates, ascending, each with its mAP on the sources.
+
+    The mAP is NaN where the sources have no held-out identities.
+    """
+    import pandas as pd
+
+    table = pd.read_csv(layout.training(fold, name, seed) / "selection.csv")
+    return dict(zip(table["step"].tolist(), table["source_mAP"].tolist(), strict=True))
