@@ -1,83 +1,130 @@
-"""What the configured folds, methods and seeds left behind, for the report. Nothing is found by listing folders."""
+"""The inputs of the report: the outputs of all configured folds, methods and seeds."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from stages import layout, records
+from stages import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
+    import pandas as pd
 
     from metabin.config import Config
     from metabin.report.inputs import ReportInputs
 
-NOTE = "The people, the sites and the images are drawn by a program; no real person is shown."
+SYNTHETIC = "A program renders the people, the sites and the images; no real person is shown."
+FAR = "-far"  # ending of the random sites that deviate more, see metabin.synthetic.random_sites
+NUM_SAMPLES = 16  # images per domain
 
 
 def gather(config: Config) -> ReportInputs:
-    """Scores, records and images of every training, and what was run."""
-    import pandas as pd
-
+    """Return the inputs of the report."""
     from metabin.data import store
-    from metabin.data.partition import protocols
     from metabin.data.partition.folds import datasets, describe, leave_one_out
+    from metabin.data.partition.protocols import summary
     from metabin.report.inputs import ReportInputs
     from metabin.report.provenance import provenance
-    from metabin.results import published
+    from metabin.results import published, tables
 
-    protocol, methods = config.protocol, config.protocol.methods
+    protocol = config.protocol
     folds = leave_one_out(protocol.domains, protocol.sources, protocol.groups, protocol.sources_of)
+    names = [fold.name for fold in folds]
     domains = datasets(folds)
-    images = {name: store.load_records(layout.PARTITION, name) for name in domains}
     roots = store.load_image_roots(layout.PARTITION)
-    manifests = [store.load_manifest(layout.PARTITION, fold.name) for fold in folds]
-    digests = {name: entry["sha256"] for manifest in manifests for name, entry in manifest["domains"].items()}
-    ranked = [json.loads((layout.results(fold.name) / "ranked_lists.json").read_text()) for fold in folds]
-    scores = pd.concat([pd.read_csv(layout.results(fold) / "scores.csv") for fold in protocol.domains])
-    followed = {manifest["protocol"]["name"] for manifest in manifests if not manifest["protocol"]["deviations"]}
-    whose = followed.pop() if len(followed) == 1 else ""
-    told = [protocols.summary(fold, manifest["protocol"]) for fold, manifest in zip(folds, manifests, strict=True)]
+    images = {name: store.load_records(layout.PARTITION, name)[:NUM_SAMPLES] for name in domains}
+    manifests = [store.load_manifest(layout.PARTITION, name) for name in names]
+    data = [entry for manifest in manifests for entry in manifest["domains"].items()]
+    digests = {name: entry["sha256"] for name, entry in data}
+    memberships = [manifest["protocol"] for manifest in manifests]
+    protocol_name = common_protocol(memberships)
+    records = load_records(config, names)
+    scores = records["scores"]
+    table = published.load(layout.PROTOCOLS / "published.csv")
     return ReportInputs(
-        title=f"MetaBIN, {'leave one domain out' if len(folds) > 1 else ''.join(map(describe, folds))}",
-        note=note(config, roots, told, whose),
-        folds=tuple(fold.name for fold in folds),
+        title=f"MetaBIN, {describe(*folds) if len(folds) == 1 else 'leave one domain out'}",
+        note=note(config, roots, list(map(summary, folds, memberships)), protocol_name),
+        folds=tuple(names),
         domains=domains,
-        methods=methods,
+        methods=protocol.methods,
         bases={name: changes["method"] for name, changes in config.variants.items()},
+        column_groups=column_groups(tables.cells_of(scores, "unseen", names, domains)),
         image_root=layout.ROOT,
         image_folders=tuple(roots.values()),
-        scores=scores,
-        queries=records.of_folds(protocol.domains, "queries"),
-        rho_probe=records.of_explained(protocol.domains),
-        candidates=records.of_folds(protocol.domains, "selection"),
-        published=published.compare(
-            scores, published.load(layout.PROTOCOLS / "published.csv"), whose, backbone=config.model.backbone
-        ),
-        overlaps=[
-            {"fold": fold, **leak} for fold in protocol.domains for leak in store.load_overlaps(layout.PARTITION, fold)
-        ],
-        without_overlap=records.of_folds(protocol.domains, "without_overlap"),
-        ranked_lists=[entry for entries in ranked for entry in entries],
-        **{name: records.of_trainings(config, methods, name) for name in ("losses", "rho", "rho_histograms")},
-        samples={name: [str(roots[name] / record.path) for record in images[name][:16]] for name in domains},
+        samples={name: [str(roots[name] / row.path) for row in images[name]] for name in domains},
+        published=published.compare(scores, table, protocol_name, backbone=config.model.backbone),
         provenance=provenance(config.model_dump(), digests, layout.ROOT),
+        **records,
     )
 
 
-def note(config: Config, roots: Mapping[str, Path], told: Sequence[str], whose: str) -> str:
-    """What a reader has to know: that people are drawn; or whose protocol each fold is, and what failed its check."""
+def load_records(config: Config, folds: Sequence[str]) -> dict[str, Any]:
+    """Return the outputs of trainings and evaluations, by field of `ReportInputs`."""
+    from metabin.data.store import load_overlaps
+
+    trainings = {
+        layout.training(fold, method, seed): {"fold": fold, "method": method, "seed": seed}
+        for fold in folds
+        for method in config.protocol.methods
+        for seed in config.protocol.seeds
+    }
+
+    def of_trainings(name: str) -> pd.DataFrame:
+        return _concat({folder / name: keys for folder, keys in trainings.items()})
+
+    def of_folds(name: str) -> pd.DataFrame:
+        return _concat({layout.results(fold) / name: {} for fold in folds})
+
+    ranked = [(layout.results(fold) / "ranked_lists.json").read_text() for fold in folds]
+    overlaps = {fold: load_overlaps(layout.PARTITION, fold) for fold in folds}
+    return {
+        "scores": of_folds("scores.csv"),
+        "queries": of_folds("queries.csv"),
+        "candidates": of_folds("selection.csv"),
+        "without_overlap": of_folds("without_overlap.csv"),
+        "rho_probe": _concat({layout.rho_probe(fold) / "rho.csv": {} for fold in folds}),
+        "losses": of_trainings("losses.csv"),
+        "rho": of_trainings("rho.csv"),
+        "rho_histograms": of_trainings("rho_histograms.csv"),
+        "ranked_lists": [item for text in ranked for item in json.loads(text)],
+        "overlaps": [{"fold": fold, **item} for fold in folds for item in overlaps[fold]],
+    }
+
+
+def note(config: Config, roots: Mapping[str, Path], summaries: Sequence[str], protocol: str) -> str:
+    """Return a remark on the data: people are rendered, or the protocol of each fold.
+
+    Args:
+        roots: data set -> folder of its images.
+        summaries: one text per fold, with its protocol.
+        protocol: the protocol that all folds follow; "" for none.
+    """
     if is_synthetic(roots):
-        return f"{NOTE} Protocol: {whose}." if whose else NOTE
+        return f"{SYNTHETIC} Protocol: {protocol}." if protocol else SYNTHETIC
     unfit = [name for name in config.data.accept_unfit if name in roots]
-    failed = [f"used although the check of the copy fails: {', '.join(unfit)}"] if unfit else []
-    return ". ".join([*told, *failed]) + "."
+    failed = [f"used although the data set check fails: {', '.join(unfit)}"] if unfit else []
+    return ". ".join([*summaries, *failed]) + "."
+
+
+def common_protocol(memberships: Sequence[Mapping[str, Any]]) -> str:
+    """Return the one protocol of the folds without deviations; "" if there are none or several."""
+    names = {item["name"] for item in memberships if not item["deviations"]}
+    return names.pop() if len(names) == 1 else ""
+
+
+def column_groups(unseen: Iterable[tuple[str, str]]) -> dict[str, list[tuple[str, str]]]:
+    """Return the unseen cells of near and of far random sites; {} without far sites."""
+    groups: dict[str, list[tuple[str, str]]] = {"near": [], "far": []}
+    for fold, domain in unseen:
+        groups["far" if domain.endswith(FAR) else "near"].append((fold, domain))
+    return groups if all(groups.values()) else {}
 
 
 def is_synthetic(roots: Mapping[str, Path]) -> bool:
-    """Return whether the embedded benchmark rendered every data set, so that no image shows a real person.
+    """Return whether all data sets are synthetic, so that no image shows a real person.
 
     Args:
         roots: data set -> folder of its images, as in `store.load_image_roots`.
@@ -85,3 +132,12 @@ def is_synthetic(roots: Mapping[str, Path]) -> bool:
     from metabin.synthetic import is_site
 
     return all(is_site(name) and root.is_relative_to(layout.RAW) for name, root in roots.items())
+
+
+def _concat(files: Mapping[Path, Mapping[str, Any]]) -> pd.DataFrame:
+    """Return the rows of CSV files one after the other, with the added columns of each file."""
+    import pandas as pd
+
+    tables = [pd.read_csv(path).assign(**columns) for path, columns in files.items()]
+    filled = [table for table in tables if not table.empty]
+    return pd.concat(filled or tables[:1], ignore_index=True)

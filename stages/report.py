@@ -1,4 +1,4 @@
-"""Turn the results into reports/: a self-contained page, tables and figures; and put the matrix into MLflow."""
+"""Write reports/: a page that needs no other file, tables and figures. Record them in MLflow."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from metabin.report.inputs import ReportInputs
     from metabin.report.page import ReportFiles
     from metabin.tracking import Run
+
+NOT_IN_NOTE = (
+    "matrices",
+    "rho_probe",
+)  # sections with long tables: MLflow cuts notes at 8000 signs
 
 
 def main() -> None:
@@ -30,18 +35,22 @@ def main() -> None:
 
 
 def track(config: Config, inputs: ReportInputs, files: ReportFiles) -> None:
-    """Record the matrix in the experiment's own MLflow run: scalars to sort by, tables, the report's files."""
+    """Record the results in the experiment's own MLflow run: scalars, tables and files."""
     from metabin import tracking
+    from metabin.report.markdown import report_text
+    from metabin.report.sections import build_sections
     from metabin.results import comparisons, tables
 
     with tracking.open_run("parent") as run:
         run.params(config.model_dump())
         for method in inputs.rows:
-            run.table(f"matrix/{method}", tables.matrix(inputs.scores, method, "mAP", inputs.folds, inputs.tested))
+            matrix = tables.matrix(inputs.scores, method, "mAP", inputs.folds, inputs.tested)
+            run.table(f"matrix/{method}", matrix)
+        means = tables.summary(inputs.scores, inputs.rows)
         run.metrics(
             {
                 f"{method}.{role}/{metric}": value
-                for method, roles in tables.summary(inputs.scores, inputs.rows).items()
+                for method, roles in means.items()
                 for role, metrics in roles.items()
                 for metric, value in metrics.items()
                 if value is not None
@@ -50,22 +59,28 @@ def track(config: Config, inputs: ReportInputs, files: ReportFiles) -> None:
         run.metrics(
             {
                 f"{pair}/{name}": value
-                for pair, values in comparisons.summary(inputs.evidence).items()
+                for pair, values in comparisons.summary(inputs.comparisons).items()
                 for name, value in values.items()
             }
         )
-        run.note((layout.REPORTS / "report.md").read_text().partition("## mAP (rank-1)")[0])  # MLflow cuts long notes
+        sections = build_sections(inputs)
+        short = [section for section in sections if section.anchor not in NOT_IN_NOTE]
+        run.note(report_text(inputs, short))
         upload(run, config, files)
 
 
 def upload(run: Run, config: Config, files: ReportFiles) -> None:
-    """Record the report's files; images of the data only if they are synthetic or a parameter asks for it."""
+    """Record the report's files.
+
+    Images of local data sets are recorded only if tracking.upload_images asks for it.
+    """
     from metabin.data import store
 
     for path in files.charts:
         run.file(path, "figures")
     run.file(layout.REPORTS / "report.md")
-    if not (config.tracking.upload_images or is_synthetic(store.load_image_roots(layout.PARTITION))):
+    roots = store.load_image_roots(layout.PARTITION)
+    if not (config.tracking.upload_images or is_synthetic(roots)):
         run.tags({"images": "not uploaded: tracking.upload_images is false"})
         return
     for path in files.pictures:

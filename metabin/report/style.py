@@ -1,10 +1,14 @@
-"""One home for how a method looks: its label, colour, marker and one-line description."""
+"""The style of methods and charts: labels, colours and markers."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.colors import LinearSegmentedColormap
+
+from metabin.registry import METHODS, find_method
 
 INK = "#22262b"
 MUTED = "#6a7078"
@@ -48,7 +52,10 @@ CHART_RC: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class MethodStyle:
-    """How one method is named and drawn, everywhere in the report; `short` where the label is too long for a chart."""
+    """Label, colour, marker and meaning of a method, the same in the whole report.
+
+    `short` replaces a label that is too long for a chart.
+    """
 
     label: str
     color: str
@@ -57,41 +64,37 @@ class MethodStyle:
     short: str = ""
 
 
-BASELINES = ("stripes", "mean_colour", "chance")
+UNTRAINED = ("stripes", "mean_colour", "chance")
 
-# Okabe and Ito's colours, and darker or paler ones as far from them: told apart with any common colour vision.
+
+def _registered() -> dict[str, MethodStyle]:
+    """Return the styles that the registered methods state in their classes."""
+    methods = {name: find_method(name) for name in METHODS}
+    return {
+        name: MethodStyle(method.label, method.color, method.marker, method.meaning, method.short)
+        for name, method in methods.items()
+    }
+
+
+# Okabe and Ito's colours, with darker and paler ones as far from them: distinct for all common
+# kinds of colour vision.
 METHOD_STYLES: dict[str, MethodStyle] = {
-    "bn": MethodStyle("BN", "#0072B2", "o", "batch norm in every layer (rho = 1)"),
-    "in": MethodStyle("IN", "#56B4E9", "s", "instance norm in every layer (rho = 0)"),
-    "half": MethodStyle(
-        "BN+IN half", "#BDAB61", "h", "batch norm in half of the channels, instance norm in the others"
+    **_registered(),
+    "stripes": MethodStyle(
+        "Colour stripes", "#6b7280", "P", "mean colour of 8 stripes, nothing trained"
     ),
-    "dualnorm": MethodStyle("DualNorm", "#2418E8", "p", "instance norm in the early layers, batch norm in the others"),
-    "bin_fixed": MethodStyle("BIN fixed", "#E69F00", "^", "a mixture of both, rho set and never learned"),
-    "bin_shared": MethodStyle(
-        "BIN shared affine", "#454B11", "d", "BIN joint, one scale and shift for both halves", "BIN shared"
+    "mean_colour": MethodStyle(
+        "Mean colour", "#878d96", "*", "mean colour of the image, nothing trained"
     ),
-    "bin_joint": MethodStyle("BIN joint", "#009E73", "D", "a mixture, rho learned together with the weights"),
-    "metabin": MethodStyle("MetaBIN", "#D55E00", "v", "a mixture, rho learned in meta-train and meta-test episodes"),
-    "metabin_shared": MethodStyle(
-        "MetaBIN shared affine", "#6E3A36", "<", "MetaBIN, one scale and shift for both halves", "MetaBIN shared"
-    ),
-    "mldg": MethodStyle("MLDG", "#8A0F78", ">", "a mixture, every parameter learned in the episodes, not only rho"),
-    "bin_target": MethodStyle(
-        "Ceiling: sees the test", "#111111", "x", "rho learned on the held-out domain itself: NOT PERMITTED", "ceiling"
-    ),
-    "stripes": MethodStyle("Colour stripes", "#6b7280", "P", "mean colour of 8 stripes, nothing trained"),
-    "mean_colour": MethodStyle("Mean colour", "#878d96", "*", "mean colour of the image, nothing trained"),
     "chance": MethodStyle("Chance", "#a3a9b1", "X", "a random order of the gallery"),
 }
 
-SPARE_LOOKS = (
-    ("#882255", "8"), ("#332288", "H"), ("#999933", "h"), ("#E377C2", "p"),
-)  # fmt: skip
+# Colour and marker for methods without a style.
+SPARE_LOOKS = (("#882255", "8"), ("#332288", "H"), ("#999933", "h"), ("#E377C2", "p"))
 
 
 def styles_for(methods: Sequence[str]) -> Mapping[str, MethodStyle]:
-    """A style for every method; a name not in METHOD_STYLES gets the next spare colour."""
+    """Return a style for every method; one without a style gets the next spare look."""
     unknown = [method for method in methods if method not in METHOD_STYLES]
     spare = {
         name: MethodStyle(name.replace("_", " "), *SPARE_LOOKS[index % len(SPARE_LOOKS)])

@@ -1,4 +1,4 @@
-"""What a difference between two methods is worth: intervals, tests, and how many runs it would need."""
+"""Statistics of paired differences: intervals, tests, and the number of runs that a test needs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-CONFIDENCE, POWER = 0.95, 0.8
+CONFIDENCE = 0.95
+POWER = 0.8
 RESAMPLES = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate, and the ends of its 95 % interval."""
+    """An estimate and the ends of its 95 % interval."""
 
     mean: float
     low: float
@@ -23,7 +24,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One method less another over `num_units` independent pairs; p values are two-sided."""
+    """Differences of two methods over `num_units` independent pairs; p values are two-sided."""
 
     difference: Interval
     std: float  # over units, n - 1
@@ -34,8 +35,8 @@ class Comparison:
     permutation_p: float
 
     @property
-    def shown(self) -> bool:
-        """Whether the whole interval is on one side of 0."""
+    def is_significant(self) -> bool:
+        """Return whether the interval excludes 0."""
         return self.difference.low > 0 or self.difference.high < 0
 
 
@@ -46,46 +47,73 @@ def over_queries(
     weight: np.ndarray | None = None,
     seed: int = 0,
 ) -> Interval:
-    """Mean of a value per query, e.g. AP, with a bootstrap interval in which whole identities are drawn.
+    """Return the mean of a value per query, e.g. AP, with a bootstrap interval over identities.
 
-    Queries of one identity share its looks and its gallery images; drawing them one by one would make intervals too
-    short. Identities are drawn within each domain, whose share of the total weight stays what it is. For a paired
-    difference give the differences of two methods on the same queries.
+    Queries of one identity share its appearance and its gallery images. Resampling single queries
+    would make intervals too short, so whole identities are resampled, within each domain. The
+    share of a domain in the total weight stays constant. For a paired difference pass the
+    differences of two methods on the same queries.
 
-    Shapes: values, pid, domain, weight (Q,); one domain and equal weights where they are None.
-    Raises: ValueError: a domain with fewer than two identities.
+    Shapes:
+        values, pid, domain, weight: (Q,). Without domain there is one, without weight all are
+            equal.
+
+    Raises:
+        ValueError: a domain has fewer than two identities.
     """
-    _, stratum = np.unique(np.zeros(len(values)) if domain is None else domain, return_inverse=True)
+    domains = np.zeros(len(values)) if domain is None else domain
+    _, stratum = np.unique(domains, return_inverse=True)
     share = np.full(len(values), 1 / len(values)) if weight is None else weight / weight.sum()
     random = np.random.default_rng(seed)
-    mean, drawn = 0.0, np.zeros(RESAMPLES)
+    mean = 0.0
+    resampled = np.zeros(RESAMPLES)
     for index in range(stratum.max() + 1):
-        mine = stratum == index
-        _, identity = np.unique(pid[mine], return_inverse=True)
-        sums, shares = np.bincount(identity, (share * values)[mine]), np.bincount(identity, share[mine])
+        in_domain = stratum == index
+        _, identity = np.unique(pid[in_domain], return_inverse=True)
+        # Per identity: sum of weighted values, and sum of weights.
+        sums = np.bincount(identity, (share * values)[in_domain])
+        shares = np.bincount(identity, share[in_domain])
         if len(sums) < 2:
-            raise ValueError(f"{len(sums)} identities in a domain; an interval over identities needs two or more")
+            raise ValueError(
+                f"{len(sums)} identities in a domain; an interval over identities needs two or more"
+            )
         people = random.integers(len(sums), size=(RESAMPLES, len(sums)))
         mean += sums.sum()
-        drawn += shares.sum() * sums[people].sum(axis=1) / shares[people].sum(axis=1)
-    low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+        # Weighted mean of the resampled identities, times the domain's share of all weight.
+        resampled += shares.sum() * sums[people].sum(axis=1) / shares[people].sum(axis=1)
+    low, high = np.quantile(resampled, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Interval(float(mean), float(low), float(high))
 
 
 def compare(differences: ArrayLike) -> Comparison:
-    """The mean of paired differences with a t interval, a sign test and a test by exchanging signs.
+    """Return the mean of paired differences with a t interval, a sign and a permutation test.
+
+    The permutation test exchanges the signs of the differences.
 
     Args:
-        differences: (n,), n >= 2, one for each independent unit: average the seeds of one fold first, which share data.
+        differences: (n,), n >= 2, one per independent unit. Seeds of one fold share data: average
+            them first.
+
+    Raises:
+        ValueError: fewer than two differences.
     """
     differences = np.asarray(differences, np.float64)
     if len(differences) < 2:
-        raise ValueError(f"{len(differences)} paired differences; a comparison needs two or more independent ones")
-    wins, losses = int((differences > 0).sum()), int((differences < 0).sum())
+        raise ValueError(
+            f"{len(differences)} paired differences; a comparison needs two or more independent "
+            "ones"
+        )
+    wins = int((differences > 0).sum())
+    losses = int((differences < 0).sum())
+    # Half the t interval: t quantile times standard error of the mean.
     half = stats.t.ppf((1 + CONFIDENCE) / 2, len(differences) - 1) * stats.sem(differences)
     mean = float(differences.mean())
-    exchanged = stats.permutation_test(
-        (differences,), np.mean, permutation_type="samples", n_resamples=10_000, rng=np.random.default_rng(0)
+    permutation = stats.permutation_test(
+        (differences,),
+        np.mean,
+        permutation_type="samples",
+        n_resamples=10_000,
+        rng=np.random.default_rng(0),
     )
     return Comparison(
         Interval(mean, float(mean - half), float(mean + half)),
@@ -94,25 +122,38 @@ def compare(differences: ArrayLike) -> Comparison:
         wins=wins,
         losses=losses,
         sign_p=float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0,
-        permutation_p=float(exchanged.pvalue),
+        permutation_p=float(permutation.pvalue),
     )
 
 
 def holm(p: ArrayLike) -> np.ndarray:
-    """p values corrected for their number by Holm: the k-th smallest of m times m - k + 1, at least those before."""
+    """Return p values corrected for their number with Holm's method.
+
+    The k-th smallest of m values (k from 1) becomes (m - k + 1) p, at least the value before it, at
+    most 1.
+
+    Shapes:
+        p: (m,) -> (m,), in the order of `p`.
+    """
     p = np.asarray(p, np.float64)
-    order, adjusted = np.argsort(p), np.empty(len(p))
+    order = np.argsort(p)
+    adjusted = np.empty(len(p))
     adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1)
     return adjusted
 
 
 def smallest_p(num_units: int) -> float:
-    """The least that a two-sided test by exchanging signs, or by counting them, can give."""
+    """Return the smallest p that a two-sided sign or permutation test of signs can give."""
     return 2 / 2**num_units
 
 
 def units_needed(difference: float, std: float) -> int:
-    """Pairs that a t test at 5 % needs to show a true difference in 8 of 10 cases; `std` is that of the differences."""
+    """Return the number of pairs with which a t test at 5 % has a power of 0.8.
+
+    Args:
+        difference: the true difference.
+        std: standard deviation of the differences over pairs.
+    """
     if not std:
         return 2
     count = 2
@@ -122,7 +163,8 @@ def units_needed(difference: float, std: float) -> int:
 
 
 def _power(effect: float, count: int) -> float:
-    """Of a two-sided one-sample t test; effect in standard deviations."""
+    """Return the power of a two-sided one-sample t test; `effect` is in standard deviations."""
     limit = stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)
+    # With a true effect, t has a noncentral distribution with this noncentrality.
     shift = abs(effect) * np.sqrt(count)
     return float(stats.nct.sf(limit, count - 1, shift) + stats.nct.cdf(-limit, count - 1, shift))

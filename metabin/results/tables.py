@@ -1,4 +1,6 @@
-"""From tidy scores to the numbers that are shown: means, matrices, paired differences."""
+"""Tables of reported numbers, computed from tidy scores: means, matrices, paired differences."""
+
+from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,25 +16,28 @@ CELL = ["fold", "test_domain"]
 def cells_of(
     scores: pd.DataFrame, role: str, folds: Sequence[str], domains: Sequence[str]
 ) -> tuple[tuple[str, str], ...]:
-    """(fold, test domain) of every cell of a role, by fold and then by domain, in the given orders."""
-    mine = scores.loc[scores["role"] == role, CELL]
-    found = set(mine.itertuples(index=False, name=None))
-    return tuple((fold, domain) for fold in folds for domain in domains if (fold, domain) in found)
+    """Return (fold, test domain) of every cell of a role, ordered by `folds`, then `domains`."""
+    rows = scores.loc[scores["role"] == role, CELL]
+    cells = set(rows.itertuples(index=False, name=None))
+    return tuple((fold, domain) for fold in folds for domain in domains if (fold, domain) in cells)
 
 
-def method_means(scores: pd.DataFrame, role: str, metric: str, methods: Sequence[str]) -> pd.DataFrame:
-    """Mean over the cells of a role, then over seeds.
+def method_means(
+    scores: pd.DataFrame, role: str, metric: str, methods: Sequence[str]
+) -> pd.DataFrame:
+    """Return means over the cells of a role, then over seeds.
 
-    A seed that covers fewer cells than the best-covered seed of its method is left out: another set of
-    domains would move the mean.
+    A seed that covers fewer cells than the best-covered seed of its method is left out: another
+    set of domains would move the mean.
 
     Returns:
-        A row a method: mean, std (over seeds, n - 1; NaN for one seed), num_seeds, num_cells; NaN and 0 if none.
+        One row per method: mean, std (over seeds, n - 1; NaN for one seed), num_seeds, num_cells. A
+        method without scores has NaN and 0.
     """
     cells = scores[(scores["role"] == role) & scores[metric].notna()]
     per_seed = cells.groupby(["method", "seed"])[metric].agg(["mean", "count"]).reset_index()
-    whole = per_seed[per_seed["count"] == per_seed.groupby("method")["count"].transform("max")]
-    grouped = whole.groupby("method")
+    most_cells = per_seed.groupby("method")["count"].transform("max")
+    grouped = per_seed[per_seed["count"] == most_cells].groupby("method")
     table = pd.DataFrame(
         {
             "mean": grouped["mean"].mean(),
@@ -53,9 +58,10 @@ def unseen_by_cell(
     *,
     statistic: str = "mean",
 ) -> pd.DataFrame:
-    """Methods by unseen cells, `statistic` ("mean", "std") over seeds; NaN if there is none.
+    """Return a metric of methods by unseen cells: `statistic` ("mean", "std") over seeds, or NaN.
 
-    A column is a (fold, test domain): a domain that is unseen in two folds has two, as the sources differ.
+    A column is a (fold, test domain). A domain that is unseen in two folds has two columns, as the
+    sources differ.
     """
     unseen = scores[scores["role"] == "unseen"]
     values = unseen.groupby(["method", *CELL])[metric].agg(statistic).unstack(CELL)
@@ -65,14 +71,14 @@ def unseen_by_cell(
 def matrix(
     scores: pd.DataFrame, method: str, metric: str, folds: Sequence[str], domains: Sequence[str]
 ) -> pd.DataFrame:
-    """Folds by test domains, mean over seeds; NaN if not evaluated."""
+    """Return a metric of a method, folds by test domains: mean over seeds; NaN if not evaluated."""
     cells = scores[scores["method"] == method]
     values = cells.groupby(CELL)[metric].mean().unstack()
     return values.reindex(index=list(folds), columns=list(domains))
 
 
 def seen_by_fold(scores: pd.DataFrame, method: str, metric: str, folds: Sequence[str]) -> pd.Series:
-    """One value a fold: mean over its seen test domains, then over seeds; NaN if there are none."""
+    """Return one value per fold: mean over its seen test domains, then over seeds; NaN if none."""
     cells = scores[(scores["method"] == method) & (scores["role"] == "seen")]
     per_seed = cells.groupby(["fold", "seed"])[metric].mean()
     return per_seed.groupby("fold").mean().reindex(list(folds))
@@ -85,7 +91,9 @@ def paired_differences(
     *,
     reference: str = REFERENCE_METHOD,
 ) -> pd.DataFrame:
-    """Unseen mAP of each method less that of the reference, same fold, test domain and seed, mean over seeds.
+    """Return the differences of unseen mAP, method - reference, as means over seeds.
+
+    Differences are paired: same fold, test domain and seed.
 
     Returns:
         Methods (without the reference) by cells; NaN where no seed has both.
@@ -94,8 +102,10 @@ def paired_differences(
     return pairs.groupby(level=CELL).mean().T.reindex(columns=_columns(cells))
 
 
-def paired_spread(scores: pd.DataFrame, methods: Sequence[str], *, reference: str = REFERENCE_METHOD) -> pd.Series:
-    """Standard deviation over seeds of the mean difference over unseen cells; NaN with one seed.
+def paired_spread(
+    scores: pd.DataFrame, methods: Sequence[str], *, reference: str = REFERENCE_METHOD
+) -> pd.Series:
+    """Return the std over seeds of the mean difference over unseen cells; NaN with one seed.
 
     As in `method_means`, only the seeds that cover the most cells count.
     """
@@ -105,15 +115,19 @@ def paired_spread(scores: pd.DataFrame, methods: Sequence[str], *, reference: st
 
 
 def best_methods(column: pd.Series, candidates: Iterable[str]) -> set[str]:
-    """The candidates with the highest value as shown (percent, one decimal: ties count); empty if all NaN."""
-    shown = {name: round(100 * value, 1) for name, value in column.items() if not math.isnan(value)}
-    shown = {name: shown[name] for name in candidates if name in shown}
-    top = max(shown.values(), default=math.nan)
-    return {name for name, value in shown.items() if value == top}
+    """Return the candidates with the highest value; empty if all are NaN.
+
+    Values are compared as displayed, in percent with one decimal, so there can be ties.
+    """
+    # Rounded first: values that look the same are the same.
+    percents = {str(name): round(100 * value, 1) for name, value in column.dropna().items()}
+    percents = {name: percents[name] for name in candidates if name in percents}
+    top = max(percents.values(), default=math.nan)
+    return {name for name, value in percents.items() if value == top}
 
 
 def summary(scores: pd.DataFrame, methods: Sequence[str]) -> dict[str, Any]:
-    """{method: {role: {metric: mean}}} rounded to 6 digits, None where nothing was evaluated."""
+    """Return {method: {role: {metric: mean}}}, rounded to 6 digits; None if not evaluated."""
     means = {
         (role, metric): method_means(scores, role, metric, methods)["mean"]
         for role in ("unseen", "seen")
@@ -129,7 +143,7 @@ def summary(scores: pd.DataFrame, methods: Sequence[str]) -> dict[str, Any]:
 
 
 def headline(scores: pd.DataFrame, methods: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Return {"unseen_mAP": {method: mean}}, which `dvc exp show` and `dvc metrics diff` compare."""
+    """Return {"unseen_mAP": {method: mean}}, for `dvc exp show` and `dvc metrics diff`."""
     nested = summary(scores, methods)
     values = {method: nested[method]["unseen"]["mAP"] for method in methods}
     return {"unseen_mAP": {method: value for method, value in values.items() if value is not None}}
@@ -138,12 +152,14 @@ def headline(scores: pd.DataFrame, methods: Sequence[str]) -> dict[str, dict[str
 def tidy_matrix(
     scores: pd.DataFrame, methods: Sequence[str], folds: Sequence[str], domains: Sequence[str]
 ) -> pd.DataFrame:
-    """method, held_out (the fold), test_domain, role, mAP, rank1: methods by folds by domains, mean over seeds.
+    """Return method, held_out (the fold), test_domain, role, mAP, rank1 as means over seeds.
 
-    The role is the one that any method has in that cell, and NaN in a cell that no method was tested in.
+    One row per method, fold and domain. The role is the one that any method has in that cell, and
+    NaN in a cell in which no method was tested.
     """
-    wanted = pd.MultiIndex.from_product([list(methods), list(folds), list(domains)], names=["method", *CELL])
-    cells = scores.groupby(["method", *CELL])[["mAP", "rank1"]].mean().reindex(wanted)
+    levels = [list(methods), list(folds), list(domains)]
+    index = pd.MultiIndex.from_product(levels, names=["method", *CELL])
+    cells = scores.groupby(["method", *CELL])[["mAP", "rank1"]].mean().reindex(index)
     cells = cells.round(6).reset_index()
     roles = scores.drop_duplicates(CELL).set_index(CELL)["role"]
     cells.insert(3, "role", roles.reindex(pd.MultiIndex.from_frame(cells[CELL])).to_numpy())
@@ -151,28 +167,34 @@ def tidy_matrix(
 
 
 def unseen_means(scores: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
-    """method, mAP, mINP, rank1: the unseen means of `summary`, as a table for `dvc plots`."""
+    """Return method, mAP, mINP, rank1 for `dvc plots`: the unseen means of `summary`."""
     nested = summary(scores, methods)
     return pd.DataFrame([{"method": method, **nested[method]["unseen"]} for method in methods])
 
 
-def without_overlap(scores: pd.DataFrame, clean: pd.DataFrame, cells: Sequence[tuple[str, str]]) -> pd.DataFrame:
-    """The scores with those of some cells replaced by their clean ones; NaN where nothing is left to be scored.
+def replace_with_scores_without_overlap(
+    scores: pd.DataFrame, replacements: pd.DataFrame, cells: Sequence[tuple[str, str]]
+) -> pd.DataFrame:
+    """Return the scores with those of some cells replaced by their scores without overlap.
+
+    NaN where no test image is left.
 
     Args:
-        clean: columns as in `scores`; may be empty. cells: (fold, test domain).
+        replacements: scores without overlap, columns as in `scores`; may be empty.
+        cells: (fold, test domain).
     """
-    keys, metrics = ["method", "seed", *CELL], list(SUMMARY_METRICS)
-    replaced = pd.MultiIndex.from_frame(scores[CELL]).isin(list(cells))
-    wanted = pd.MultiIndex.from_frame(scores.loc[replaced, keys])
-    found = clean.reindex(columns=[*keys, *metrics]).set_index(keys).reindex(wanted)
+    keys = ["method", "seed", *CELL]
+    metrics = list(SUMMARY_METRICS)
+    is_replaced = pd.MultiIndex.from_frame(scores[CELL]).isin(list(cells))
+    index = pd.MultiIndex.from_frame(scores.loc[is_replaced, keys])
+    values = replacements.reindex(columns=[*keys, *metrics]).set_index(keys).reindex(index)
     result = scores.copy()
-    result.loc[replaced, metrics] = found.to_numpy(float)
+    result.loc[is_replaced, metrics] = values.to_numpy(float)
     return result
 
 
 def gallery_sizes(scores: pd.DataFrame) -> Mapping[str, str]:
-    """{role: number of identities that are scored, as "60" or "60 to 75"}; "" if there is none."""
+    """Return {role: number of scored identities, as "60" or "60 to 75"}; "" if there is none."""
     sizes = {}
     for role in ("unseen", "seen"):
         ids = scores.loc[(scores["role"] == role) & (scores["num_ids"] > 0), "num_ids"]
@@ -182,7 +204,7 @@ def gallery_sizes(scores: pd.DataFrame) -> Mapping[str, str]:
 
 
 def _pairs(scores: pd.DataFrame, methods: Sequence[str], reference: str) -> pd.DataFrame:
-    """(fold, test domain, seed) by methods: unseen mAP less that of the reference."""
+    """Return unseen mAP minus that of the reference, (fold, test domain, seed) by methods."""
     unseen = scores[scores["role"] == "unseen"]
     wide = unseen.pivot(index=[*CELL, "seed"], columns="method", values="mAP")
     others = [method for method in methods if method != reference]

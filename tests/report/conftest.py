@@ -1,4 +1,4 @@
-"""Plausible results of runs that never took place, and small drawn pictures."""
+"""Plausible results of invented runs, and small rendered pictures."""
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,9 @@ import pytest
 from PIL import Image, ImageDraw
 
 from metabin.report.inputs import ReportInputs
+from metabin.report.markdown import report_text
 from metabin.report.page import write_report
+from metabin.report.sections import build_sections
 
 LEVEL = {"bn": 0.36, "in": 0.38, "bin_fixed": 0.43, "bin_joint": 0.42, "metabin": 0.42, "stripes": 0.17, "chance": 0.03}
 LEARNED = ("bin_joint", "metabin")
@@ -51,7 +53,7 @@ def fake_scores(folds: Folds, domains: Sequence[str], methods: Sequence[str], se
 
 
 def fake_queries(scores: pd.DataFrame, num_ids: int = 8) -> pd.DataFrame:
-    """Three queries an identity of every unseen test of a trained method, with the test's mAP as their mean."""
+    """Three queries per identity of every unseen test of a trained method; their mean is the test's mAP."""
     tests = scores[(scores["role"] == "unseen") & (scores["seed"] >= 0) & scores["mAP"].notna()]
     parts = []
     for fold, method, seed, domain, value in tests[["fold", "method", "seed", "test_domain", "mAP"]].itertuples(
@@ -110,8 +112,8 @@ def fake_rho(
     return pd.DataFrame(rows), pd.DataFrame(bins)
 
 
-def draw_images(root: Path, domains: Sequence[str], num_ids: int = 2) -> dict[str, list[str]]:
-    """Eight pictures of each of a few stick people a domain, 64 wide and 128 high."""
+def render_images(root: Path, domains: Sequence[str], num_ids: int = 2) -> dict[str, list[str]]:
+    """Eight pictures of each of a few stick people per domain, 64 wide and 128 high."""
     samples: dict[str, list[str]] = {}
     for number, domain in enumerate(domains):
         folder = root / f"d{number}"
@@ -176,12 +178,12 @@ def fake_inputs(
 ) -> ReportInputs:
     """Without `folds`, each of the domains is held out once. Without `seen`, no source has a test."""
     folds = {name: (name,) for name in domains} if folds is None else folds
-    samples = draw_images(root, domains, num_ids)
+    samples = render_images(root, domains, num_ids)
     scores = fake_scores(folds, domains, methods, seeds)
     rho, histograms = fake_rho(folds, methods, seeds, steps, num_layers)
     fields: dict[str, Any] = {
-        "title": "MetaBIN on six drawn camera sites",
-        "note": "The benchmark is synthetic: every pedestrian is drawn, no picture shows a real person.",
+        "title": "MetaBIN on six rendered camera sites",
+        "note": "The benchmark is synthetic: every pedestrian is rendered, no picture shows a real person.",
         "folds": tuple(folds),
         "domains": tuple(domains),
         "methods": tuple(methods),
@@ -203,9 +205,15 @@ def fake_inputs(
     return ReportInputs(**{**fields, **changes})
 
 
+@pytest.fixture
+def text_of() -> Callable[[ReportInputs], str]:
+    """report.md of some inputs."""
+    return lambda inputs: report_text(inputs, build_sections(inputs))
+
+
 @pytest.fixture(scope="session")
 def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[ReportInputs, Path]:
-    """Written once: three domains, two seeds, a method missing in one fold, a method nobody knows."""
+    """Written once: three domains, two seeds, a method missing in one fold, an unknown method."""
     root = tmp_path_factory.mktemp("report")
     inputs = fake_inputs(root / "images", methods=("in", "bin_joint", "metabin", "my_new_norm"), seeds=(0, 1))
     scores = inputs.scores

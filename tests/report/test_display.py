@@ -1,4 +1,4 @@
-"""What stands in the cells, and how it reads as text."""
+"""The cells of the tables, and their text in report.md."""
 
 import math
 from collections.abc import Callable
@@ -6,11 +6,13 @@ from collections.abc import Callable
 import pytest
 
 from metabin.config.sections import BASELINES, META_LEARNED
-from metabin.report import display, markdown
+from metabin.report import display
 from metabin.report.inputs import ReportInputs
+from metabin.report.sections import differences, matrices, results
 from metabin.report.style import METHOD_STYLES, styles_for
 
 Make = Callable[..., ReportInputs]
+Text = Callable[[ReportInputs], str]
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.4126, "41.3"), (0.0, "0.0"), (1.0, "100.0"), (math.nan, "\u2013")])
@@ -26,10 +28,10 @@ def test_points_carry_their_sign(value: float, text: str) -> None:
 
 
 def test_a_cell_that_is_nan_is_a_dash_and_its_mean_says_over_how_many(make_inputs: Make) -> None:
-    whole = make_inputs()
-    scores = whole.scores.copy()
+    complete = make_inputs()
+    scores = complete.scores.copy()
     scores.loc[(scores.method == "in") & (scores.fold == "night") & (scores.role == "unseen"), "mAP"] = math.nan
-    table = display.headline(make_inputs(scores=scores))
+    table = results.headline(make_inputs(scores=scores))
     row = next(row for row in table.rows if row.method == "in")
     cells = dict(zip(table.columns[4:], row.cells[4:], strict=True))
     assert cells["night"].text == display.DASH
@@ -43,35 +45,36 @@ def test_a_mean_over_fewer_domains_is_never_bold(make_inputs: Make) -> None:
     best = (scores.method == "in") & (scores.role == "unseen")
     scores.loc[best, "mAP"] = 0.99
     scores = scores[~(best & (scores.fold == "night"))]
-    table = display.headline(make_inputs(scores=scores))
+    table = results.headline(make_inputs(scores=scores))
     row = next(row for row in table.rows if row.method == "in")
     assert row.cells[0].text == "99.0"
     assert not row.cells[0].bold
     assert row.cells[table.columns.index("harbour")].bold
 
 
-def test_bold_is_one_of_the_trained_methods_even_if_a_baseline_is_higher(make_inputs: Make) -> None:
+def test_bold_is_one_of_the_trained_methods_even_if_an_untrained_one_is_higher(make_inputs: Make) -> None:
     scores = make_inputs().scores
     scores.loc[scores.method == "stripes", ["mAP", "rank1", "mINP"]] = 0.999
-    table = display.headline(make_inputs(scores=scores))
+    table = results.headline(make_inputs(scores=scores))
     for index in range(len(table.columns)):
         bold = [row.method for row in table.rows if row.cells[index].bold]
         assert len(bold) >= 1
         assert "stripes" not in bold
 
 
-def test_rows_are_the_methods_in_order_then_the_baselines(make_inputs: Make) -> None:
-    table = display.headline(make_inputs(methods=("metabin", "bn")))
+def test_rows_are_the_methods_in_order_then_the_untrained_ones(make_inputs: Make) -> None:
+    table = results.headline(make_inputs(methods=("metabin", "bn")))
     assert [row.label for row in table.rows] == ["MetaBIN", "BN", "Colour stripes", "Chance"]
-    assert [row.baseline for row in table.rows] == [False, False, True, True]
+    assert [row.is_minor for row in table.rows] == [False, False, True, True]
 
 
 def test_two_seeds_show_a_spread_and_one_seed_does_not(make_inputs: Make) -> None:
-    one, two = make_inputs(seeds=(0,)), make_inputs(seeds=(0, 1))
-    assert display.headline(one).rows[0].cells[0].spread == ""
-    assert display.headline(two).rows[0].cells[0].spread.startswith("\u00b1 ")
-    assert "one seed" in display.noise_warning(one.num_seeds)
-    assert "2 seeds" in display.noise_warning(two.num_seeds)
+    one = make_inputs(seeds=(0,))
+    two = make_inputs(seeds=(0, 1))
+    assert results.headline(one).rows[0].cells[0].spread == ""
+    assert results.headline(two).rows[0].cells[0].spread.startswith("\u00b1 ")
+    assert "one seed" in differences.noise_warning(one.num_seeds)
+    assert "2 seeds" in differences.noise_warning(two.num_seeds)
 
 
 def test_paired_table_counts_the_domains_in_which_a_method_is_higher(make_inputs: Make) -> None:
@@ -81,18 +84,19 @@ def test_paired_table_counts_the_domains_in_which_a_method_is_higher(make_inputs
         unseen = (scores.fold == fold) & (scores.role == "unseen")
         scores.loc[unseen & (scores.method == "bn"), "mAP"] = values["bn", fold]
         scores.loc[unseen & (scores.method == "bin_joint"), "mAP"] = 0.3
-    table = display.paired(make_inputs(methods=("bn", "bin_joint"), scores=scores))
+    table = differences.differences_table(make_inputs(methods=("bn", "bin_joint"), scores=scores))
     assert table is not None
     assert [cell.text for cell in table.rows[0].cells] == ["+20.0", "\u221210.0", "0.0", "+3.3", "1 of 3"]
 
 
 def test_there_is_no_paired_table_without_the_reference(make_inputs: Make) -> None:
-    assert display.paired(make_inputs(methods=("bn", "metabin"))) is None
+    assert differences.differences_table(make_inputs(methods=("bn", "metabin"))) is None
 
 
 def test_unseen_columns_are_the_held_out_domains_and_not_the_folds(make_inputs: Make) -> None:
     inputs = make_inputs(folds={"small_sets": ("market", "night")}, methods=("bn", "bin_joint"))
-    table, paired = display.headline(inputs), display.paired(inputs)
+    table = results.headline(inputs)
+    paired = differences.differences_table(inputs)
     assert table.columns == ("mAP", "rank-1", "mINP", "mAP", "market", "night")
     assert not any(cell.note for row in table.rows for cell in row.cells)
     assert paired is not None
@@ -102,20 +106,20 @@ def test_unseen_columns_are_the_held_out_domains_and_not_the_folds(make_inputs: 
 def test_a_domain_that_two_folds_hold_out_is_named_with_the_fold(make_inputs: Make) -> None:
     inputs = make_inputs(folds={"one": ("market", "night"), "two": ("night",)}, methods=("bn",))
     names = ("market", "night (one)", "night (two)")
-    assert display.headline(inputs).columns[4:] == names
-    assert tuple(row.label for row in display.held_out_table(inputs, "bn").rows) == names
+    assert results.headline(inputs).columns[4:] == names
+    assert tuple(row.label for row in matrices.held_out_table(inputs, "bn").rows) == names
 
 
-def test_nothing_is_said_of_seen_domains_when_there_are_none(make_inputs: Make) -> None:
+def test_nothing_is_said_of_seen_domains_when_there_are_none(make_inputs: Make, text_of: Text) -> None:
     inputs = make_inputs(folds={"small_sets": ("market", "night")}, methods=("bn",), seen=False)
-    assert display.headline(inputs).columns == ("mAP", "rank-1", "mINP", "market", "night")
-    assert display.held_out_table(inputs, "bn").columns == ("mAP", "rank-1", "mINP")
-    assert "seen" not in markdown.report_text(inputs).replace("unseen", "")
+    assert results.headline(inputs).columns == ("mAP", "rank-1", "mINP", "market", "night")
+    assert matrices.held_out_table(inputs, "bn").columns == ("mAP", "rank-1", "mINP")
+    assert "seen" not in text_of(inputs).lower().replace("unseen", "")
 
 
 def test_the_unseen_cells_of_a_matrix_are_bold_wherever_they_are(make_inputs: Make) -> None:
     inputs = make_inputs(folds={"small_sets": ("market", "night"), "two": ("harbour",)}, methods=("bn",))
-    table = display.matrix_table(inputs, "bn")
+    table = matrices.matrix_table(inputs, "bn")
     assert table.corner == "Fold"
     assert [[cell.bold for cell in row.cells] for row in table.rows] == [[False, True, True], [True, False, False]]
 
@@ -136,21 +140,21 @@ def test_unknown_method_has_a_label_and_a_colour_of_its_own() -> None:
     assert styles["bn"] is METHOD_STYLES["bn"]
 
 
-def test_markdown_is_ascii_aligned_and_brackets_rank_1(make_inputs: Make) -> None:
+def test_markdown_is_ascii_aligned_and_brackets_rank_1(make_inputs: Make, text_of: Text) -> None:
     inputs = make_inputs(seeds=(0, 1))
-    text = markdown.report_text(inputs)
+    text = text_of(inputs)
     assert text.isascii()
     assert "open `index.html`" in text
     for table in text.split("\n\n"):
         lines = table.splitlines()
         if lines[0].startswith("|"):
             assert len({len(line) for line in lines}) == 1
-    diagonal = display.matrix_table(inputs, "bn").rows[0].cells[0]
-    assert f"**{diagonal.text} ({diagonal.spread})**" in text
+    diagonal = matrices.matrix_table(inputs, "bn").rows[0].cells[0]
+    assert f"**{diagonal.text} ({diagonal.second})**" in text
 
 
-def test_a_name_cannot_break_out_of_a_markdown_cell(make_inputs: Make) -> None:
-    text = markdown.report_text(make_inputs(domains=("a|b", "<script>", "c\nd")))
+def test_a_name_cannot_break_out_of_a_markdown_cell(make_inputs: Make, text_of: Text) -> None:
+    text = text_of(make_inputs(domains=("a|b", "<script>", "c\nd")))
     assert "a\\|b" in text
     assert "<script>" not in text
     assert "c d" in text

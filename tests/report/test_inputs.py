@@ -1,4 +1,4 @@
-"""What is refused at the door."""
+"""Inputs that are refused."""
 
 from collections.abc import Callable
 
@@ -37,11 +37,11 @@ def test_a_fraction_in_percent_is_refused(make_inputs: Make) -> None:
 
 
 def test_a_fold_that_was_not_announced_is_named(make_inputs: Make) -> None:
-    whole = make_inputs()
+    complete = make_inputs()
     with pytest.raises(ValueError, match=r"scores.fold holds .*'market'"):
-        make_inputs(folds={"night": ("night",)}, scores=whole.scores)
+        make_inputs(folds={"night": ("night",)}, scores=complete.scores)
     with pytest.raises(ValueError, match=r"losses.fold holds .*'elsewhere'"):
-        make_inputs(losses=whole.losses.assign(fold="elsewhere"))
+        make_inputs(losses=complete.losses.assign(fold="elsewhere"))
 
 
 def test_a_cell_has_one_of_two_roles(make_inputs: Make) -> None:
@@ -82,3 +82,9 @@ def test_queries_without_a_column_are_refused(make_inputs: Make) -> None:
 def test_a_comparison_without_its_columns_is_refused(make_inputs: Make) -> None:
     with pytest.raises(ValueError, match="published has no column protocol"):
         make_inputs(published=pd.DataFrame({"target": ["night"], "mAP": [50.0]}))
+
+
+def test_column_groups_have_unseen_cells_alone(make_inputs: Make) -> None:
+    make_inputs(column_groups={"near": [("night", "night")]})
+    with pytest.raises(ValueError, match=r"column_groups\['near'\] has .*'market'"):
+        make_inputs(column_groups={"near": [("night", "market")]})

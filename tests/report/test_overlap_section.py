@@ -1,4 +1,4 @@
-"""What sources and held-out domains share, on the page and in the text."""
+"""The overlap of sources and held-out domains, on the page and in report.md."""
 
 import math
 from collections.abc import Callable
@@ -8,29 +8,37 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from metabin.report import markdown
 from metabin.report.display import DASH
 from metabin.report.inputs import ReportInputs
 from metabin.report.page import write_report
 from metabin.report.sections import overlap
 
 Make = Callable[..., ReportInputs]
+Text = Callable[[ReportInputs], str]
 
 
-def leak(fold: str, source: str, target: str, **changes: Any) -> dict[str, Any]:
+def overlap_of(fold: str, source: str, target: str, **changes: Any) -> dict[str, Any]:
     values = {"source_images": 40, "target_images": 100, "num_pairs": 0, "pids": [], "distractors": [], "examples": []}
-    return {"fold": fold, "source": source, "target": target, "overlap": "", "remark": "", **values, **changes}
+    return {
+        "fold": fold,
+        "source": source,
+        "target": target,
+        "known_overlap": "",
+        "possible_overlap": "",
+        **values,
+        **changes,
+    }
 
 
 def with_pairs(fold: str = "night", **changes: Any) -> dict[str, Any]:
     example = {"source": "d1/0000_c0_0.jpg", "target": "d2/0001_c2_2.jpg", "distance": 7, "correlation": 0.913}
     values = {"num_pairs": 12, "pids": [3, 4, 9], "distractors": [77], "examples": [example]}
-    return leak(fold, "market", "night", **{**values, **changes})
+    return overlap_of(fold, "market", "night", **{**values, **changes})
 
 
-def clean_of(inputs: ReportInputs, fold: str, *, factor: float) -> pd.DataFrame:
-    mine = inputs.scores[(inputs.scores["fold"] == fold) & (inputs.scores["test_domain"] == fold)]
-    return mine.assign(mAP=mine["mAP"] * factor)
+def scores_without(inputs: ReportInputs, fold: str, *, factor: float) -> pd.DataFrame:
+    rows = inputs.scores[(inputs.scores["fold"] == fold) & (inputs.scores["test_domain"] == fold)]
+    return rows.assign(mAP=rows["mAP"] * factor)
 
 
 def page_of(inputs: ReportInputs, folder: Path) -> str:
@@ -38,34 +46,41 @@ def page_of(inputs: ReportInputs, folder: Path) -> str:
     return (folder / "index.html").read_text(encoding="utf-8")
 
 
-def test_nothing_is_said_where_nothing_was_compared(make_inputs: Make, tmp_path: Path) -> None:
+def test_without_a_comparison_the_report_has_nothing_about_overlap(
+    make_inputs: Make, tmp_path: Path, text_of: Text
+) -> None:
     inputs = make_inputs(methods=("bn",))
-    assert "ear-duplicate" not in page_of(inputs, tmp_path / "out") + markdown.report_text(inputs)
+    assert "ear-duplicate" not in page_of(inputs, tmp_path / "out") + text_of(inputs)
 
 
-def test_one_line_says_what_was_compared_where_nothing_was_found(make_inputs: Make, tmp_path: Path) -> None:
-    leaks = [leak("night", "market", "night"), leak("market", "night", "market", remark="of one campus")]
-    inputs = make_inputs(methods=("bn",), overlaps=leaks)
-    page, text = page_of(inputs, tmp_path / "out"), markdown.report_text(inputs)
-    for found in (page, text):
-        assert "(8,000 pairs): no near-duplicates." in found
-        assert "night, market: of one campus." in found
-        assert overlap.TITLE not in found
-    assert 'id="shared"' not in page
-    assert "#shared" not in page
+def test_one_line_names_the_comparison_if_it_found_nothing(make_inputs: Make, tmp_path: Path, text_of: Text) -> None:
+    overlaps = [
+        overlap_of("night", "market", "night"),
+        overlap_of("market", "night", "market", possible_overlap="of one campus"),
+    ]
+    inputs = make_inputs(methods=("bn",), overlaps=overlaps)
+    page, text = page_of(inputs, tmp_path / "out"), text_of(inputs)
+    for result in (page, text):
+        assert "(8,000 pairs): no near-duplicates." in result
+        assert "night, market: of one campus." in result
+        assert overlap.TITLE not in result
+    assert 'id="overlap"' not in page
+    assert "#overlap" not in page
 
 
-def test_near_duplicates_have_a_section_with_counts_examples_and_scores(make_inputs: Make, tmp_path: Path) -> None:
-    whole = make_inputs(methods=("bn", "bin_joint"))
+def test_near_duplicates_have_a_section_with_counts_examples_and_scores(
+    make_inputs: Make, tmp_path: Path, text_of: Text
+) -> None:
+    complete = make_inputs(methods=("bn", "bin_joint"))
     inputs = make_inputs(
         methods=("bn", "bin_joint"),
-        overlaps=[leak("night", "harbour", "night"), with_pairs()],
-        without_overlap=clean_of(whole, "night", factor=0.5),
+        overlaps=[overlap_of("night", "harbour", "night"), with_pairs()],
+        without_overlap=scores_without(complete, "night", factor=0.5),
     )
-    page, text = page_of(inputs, tmp_path / "out"), markdown.report_text(inputs)
-    section = page.partition('id="shared"')[2].partition("</section>")[0]
+    page, text = page_of(inputs, tmp_path / "out"), text_of(inputs)
+    section = page.partition('id="overlap"')[2].partition("</section>")[0]
     assert page.count(f"<h2>{overlap.TITLE}</h2>") == 1
-    assert 'href="#shared"' in page
+    assert 'href="#overlap"' in page
     assert section.count("<img ") == 2
     assert "0.91" in section
     assert "harbour" not in section
@@ -84,7 +99,7 @@ def test_near_duplicates_have_a_section_with_counts_examples_and_scores(make_inp
     assert len(table.rows) == 4  # two trained, two untrained
 
 
-def test_a_domain_of_which_nothing_is_left_is_a_dash_and_missing_in_the_mean(make_inputs: Make, tmp_path: Path) -> None:
+def test_a_domain_without_remaining_images_is_a_dash_and_missing_in_the_mean(make_inputs: Make, tmp_path: Path) -> None:
     inputs = make_inputs(methods=("bn",), overlaps=[with_pairs()])
     table = overlap.scores_table(inputs)
     assert table is not None
@@ -93,38 +108,42 @@ def test_a_domain_of_which_nothing_is_left_is_a_dash_and_missing_in_the_mean(mak
     assert "nan" not in page_of(inputs, tmp_path / "out").lower().split()
 
 
-def test_people_known_to_be_in_both_are_told_of_without_any_pair(make_inputs: Make, tmp_path: Path) -> None:
-    inputs = make_inputs(methods=("bn",), overlaps=[leak("night", "market", "night", overlap="they are the same people")])
+def test_people_known_to_be_in_both_are_reported_without_any_pair(
+    make_inputs: Make, tmp_path: Path, text_of: Text
+) -> None:
+    inputs = make_inputs(
+        methods=("bn",), overlaps=[overlap_of("night", "market", "night", known_overlap="they are the same people")]
+    )
     assert overlap.scores_table(inputs) is None
-    assert overlap.checked(inputs) == ""
-    for found in (page_of(inputs, tmp_path / "out"), markdown.report_text(inputs)):
-        assert overlap.TITLE in found
-        assert "market, night: they are the same people." in found
+    assert overlap.no_overlap(inputs) == ""
+    for result in (page_of(inputs, tmp_path / "out"), text_of(inputs)):
+        assert overlap.TITLE in result
+        assert "market, night: they are the same people." in result
 
 
 def test_a_pair_of_domains_in_two_folds_is_named_with_the_fold(make_inputs: Make) -> None:
     folds = {"one": ("night",), "two": ("night",)}
-    leaks = [with_pairs(fold=fold, num_pairs=number) for fold, number in (("one", 2), ("two", 3))]
-    inputs = make_inputs(methods=("bn",), folds=folds, overlaps=leaks)
+    overlaps = [with_pairs(fold=fold, num_pairs=number) for fold, number in (("one", 2), ("two", 3))]
+    inputs = make_inputs(methods=("bn",), folds=folds, overlaps=overlaps)
     assert [row.label for row in overlap.pairs_table(inputs).rows] == ["market -> night (one)", "market -> night (two)"]
     table = overlap.scores_table(inputs)
     assert table is not None
     assert table.columns[2:] == tuple(f"night ({fold}) {side}" for fold in folds for side in ("with", "without"))
 
 
-def test_clean_scores_of_several_seeds_have_a_spread(make_inputs: Make) -> None:
-    whole = make_inputs(methods=("bn",), seeds=(0, 1, 2))
-    clean = clean_of(whole, "night", factor=0.9)
-    inputs = make_inputs(methods=("bn",), seeds=(0, 1, 2), overlaps=[with_pairs()], without_overlap=clean)
+def test_scores_without_overlap_of_several_seeds_have_a_spread(make_inputs: Make) -> None:
+    complete = make_inputs(methods=("bn",), seeds=(0, 1, 2))
+    without = scores_without(complete, "night", factor=0.9)
+    inputs = make_inputs(methods=("bn",), seeds=(0, 1, 2), overlaps=[with_pairs()], without_overlap=without)
     table = overlap.scores_table(inputs)
     assert table is not None
-    mine = clean.loc[clean["method"] == "bn", "mAP"]
-    assert table.rows[0].cells[3].text == f"{100 * mine.mean():.1f}"
-    assert table.rows[0].cells[3].spread == f"\u00b1 {100 * mine.std():.1f}"
-    assert not math.isnan(mine.std())
+    values = without.loc[without["method"] == "bn", "mAP"]
+    assert table.rows[0].cells[3].text == f"{100 * values.mean():.1f}"
+    assert table.rows[0].cells[3].spread == f"\u00b1 {100 * values.std():.1f}"
+    assert not math.isnan(values.std())
 
 
-def test_clean_scores_without_a_column_are_refused(make_inputs: Make) -> None:
-    whole = make_inputs(methods=("bn",))
+def test_scores_without_overlap_that_lack_a_column_are_refused(make_inputs: Make) -> None:
+    complete = make_inputs(methods=("bn",))
     with pytest.raises(ValueError, match="without_overlap has no column mINP"):
-        make_inputs(methods=("bn",), without_overlap=clean_of(whole, "night", factor=1).drop(columns="mINP"))
+        make_inputs(methods=("bn",), without_overlap=scores_without(complete, "night", factor=1).drop(columns="mINP"))

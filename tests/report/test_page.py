@@ -1,4 +1,4 @@
-"""The files as a whole."""
+"""The files of the report."""
 
 import json
 import re
@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from metabin.errors import DatasetError
-from metabin.report import figures
+from metabin.report import charts
 from metabin.report.inputs import ReportInputs
 from metabin.report.page import write_report
 from metabin.report.pictures import Thumbnails
@@ -100,35 +100,35 @@ def test_every_picture_has_a_text_and_every_link_a_target(report: Written) -> No
     assert [tag for tag, _ in outline.tags].count("h1") == 1
 
 
-def test_the_page_says_what_is_not_evaluated_with_a_dash_and_what_may_not_be_concluded(report: Written) -> None:
+def test_the_page_has_a_dash_for_missing_scores_and_no_unsupported_verdict(report: Written) -> None:
     _, directory = report
     text = Outline((directory / "index.html").read_text(encoding="utf-8")).text
     assert "\u2013" in text
     assert "2 of 3" in text
     assert "No difference shown between MetaBIN and BIN joint" in text
     assert "no verdict is claimed" not in text
-    assert "every pedestrian is drawn" in text
+    assert "every pedestrian is rendered" in text
     assert "nan" not in text.lower().split()
 
 
 def test_summary_and_matrix_hold_the_numbers_of_the_scores(report: Written) -> None:
     inputs, directory = report
-    mine = inputs.scores[(inputs.scores["method"] == "metabin") & (inputs.scores["role"] == "unseen")]
+    metabin = inputs.scores[(inputs.scores["method"] == "metabin") & (inputs.scores["role"] == "unseen")]
     summary = json.loads((directory / "summary.json").read_text())
     assert list(summary) == sorted(summary)
-    assert summary["metabin"]["unseen"]["mAP"] == pytest.approx(mine["mAP"].mean(), abs=1e-6)
+    assert summary["metabin"]["unseen"]["mAP"] == pytest.approx(metabin["mAP"].mean(), abs=1e-6)
     metrics = json.loads((directory / "metrics.json").read_text())
     assert metrics == {
         "unseen_mAP": {name: summary[name]["unseen"]["mAP"] for name in summary if name != "differences"}
     }
-    pairs = {f"{name}_less_{other}" for name in ("metabin", "my_new_norm") for other in ("bin_joint", "in")}
-    assert set(summary["differences"]) == pairs  # what is no baseline is compared with them
+    pairs = {f"{name}_minus_{other}" for name in ("metabin", "my_new_norm") for other in ("bin_joint", "in")}
+    assert set(summary["differences"]) == pairs  # every method that is no baseline is compared with them
     joint = inputs.scores[(inputs.scores["method"] == "bin_joint") & (inputs.scores["role"] == "unseen")]
-    difference = summary["differences"]["metabin_less_bin_joint"]
-    assert difference["difference"] == pytest.approx(mine["mAP"].mean() - joint["mAP"].mean(), abs=1e-6)
+    difference = summary["differences"]["metabin_minus_bin_joint"]
+    assert difference["difference"] == pytest.approx(metabin["mAP"].mean() - joint["mAP"].mean(), abs=1e-6)
     assert difference["low"] < difference["difference"] < difference["high"]
     matrix = pd.read_csv(directory / "matrix.csv").set_index(["method", "held_out", "test_domain"])
-    night = mine[mine["fold"] == "night"]["rank1"].mean()
+    night = metabin[metabin["fold"] == "night"]["rank1"].mean()
     assert matrix.loc[("metabin", "night", "night"), "rank1"] == pytest.approx(night, abs=1e-6)
     assert matrix.loc["in"].loc["night"]["mAP"].isna().all()
     assert len(matrix) == 6 * 3 * 3
@@ -158,7 +158,14 @@ def test_hostile_names_are_escaped(make_inputs: Make, tmp_path: Path) -> None:
 def test_the_least_that_can_be_reported_is_a_table(make_inputs: Make, tmp_path: Path) -> None:
     empty = pd.DataFrame()
     inputs = make_inputs(
-        methods=("bn",), losses=empty, rho=empty, rho_histograms=empty, ranked_lists=(), samples={}, provenance={}, note=""
+        methods=("bn",),
+        losses=empty,
+        rho=empty,
+        rho_histograms=empty,
+        ranked_lists=(),
+        samples={},
+        provenance={},
+        note="",
     )
     write_report(inputs, tmp_path / "out")
     outline = Outline((tmp_path / "out" / "index.html").read_text(encoding="utf-8"))
@@ -171,7 +178,7 @@ def test_one_fold_with_several_targets_and_no_seen_scores_is_reported(make_input
     write_report(inputs, tmp_path / "out")
     text = Outline((tmp_path / "out" / "index.html").read_text(encoding="utf-8")).text
     assert "2 domains are held out: every method is trained on other domains" in text
-    assert "Every fold by every test domain" in text
+    assert "mAP by fold and test domain" in text
     assert "night, held out" in text
     assert "Seen" not in text
     assert "Hollow" not in text
@@ -198,7 +205,7 @@ def test_a_missing_image_is_named(make_inputs: Make, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["../secret.jpg", "/etc/hostname", "../data/../secret.jpg"])
 def test_an_image_outside_of_the_project_and_of_local_data_is_refused(tmp_path: Path, path: str) -> None:
-    with pytest.raises(ValueError, match="leads out of the project"):
+    with pytest.raises(ValueError, match="is outside of the project"):
         Thumbnails(tmp_path, [Path("../data"), Path("/data")]).uri(path)
 
 
@@ -220,13 +227,13 @@ def test_two_names_that_give_the_same_file_are_refused(make_inputs: Make, tmp_pa
 
 
 def test_a_slug_is_a_safe_file_name() -> None:
-    assert re.fullmatch(r"[A-Za-z0-9_-]+", figures.slug("../meta train/<x>"))
-    assert figures.matrix_name("bin_joint") == "matrix_bin_joint"
+    assert re.fullmatch(r"[A-Za-z0-9_-]+", charts.slug("../meta train/<x>"))
+    assert charts.slug("bin_joint") == "bin_joint"
 
 
 def test_provenance_is_flattened_into_sections() -> None:
-    found = flatten_sections(
+    sections = flatten_sections(
         {"params": {"train": {"steps": 3, "ids": [1, 2]}}, "commit": "abc", "dirty": True, "x": {}}
     )
-    assert found == {"": {"commit": "abc", "dirty": "yes"}, "params": {"train.steps": "3", "train.ids": "1, 2"}}
-    assert next(iter(found)) == ""
+    assert sections == {"": {"commit": "abc", "dirty": "yes"}, "params": {"train.steps": "3", "train.ids": "1, 2"}}
+    assert next(iter(sections)) == ""

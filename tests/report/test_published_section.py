@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from metabin.report import display, markdown
+from metabin.report import display
 from metabin.report.display import Cell, Table
 from metabin.report.inputs import ReportInputs
 from metabin.report.page import write_report
@@ -15,6 +15,7 @@ from metabin.report.sections import published
 from metabin.results import published as results
 
 Make = Callable[..., ReportInputs]
+Text = Callable[[ReportInputs], str]
 SETS = ("viper", "grid")
 CLIP = {"backbone": "clip_vit_b", "extra_data": "CLIP pre-training", "year": 2024, "venue": "TOMM"}
 
@@ -25,7 +26,7 @@ def row(target: str, method: str, mean_precision: float, rank1: float, **facts: 
     return {**known, **numbers, "confidence": "verified", "remark": "", **facts}
 
 
-LITERATURE = [
+PUBLISHED = [
     row("viper", "MetaBIN", 50.0, 40.0), row("grid", "MetaBIN", 40.0, 30.0), row("average", "MetaBIN", 45.0, 35.0),
     row("viper", "Other", 55.0, 45.0, backbone="", confidence="memory"),
     row("viper", "Large", 70.0, 60.0, **CLIP, remark="a <b>misprint</b>"), row("grid", "Large", 60.0, 50.0, **CLIP),
@@ -34,26 +35,18 @@ LITERATURE = [
 
 @pytest.fixture
 def compared(make_inputs: Make) -> Callable[..., ReportInputs]:
-    """A run on two small sets where MetaBIN has 0.52 mAP and BN 0.48 everywhere, rank-1 a tenth less."""
+    """A run on two small sets where MetaBIN has 0.52 mAP and BN 0.48 everywhere, rank-1 is 0.1 lower."""
 
-    def inputs(
-        rows: list[dict[str, object]] = LITERATURE, methods: tuple[str, ...] = ("bn", "metabin")
-    ) -> ReportInputs:
+    def inputs(rows: list[dict[str, object]] = PUBLISHED, methods: tuple[str, ...] = ("bn", "metabin")) -> ReportInputs:
         settings = {"domains": SETS, "folds": {"small_sets": SETS}, "methods": methods, "seen": False}
         run = make_inputs(**settings, losses=pd.DataFrame())
         level = run.scores["method"].map({"metabin": 0.52, "bn": 0.48}).fillna(0.1)
         scores = run.scores.assign(mAP=level, rank1=level - 0.1)
         table = pd.DataFrame(rows, columns=list(results.COLUMNS)).astype({"year": "Int64"})
-        found = results.compare(scores, table, "p1", backbone="resnet50")
-        return make_inputs(**settings, losses=pd.DataFrame(), scores=scores, published=found)
+        result = results.compare(scores, table, "p1", backbone="resnet50")
+        return make_inputs(**settings, losses=pd.DataFrame(), scores=scores, published=result)
 
     return inputs
-
-
-def shown(inputs: ReportInputs) -> Table:
-    table = published.table(inputs)
-    assert table is not None
-    return table
 
 
 def cells(table: Table, target: str) -> list[tuple[str, Cell]]:
@@ -61,37 +54,37 @@ def cells(table: Table, target: str) -> list[tuple[str, Cell]]:
     return [(line.label, line.cells[table.columns.index(target)]) for line in table.rows]
 
 
-def test_a_column_has_ours_theirs_and_the_gap_under_each(compared: Make) -> None:
-    table = shown(compared())
+def test_a_column_has_the_run_the_published_results_and_their_differences(compared: Make) -> None:
+    table = published.published_table(compared())
     assert table.columns == ("viper", "grid", "average")
     assert cells(table, "viper") == [
-        ("MetaBIN, this run", Cell("52.0", "42.0")),
-        ("MetaBIN, published", Cell("50.0", "40.0", note="resnet50")),
-        (published.GAP, Cell("+2.0", "+2.0")),
-        ("Best of this run", Cell("52.0", "42.0", note="MetaBIN")),
-        ("Best without extra data", Cell("55.0", "45.0", note="Other (b,m)")),
-        (published.GAP, Cell(f"{display.MINUS}3.0", f"{display.MINUS}3.0")),
-        ("Best published", Cell("70.0", "60.0", note="Large (b,d)")),
-        (published.GAP, Cell(f"{display.MINUS}18.0", f"{display.MINUS}18.0")),
+        ("MetaBIN, this run", Cell("52.0", second="42.0")),
+        ("MetaBIN, published", Cell("50.0", second="40.0", note="resnet50")),
+        (published.GAP, Cell("+2.0", second="+2.0")),
+        ("Best of this run", Cell("52.0", second="42.0", note="MetaBIN")),
+        ("Best without extra data", Cell("55.0", second="45.0", note="Other (b,m)")),
+        (published.GAP, Cell(f"{display.MINUS}3.0", second=f"{display.MINUS}3.0")),
+        ("Best published", Cell("70.0", second="60.0", note="Large (b,d)")),
+        (published.GAP, Cell(f"{display.MINUS}18.0", second=f"{display.MINUS}18.0")),
     ]
 
 
 def test_the_average_is_beside_the_published_average(compared: Make) -> None:
-    assert cells(shown(compared()), "average")[2] == (published.GAP, Cell("+7.0", "+7.0"))
+    assert cells(published.published_table(compared()), "average")[2] == (published.GAP, Cell("+7.0", second="+7.0"))
 
 
-def test_what_nobody_published_is_no_row(compared: Make) -> None:
-    table = shown(compared([row("viper", "Other", 55.0, 45.0)], methods=("bn",)))
+def test_a_method_without_published_results_has_no_row(compared: Make) -> None:
+    table = published.published_table(compared([row("viper", "Other", 55.0, 45.0)], methods=("bn",)))
     assert [line.label for line in table.rows] == ["Best of this run", "Best published", published.GAP]
 
 
-def test_what_is_missing_on_one_target_alone_is_a_dash(compared: Make) -> None:
+def test_a_result_that_is_missing_on_one_target_is_a_dash(compared: Make, text_of: Text) -> None:
     inputs = compared([row("viper", "MetaBIN", 50.0, 40.0), row("grid", "Other", 55.0, math.nan)])
-    table = shown(inputs)
-    found = dict(cells(table, "grid"))
-    assert found["MetaBIN, published"] == Cell(display.DASH)
-    assert found["Best published"].spread == display.DASH
-    assert "()" not in markdown.report_text(inputs)
+    table = published.published_table(inputs)
+    result = dict(cells(table, "grid"))
+    assert result["MetaBIN, published"] == Cell(display.DASH)
+    assert result["Best published"].second == display.DASH
+    assert "()" not in text_of(inputs)
 
 
 def test_the_marks_that_stand_in_the_table_are_explained_and_no_others(compared: Make) -> None:
@@ -107,7 +100,7 @@ def test_random_splits_are_named_where_there_are_some(compared: Make) -> None:
 
 
 def test_every_published_method_says_where_it_was_read_and_what_was_remarked(compared: Make) -> None:
-    assert published.methods(compared()) == {
+    assert published.method_facts(compared()) == {
         "MetaBIN": "CVPR 2021; resnet50; its table",
         "Other": "CVPR 2021; backbone not recorded; its table",
         "Large": "TOMM 2024; clip_vit_b; CLIP pre-training; its table; viper: a <b>misprint</b>",
@@ -123,14 +116,14 @@ def test_the_section_is_on_the_page_and_in_the_text(compared: Make, tmp_path: Pa
     assert "<b>misprint</b>" not in page
     text = (tmp_path / "out" / "report.md").read_text()
     assert text.isascii()
-    assert "## Against published results" in text
+    assert f"## {published.TITLE}" in text
     assert "| 70.0 (60.0) [Large (b,d)] |" in text
     assert "<b>" not in text
 
 
-def test_there_is_no_section_where_nothing_was_published(compared: Make, tmp_path: Path) -> None:
+def test_there_is_no_section_where_nothing_was_published(compared: Make, tmp_path: Path, text_of: Text) -> None:
     inputs = compared([])
-    assert published.table(inputs) is None
-    assert "published" not in markdown.report_text(inputs)
+    assert published.section(inputs) is None
+    assert "published" not in text_of(inputs)
     write_report(inputs, tmp_path / "out")
     assert "published" not in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")

@@ -1,13 +1,13 @@
-"""The section that explains rho: there where rho was explained, and no wider than what was scored."""
+"""The section on the effect of changing rho after training."""
 
 import pandas as pd
 
-from metabin.report import markdown
 from metabin.report.page import write_report
+from metabin.report.section import Heading
 from metabin.report.sections import rho_probe
 
 
-def fake_explained(inputs, methods):
+def fake_probe(inputs, methods):
     rows = []
     for method in methods:
         for fold in inputs.folds:
@@ -26,16 +26,17 @@ def fake_explained(inputs, methods):
     return pd.DataFrame(rows)
 
 
-def test_the_section_says_what_each_domain_likes_best_and_what_forcing_costs(make_inputs, tmp_path):
+def test_the_section_has_the_best_shift_per_domain_and_the_effect_of_forcing(make_inputs, tmp_path):
     inputs = make_inputs()
-    inputs = make_inputs(rho_probe=fake_explained(inputs, ("bin_joint", "metabin")))
-    found = rho_probe.block(inputs)
-    assert [label for label, _ in found.forced] == ["BIN joint", "MetaBIN"]
-    table = found.forced[0][1]
+    inputs = make_inputs(rho_probe=fake_probe(inputs, ("bin_joint", "metabin")))
+    headings = [part.text for part in rho_probe.forced_parts(inputs) if isinstance(part, Heading)]
+    assert headings[1:] == ["BIN joint", "MetaBIN"]
+    table = rho_probe.forced_table(inputs, "bin_joint")
     assert [row.label for row in table.rows] == ["stem", "layer1", "all layers"]
     assert {cell.text for row in table.rows for cell in row.cells} == {"\u22122.0"}
-    assert {cell.text for row in found.preferences.rows for cell in row.cells} == {"-0.30"}
-    assert "MetaBIN" in found.depth
+    shifts = rho_probe.best_shifts_table(inputs)
+    assert {cell.text for row in shifts.rows for cell in row.cells} == {"\u22120.30"}
+    assert "MetaBIN" in rho_probe.depth_correlation(inputs)
     write_report(inputs, tmp_path / "out")
     assert 'id="rho_probe"' in (tmp_path / "out/index.html").read_text()
     assert (tmp_path / "out/figures/rho_shifts.png").is_file()
@@ -44,16 +45,15 @@ def test_the_section_says_what_each_domain_likes_best_and_what_forcing_costs(mak
 
 def test_without_seen_tests_there_are_no_columns_of_them(make_inputs):
     inputs = make_inputs(folds={"small_sets": ("market", "night")}, seen=False)
-    scores = fake_explained(inputs, ("metabin",))
+    scores = fake_probe(inputs, ("metabin",))
     inputs = make_inputs(
         folds={"small_sets": ("market", "night")}, seen=False, rho_probe=scores[scores["role"] == "unseen"]
     )
-    found = rho_probe.block(inputs)
-    assert [group for group, _ in found.preferences.groups] == ["Unseen: the best shift"]
-    assert len(found.forced[0][1].columns) == 3
+    assert [group for group, _ in rho_probe.best_shifts_table(inputs).groups] == ["Unseen: best shift"]
+    assert len(rho_probe.forced_table(inputs, "metabin").columns) == 3
 
 
-def test_where_no_rho_was_learned_nothing_is_said(make_inputs):
+def test_without_learned_rho_there_is_no_section(make_inputs, text_of):
     inputs = make_inputs(methods=("bn",))
-    assert rho_probe.block(inputs) is None
-    assert rho_probe.TITLE not in markdown.report_text(inputs)
+    assert rho_probe.section(inputs) is None
+    assert rho_probe.TITLE not in text_of(inputs)

@@ -2,7 +2,6 @@
 
 import pandas as pd
 
-from metabin.report import markdown
 from metabin.report.page import write_report
 from metabin.report.sections import selection
 
@@ -17,11 +16,11 @@ def candidates_of(inputs, sources=0.5):
     )
 
 
-def test_the_rule_that_looks_at_the_test_is_called_not_permitted(make_inputs, tmp_path):
+def test_the_rule_that_reads_the_test_is_called_not_permitted(make_inputs, tmp_path):
     inputs = make_inputs(seeds=(0, 1))
     inputs = make_inputs(seeds=(0, 1), candidates=candidates_of(inputs))
-    table = selection.table(inputs)
-    assert table.columns[4] == "chosen on the test, NOT PERMITTED"
+    table = selection.selection_table(inputs)
+    assert table.columns[4] == "selected on the test, NOT PERMITTED"
     row = next(row for row in table.rows if row.method == "metabin")
     assert [cell.text for cell in row.cells][2:4] == ["+2.0", "6 of 6"]  # three folds, two seeds
     write_report(inputs, tmp_path / "out")
@@ -33,7 +32,7 @@ def test_sources_without_held_out_identities_are_named(make_inputs):
     inputs = make_inputs()
     inputs = make_inputs(candidates=candidates_of(inputs, sources=float("nan")))
     assert "harbour, market, night: the sources have no held-out identities" in selection.explanation(inputs)
-    cells = selection.table(inputs).rows[0].cells
+    cells = selection.selection_table(inputs).rows[0].cells
     assert [cell.text for cell in cells[1:4]] == ["\u2013"] * 3
     assert cells[4].text != "\u2013"
 
@@ -45,10 +44,10 @@ def test_the_row_of_a_ceiling_is_called_not_permitted(make_inputs):
     )
 
 
-def test_with_one_checkpoint_of_each_training_there_is_nothing_to_say(make_inputs):
+def test_with_one_checkpoint_of_each_training_there_is_no_section(make_inputs, text_of):
     inputs = make_inputs()
     only = candidates_of(inputs).query("step == 30")
     for candidates in (only, pd.DataFrame()):
         inputs = make_inputs(candidates=candidates)
-        assert selection.table(inputs) is None
-        assert selection.TITLE not in markdown.report_text(inputs)
+        assert selection.section(inputs) is None
+        assert selection.TITLE not in text_of(inputs)

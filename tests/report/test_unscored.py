@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from test_selection_section import candidates_of
-from test_rho_probe_section import fake_explained
-from test_published_section import LITERATURE
 from test_overlap_section import with_pairs
+from test_published_section import PUBLISHED
+from test_rho_probe_section import fake_probe
+from test_selection_section import candidates_of
 
-from metabin.report import figures
+from metabin.report import charts
 from metabin.report.display import DASH
 from metabin.report.inputs import METRICS, ReportInputs
 from metabin.report.page import write_report
@@ -24,8 +24,8 @@ Make = Callable[..., ReportInputs]
 UNSCORED = {
     "one held-out domain": "role == 'unseen' and test_domain == 'night'",
     "every held-out domain": "role == 'unseen'",
-    "one source's own test": "role == 'seen' and test_domain == 'night'",
-    "every source's own test": "role == 'seen'",
+    "one source's test": "role == 'seen' and test_domain == 'night'",
+    "every source's test": "role == 'seen'",
     "all tests of one fold": "fold == 'night'",
     "all tests of one method": "method == 'bin_joint'",
     "every test": "role == role",
@@ -40,7 +40,7 @@ FAST: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def _small_charts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures, "DPI", 100)  # twice as fast
+    monkeypatch.setattr(charts, "DPI", 100)  # twice as fast
 
 
 def without_scores(table: pd.DataFrame, rows: str) -> pd.DataFrame:
@@ -53,19 +53,21 @@ def without_scores(table: pd.DataFrame, rows: str) -> pd.DataFrame:
 
 def unscored_inputs(make_inputs: Make, rows: str, settings: dict[str, Any]) -> ReportInputs:
     """A run in which the tests that `rows` selects have no score anywhere: not in any table of the report."""
-    whole = make_inputs(**settings)
-    scores = without_scores(whole.scores.reset_index(drop=True), rows)
-    explained = fake_explained(whole, ("bin_joint", "metabin"))
-    candidates = candidates_of(whole).reset_index(drop=True).assign(role="unseen")
-    own_test = scores[scores["role"] == "seen"].groupby(["fold", "method", "seed"])["mAP"].mean().rename("own")
-    candidates = candidates.join(own_test, on=["fold", "method", "seed"])
-    candidates["source_mAP"] = candidates["source_mAP"].mask(candidates["own"].isna())
-    queries = whole.queries.assign(role="unseen")
+    complete = make_inputs(**settings)
+    scores = without_scores(complete.scores.reset_index(drop=True), rows)
+    rho_probe = fake_probe(complete, ("bin_joint", "metabin"))
+    candidates = candidates_of(complete).reset_index(drop=True).assign(role="unseen")
+    source_test = (
+        scores[scores["role"] == "seen"].groupby(["fold", "method", "seed"])["mAP"].mean().rename("source_test")
+    )
+    candidates = candidates.join(source_test, on=["fold", "method", "seed"])
+    candidates["source_mAP"] = candidates["source_mAP"].mask(candidates["source_test"].isna())
+    queries = complete.queries.assign(role="unseen")
     return make_inputs(
         **settings,
         scores=scores,
         queries=queries.drop(index=queries.query(rows).index),
-        rho_probe=without_scores(explained, rows),
+        rho_probe=without_scores(rho_probe, rows),
         candidates=without_scores(candidates, rows),
     )
 
@@ -90,13 +92,13 @@ def test_one_fold_without_sources_tests_and_with_published_results_is_reported(
     make_inputs: Make, tmp_path: Path
 ) -> None:
     sets = FAST | {"domains": ("viper", "grid"), "folds": {"small_sets": ("viper", "grid")}, "seen": False}
-    table = pd.DataFrame(LITERATURE, columns=list(published.COLUMNS)).astype({"year": "Int64"})
+    table = pd.DataFrame(PUBLISHED, columns=list(published.COLUMNS)).astype({"year": "Int64"})
     for rows in ("test_domain == 'grid'", "role == role"):
         inputs = unscored_inputs(make_inputs, rows, sets)
         compared = published.compare(inputs.scores, table, "p1", backbone="resnet50")
-        own = compared[compared["entry"] == "own_metabin"].set_index("target")["mAP"]
-        assert math.isnan(own["grid"])
-        assert math.isnan(own["average"])  # of all targets or of none
+        of_run = compared[compared["entry"] == "run_metabin"].set_index("target")["mAP"]
+        assert math.isnan(of_run["grid"])
+        assert math.isnan(of_run["average"])  # of all targets or of none
         settings = {name: getattr(inputs, name) for name in ("scores", "queries", "rho_probe", "candidates")}
         write_report(make_inputs(**sets, **settings, published=compared), tmp_path / rows)
         assert "Best published" in (tmp_path / rows / "report.md").read_text()
@@ -105,6 +107,6 @@ def test_one_fold_without_sources_tests_and_with_published_results_is_reported(
 def test_near_duplicates_without_a_score_have_a_dash(make_inputs: Make, tmp_path: Path) -> None:
     settings = FAST | {"domains": ("harbour", "market", "night"), "overlaps": [with_pairs()]}
     inputs = unscored_inputs(make_inputs, "test_domain == 'night'", settings)
-    clean = inputs.scores.query("fold == 'night' and test_domain == 'night'")
-    write_report(make_inputs(**settings, scores=inputs.scores, without_overlap=clean), tmp_path / "out")
+    without = inputs.scores.query("fold == 'night' and test_domain == 'night'")
+    write_report(make_inputs(**settings, scores=inputs.scores, without_overlap=without), tmp_path / "out")
     assert "night without" in (tmp_path / "out/report.md").read_text()

@@ -50,10 +50,10 @@ def shipped() -> pd.DataFrame:
 
 
 def test_the_shipped_table_has_no_fault_that_is_not_explained(shipped: pd.DataFrame) -> None:
-    found = published.lint(shipped)
-    assert [line for line in found if not line.startswith("known: ")] == []
-    assert any("ISR" in line and "swapped" in line for line in found)
-    assert any("GMN" in line and "the same as for LDA" in line for line in found)
+    result = published.lint(shipped)
+    assert [line for line in result if not line.startswith("known: ")] == []
+    assert any("ISR" in line and "swapped" in line for line in result)
+    assert any("GMN" in line and "the same as for LDA" in line for line in result)
 
 
 def test_the_shipped_table_names_protocols_and_data_sets_as_the_project_does(shipped: pd.DataFrame) -> None:
@@ -74,7 +74,7 @@ def test_a_source_never_trains_and_tests_in_one_single_source_protocol(shipped: 
         assert source not in set(shipped.loc[shipped["protocol"] == f"single-{source}", "target"])
 
 
-def test_numbers_are_floats_and_what_is_not_published_is_missing(write: Write) -> None:
+def test_numbers_are_floats_and_unpublished_ones_are_missing(write: Write) -> None:
     table = published.load(write())
     assert list(table.columns) == list(published.COLUMNS)
     assert table["year"].dtype == "Int64"
@@ -88,19 +88,19 @@ def test_numbers_are_floats_and_what_is_not_published_is_missing(write: Write) -
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("60.0", "101", r"line 2: mAP is '101'; wanted a number from 0 to 100"),
+        ("60.0", "101", r"line 2: mAP is '101'; expected a number from 0 to 100"),
         ("60.0", "-1", r"line 2: mAP is '-1'"),
         ("60.0", "nan", r"line 2: mAP is 'nan'"),
         (",30.0,its", ",3o.0,its", r"line 3: rank1 is '3o\.0'"),
         ("60.0,50.0", ",", r"line 2: neither mAP nor rank1 has a number"),
         ("p1,grid", "p1,viper", r"line 3: the same protocol, method, backbone, target as in line 2"),
-        ("p1,viper", "p1,viper2", r"line 2: target is 'viper2'; wanted one of viper, prid2011"),
+        ("p1,viper", "p1,viper2", r"line 2: target is 'viper2'; expected one of viper, prid2011"),
         ("p1,viper,Old", ",viper,Old", r"line 2: protocol is ''"),
         ("viper,Old", "viper,", r"line 2: method is ''"),
-        ("verified", "sure", r"line 2: confidence is 'sure'; wanted one of verified, memory, derived"),
-        ("2020", "20", r"line 2: year is '20'; wanted four digits"),
-        ("its table,verified", ",verified", r"line 2: source is ''; wanted where the number was read"),
-        ("verified,\n", "verified\n", r"line 2: has 11 values; wanted 12"),
+        ("verified", "sure", r"line 2: confidence is 'sure'; expected one of verified, memory, derived"),
+        ("2020", "20", r"line 2: year is '20'; expected four digits"),
+        ("its table,verified", ",verified", r"line 2: source is ''; expected the place where the number was read"),
+        ("verified,\n", "verified\n", r"line 2: has 11 values; expected 12"),
         ("verified,\n", 'verified,"\n', r"cannot be read"),
     ],
 )
@@ -141,7 +141,7 @@ def test_a_table_without_faults_gives_no_finding(write: Write) -> None:
 def test_rank_1_above_map_is_a_fault_only_where_a_query_has_one_match(write: Write) -> None:
     table = published.load(write("60.0,50.0", "50.0,60.0"))
     assert published.lint(table[table["target"] != "average"]) == [
-        "p1, Old (resnet50), viper: rank-1 60 is above mAP 50, which cannot be with one match per query"
+        "p1, Old (resnet50), viper: rank-1 60 is above mAP 50, which is impossible with one match per query"
     ]
 
 
@@ -153,8 +153,8 @@ def test_a_number_outside_0_to_100_is_a_fault(write: Write) -> None:
 
 @pytest.mark.parametrize(("average", "is_fault"), [("50.1", False), ("49.9", False), ("50.2", True)])
 def test_an_average_is_the_mean_of_its_targets_within_rounding(write: Write, average: str, is_fault: bool) -> None:
-    found = published.lint(published.load(write("50.0,40.0,its", f"{average},40.0,its")))
-    assert found == (
+    result = published.lint(published.load(write("50.0,40.0,its", f"{average},40.0,its")))
+    assert result == (
         ["p1, Old (resnet50): the average mAP 50.2 is not the mean 50.00 of the targets"] if is_fault else []
     )
 
@@ -176,7 +176,7 @@ def test_two_methods_with_the_same_numbers_are_a_copying_error(write: Write) -> 
 def test_a_fault_that_a_remark_explains_is_listed_as_known(write: Write) -> None:
     table = published.load(write("60.0,50.0,its table,verified,", "49.0,50.0,its table,verified,known fault: misprint"))
     assert published.lint(table[table["target"] != "average"]) == [
-        "known: p1, Old (resnet50), viper: rank-1 50 is above mAP 49, which cannot be with one match per query",
+        "known: p1, Old (resnet50), viper: rank-1 50 is above mAP 49, which is impossible with one match per query",
         "known: p1, Old (resnet50), viper: misprint",
     ]
 
@@ -187,69 +187,69 @@ def scores(*rows: tuple[str, int, str, float, float], role: str = "unseen") -> p
     return frame.assign(fold="small", role=role)
 
 
-OURS = scores(
+RUN_SCORES = scores(
     ("metabin", 0, "viper", 0.60, 0.50), ("metabin", 1, "viper", 0.64, 0.52), ("metabin", 0, "grid", 0.40, 0.30),
     ("metabin", 1, "grid", 0.44, 0.34), ("bn", 0, "viper", 0.65, 0.51), ("stripes", -1, "viper", 0.99, 0.99),
 )  # fmt: skip
 
 
 @pytest.fixture
-def found(write: Write) -> pd.DataFrame:
-    """The comparison of OURS with GOOD, by target and entry."""
-    table = published.compare(OURS, published.load(write()), "p1", backbone="resnet50")
+def result(write: Write) -> pd.DataFrame:
+    """The comparison of RUN_SCORES with GOOD, by target and entry."""
+    table = published.compare(RUN_SCORES, published.load(write()), "p1", backbone="resnet50")
     return table.set_index(["target", "entry"])
 
 
-def test_every_target_has_every_entry_in_order(found: pd.DataFrame) -> None:
+def test_every_target_has_every_entry_in_order(result: pd.DataFrame) -> None:
     targets = ("viper", "grid", "average")
-    assert list(found.index) == [(target, entry) for target in targets for entry in published.ENTRIES]
-    assert set(found["protocol"]) == {"p1"}
+    assert list(result.index) == [(target, entry) for target in targets for entry in published.ENTRIES]
+    assert set(result["protocol"]) == {"p1"}
 
 
-def numbers(found: pd.DataFrame, target: str, entry: str) -> list[float]:
-    return [float(found.loc[(target, entry), name]) for name in ("mAP", "rank1", "mAP_gap", "rank1_gap")]
+def numbers(result: pd.DataFrame, target: str, entry: str) -> list[float]:
+    return [float(result.loc[(target, entry), name]) for name in ("mAP", "rank1", "mAP_gap", "rank1_gap")]
 
 
-def test_ours_are_means_over_seeds_of_what_was_trained(found: pd.DataFrame) -> None:
+def test_the_run_has_means_over_seeds_of_trained_methods(result: pd.DataFrame) -> None:
     nan = np.nan
-    np.testing.assert_allclose(numbers(found, "viper", "own_metabin"), [62, 51, nan, nan])
-    np.testing.assert_allclose(numbers(found, "viper", "own_best"), [65, 51, nan, nan])
-    assert found.loc[("viper", "own_best"), "method"] == "bn"
-    assert found.loc[("grid", "own_best"), "method"] == "metabin"
-    assert found.loc[("viper", "own_best"), "backbone"] == "resnet50"
+    np.testing.assert_allclose(numbers(result, "viper", "run_metabin"), [62, 51, nan, nan])
+    np.testing.assert_allclose(numbers(result, "viper", "run_best"), [65, 51, nan, nan])
+    assert result.loc[("viper", "run_best"), "method"] == "bn"
+    assert result.loc[("grid", "run_best"), "method"] == "metabin"
+    assert result.loc[("viper", "run_best"), "backbone"] == "resnet50"
 
 
-def test_our_average_needs_every_target(found: pd.DataFrame) -> None:
-    np.testing.assert_allclose(numbers(found, "average", "own_best")[:2], [52, 41.5])
-    assert found.loc[("average", "own_best"), "method"] == "metabin"
+def test_the_average_of_the_run_needs_every_target(result: pd.DataFrame) -> None:
+    np.testing.assert_allclose(numbers(result, "average", "run_best")[:2], [52, 41.5])
+    assert result.loc[("average", "run_best"), "method"] == "metabin"
 
 
-def test_gaps_are_ours_less_theirs_in_points(found: pd.DataFrame) -> None:
-    np.testing.assert_allclose(numbers(found, "viper", "best_without_extra_data"), [64, 54, 1, -3])
-    np.testing.assert_allclose(numbers(found, "viper", "best"), [80, 70, -15, -19])
-    np.testing.assert_allclose(numbers(found, "average", "best"), [50, 40, 2, 1.5])
-    assert found.loc[("viper", "best"), "extra_data"] == "more images"
+def test_gaps_are_run_minus_published_in_points(result: pd.DataFrame) -> None:
+    np.testing.assert_allclose(numbers(result, "viper", "best_without_extra_data"), [64, 54, 1, -3])
+    np.testing.assert_allclose(numbers(result, "viper", "best"), [80, 70, -15, -19])
+    np.testing.assert_allclose(numbers(result, "average", "best"), [50, 40, 2, 1.5])
+    assert result.loc[("viper", "best"), "extra_data"] == "more images"
 
 
-def test_published_metabin_is_the_one_with_our_backbone_or_the_best(found: pd.DataFrame, write: Write) -> None:
-    np.testing.assert_allclose(numbers(found, "viper", "published_metabin"), [62, 55, 0, -4])
-    assert found.loc[("viper", "published_metabin"), "confidence"] == "memory"
-    assert found.loc[("grid", "published_metabin"), "backbone"] == "mobilenetv2_1.4"
-    assert found.loc[("average", "published_metabin"), "method"] == ""
-    other = published.compare(OURS, published.load(write()), "p1", backbone="resnet_small")
+def test_published_metabin_is_the_one_with_the_same_backbone_or_the_best(result: pd.DataFrame, write: Write) -> None:
+    np.testing.assert_allclose(numbers(result, "viper", "published_metabin"), [62, 55, 0, -4])
+    assert result.loc[("viper", "published_metabin"), "confidence"] == "memory"
+    assert result.loc[("grid", "published_metabin"), "backbone"] == "mobilenetv2_1.4"
+    assert result.loc[("average", "published_metabin"), "method"] == ""
+    other = published.compare(RUN_SCORES, published.load(write()), "p1", backbone="resnet_small")
     row = other[(other["target"] == "viper") & (other["entry"] == "published_metabin")].iloc[0]
     assert (row["backbone"], row["mAP"]) == ("mobilenetv2_1.4", 64.0)
 
 
-def test_a_method_without_map_is_never_the_best(found: pd.DataFrame) -> None:
-    assert found.loc[("grid", "best"), "method"] == "MetaBIN"
+def test_a_method_without_map_is_never_the_best(result: pd.DataFrame) -> None:
+    assert result.loc[("grid", "best"), "method"] == "MetaBIN"
 
 
 def test_scores_that_were_not_evaluated_are_missing_and_not_an_error(write: Write) -> None:
     table = published.compare(scores(("bn", 0, "viper", np.nan, np.nan)), published.load(write()), "p1")
-    own = table[table["entry"] == "own_best"]
-    assert own["mAP"].isna().all()
-    assert set(own["method"]) == {""}
+    best = table[table["entry"] == "run_best"]
+    assert best["mAP"].isna().all()
+    assert set(best["method"]) == {""}
 
 
 def test_seen_scores_and_other_domains_are_left_out(write: Write) -> None:
@@ -257,12 +257,12 @@ def test_seen_scores_and_other_domains_are_left_out(write: Write) -> None:
     seen = published.compare(scores(("bn", 0, "viper", 0.9, 0.9), role="seen"), table, "p1")
     other = published.compare(scores(("bn", 0, "night", 0.9, 0.9)), table, "p1")
     for frame in (seen, other):
-        ours = frame[frame["entry"].str.startswith("own")]
+        ours = frame[frame["entry"].str.startswith("run")]
         assert ours[["mAP", "rank1"]].isna().all(axis=None)
         assert frame[["mAP_gap", "rank1_gap"]].isna().all(axis=None)
 
 
 def test_a_protocol_without_published_results_gives_an_empty_comparison(write: Write) -> None:
-    table = published.compare(OURS, published.load(write()), "embedded")
+    table = published.compare(RUN_SCORES, published.load(write()), "embedded")
     assert table.empty
     assert list(table.columns) == list(published.COMPARISON)

@@ -1,4 +1,4 @@
-"""What is made of the scores of other rhos, by hand."""
+"""Tables of the rho probe, computed by hand."""
 
 import math
 
@@ -29,25 +29,25 @@ def scores():
 
 
 def test_changes_are_to_the_network_as_trained_on_the_same_test(scores):
-    found = rho_probe.changes(scores).set_index(["kind", "group", "value", "test_domain"])["change"]
-    assert found["shift", "all", -0.3, "x"] == pytest.approx(0.1)
-    assert found["shift", "all", -0.3, "y"] == pytest.approx(-0.1)
-    assert found["force", "stem", 1.0, "y"] == pytest.approx(0.1)
-    assert found["shift", "all", 0.0, "z"] == 0
+    result = rho_probe.score_changes(scores).set_index(["kind", "group", "value", "test_domain"])["change"]
+    assert result["shift", "all", -0.3, "x"] == pytest.approx(0.1)
+    assert result["shift", "all", -0.3, "y"] == pytest.approx(-0.1)
+    assert result["force", "stem", 1.0, "y"] == pytest.approx(0.1)
+    assert result["shift", "all", 0.0, "z"] == 0
 
 
 def test_forced_groups_are_means_over_the_tests_of_a_role_in_the_order_of_the_layers(scores):
-    found = rho_probe.forced_groups(scores, "metabin")
-    assert list(found.index) == ["stem", "all"]
-    assert found.loc["stem", ("unseen", 0.0)] == pytest.approx((-0.05 - 0.1) / 2)
-    assert found.loc["stem", ("unseen", 1.0)] == pytest.approx((0.05 + 0.1) / 2)
-    assert found.loc["all", ("unseen", 1.0)] == pytest.approx(-0.2)
+    result = rho_probe.forced_groups(scores, "metabin")
+    assert list(result.index) == ["stem", "all"]
+    assert result.loc["stem", ("unseen", 0.0)] == pytest.approx((-0.05 - 0.1) / 2)
+    assert result.loc["stem", ("unseen", 1.0)] == pytest.approx((0.05 + 0.1) / 2)
+    assert result.loc["all", ("unseen", 1.0)] == pytest.approx(-0.2)
 
 
 def test_each_domain_has_the_shift_with_its_highest_map(scores):
-    found = rho_probe.preferences(scores).set_index("test_domain")
-    assert found["shift"].to_dict() == {"x": -0.3, "y": 0.0, "z": 0.3}
-    assert found["role"].to_dict() == {"x": "unseen", "y": "unseen", "z": "seen"}
+    result = rho_probe.best_shifts(scores).set_index("test_domain")
+    assert result["shift"].to_dict() == {"x": -0.3, "y": 0.0, "z": 0.3}
+    assert result["role"].to_dict() == {"x": "unseen", "y": "unseen", "z": "seen"}
 
 
 def test_the_correlation_with_depth_is_that_of_ranks_at_the_last_step():
@@ -63,18 +63,18 @@ def test_the_correlation_with_depth_is_that_of_ranks_at_the_last_step():
             for layer, mean in zip(layers, means, strict=True)
         ]
     )
-    found = rho_probe.depth_correlation(rho).set_index("method")["correlation"]
-    assert found["metabin"] == pytest.approx(1.0)
-    assert math.isnan(found["bin_joint"])
+    result = rho_probe.depth_correlation(rho).set_index("method")["correlation"]
+    assert result["metabin"] == pytest.approx(1.0)
+    assert math.isnan(result["bin_joint"])
 
 
 def test_a_domain_without_a_score_has_no_best_shift_and_the_others_keep_theirs(scores):
     scores.loc[scores["test_domain"] == "y", "mAP"] = float("nan")
     scores.loc[(scores["test_domain"] == "z") & (scores["value"] == 0.3), "mAP"] = float("nan")
-    shift = rho_probe.preferences(scores).set_index("test_domain")["shift"]
+    shift = rho_probe.best_shifts(scores).set_index("test_domain")["shift"]
     assert math.isnan(shift["y"])
     assert shift[["x", "z"]].to_dict() == {"x": -0.3, "z": 0.0}
-    nothing = rho_probe.preferences(scores.assign(mAP=float("nan")))
+    nothing = rho_probe.best_shifts(scores.assign(mAP=float("nan")))
     assert list(nothing.columns) == ["method", "test_domain", "role", "shift", "change"]
     assert nothing["shift"].isna().tolist() == [True] * 3
     assert rho_probe.forced_groups(scores.assign(mAP=float("nan")), "metabin").isna().all(axis=None)

@@ -1,4 +1,4 @@
-"""Three rules of taking a checkpoint, on tables made by hand."""
+"""Three rules of checkpoint selection, on small tables."""
 
 import math
 
@@ -11,7 +11,7 @@ NAN = math.nan
 
 
 @pytest.mark.parametrize(
-    ("values", "wanted"),
+    ("values", "expected"),
     [
         ({10: 0.2, 20: 0.4, 30: 0.3}, 20),
         ({10: 0.4, 20: 0.4, 30: 0.3}, 20),  # of equals the later
@@ -20,12 +20,12 @@ NAN = math.nan
         ({10: 0.1, 20: NAN}, 10),
     ],
 )
-def test_the_highest_value_is_taken_and_of_equals_the_later_step(values, wanted):
-    assert best_step.choose(values) == wanted
+def test_the_highest_value_is_taken_and_of_equals_the_later_step(values, expected):
+    assert best_step.best_step(values) == expected
 
 
 def test_the_table_of_a_training_says_which_candidate_is_chosen():
-    table = best_step.table({30: 0.3, 10: 0.5, 20: 0.4})
+    table = best_step.selection_table({30: 0.3, 10: 0.5, 20: 0.4})
     assert table.to_dict("list") == {
         "step": [10, 20, 30],
         "source_mAP": [0.5, 0.4, 0.3],
@@ -45,7 +45,7 @@ def rows(fold, method, seed, table):
 
 @pytest.fixture
 def table():
-    """The sources like step 2 best, the test step 1; of the other fold the sources say nothing."""
+    """Step 2 is best on the sources, step 1 on the test; the other fold has no scores on sources."""
     return pd.DataFrame(
         rows("a", "bn", 0, {1: (0.5, 0.4, 0.6), 2: (0.7, 0.3, 0.5), 3: (0.6, 0.2, 0.2)})
         + rows("b", "bn", 0, {1: (NAN, 0.1, 0.1), 2: (NAN, 0.1, 0.3), 3: (NAN, 0.1, 0.2)})
@@ -53,8 +53,8 @@ def table():
 
 
 def test_each_rule_takes_one_step_of_every_training(table):
-    taken = {rule: found.groupby("fold")["step"].unique() for rule, found in selection.by_rule(table).items()}
-    assert {rule: {fold: steps.tolist() for fold, steps in found.items()} for rule, found in taken.items()} == {
+    selected = {rule: result.groupby("fold")["step"].unique() for rule, result in selection.by_rule(table).items()}
+    assert {rule: {fold: steps.tolist() for fold, steps in result.items()} for rule, result in selected.items()} == {
         "last": {"a": [3], "b": [3]},
         "source": {"a": [2], "b": [3]},
         "oracle": {"a": [1], "b": [2]},
@@ -66,7 +66,7 @@ def test_means_are_over_the_test_domains_and_differences_within_the_training(tab
     assert means["last", "mean"] == pytest.approx((0.2 + 0.2 + 0.1 + 0.2) / 4)
     assert means["source", "mean"] == pytest.approx((0.3 + 0.5 + 0.1 + 0.2) / 4)
     assert means["oracle", "mean"] == pytest.approx((0.4 + 0.6 + 0.1 + 0.3) / 4)
-    assert means["source", "less_last"] == pytest.approx(0.1)
+    assert means["source", "minus_last"] == pytest.approx(0.1)
     assert (means["source", "num_other"], means["oracle", "num_other"], means["oracle", "num_trainings"]) == (1, 2, 2)
     assert math.isnan(means["last", "std"])
 

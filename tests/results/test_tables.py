@@ -1,4 +1,4 @@
-"""Numbers worked out by hand from a few rows."""
+"""Tables of a few rows, computed by hand."""
 
 import math
 from collections.abc import Mapping
@@ -56,13 +56,13 @@ def test_the_mean_is_over_all_unseen_cells_of_all_folds() -> None:
 
 
 def test_a_domain_that_is_unseen_in_two_folds_has_a_column_for_each() -> None:
-    found = tables.unseen_by_cell(SMALL_SETS, "mAP", METHODS, SMALL_CELLS)
-    np.testing.assert_allclose(found.to_numpy(), [[0.1, 0.3, 0.9], [0.2, 0.6, 0.7]])
+    result = tables.unseen_by_cell(SMALL_SETS, "mAP", METHODS, SMALL_CELLS)
+    np.testing.assert_allclose(result.to_numpy(), [[0.1, 0.3, 0.9], [0.2, 0.6, 0.7]])
 
 
 def test_differences_are_paired_within_a_fold_and_a_test_domain() -> None:
-    found = tables.paired_differences(SMALL_SETS, METHODS, SMALL_CELLS)
-    np.testing.assert_allclose(found.to_numpy(), [[0.1, 0.3, -0.2]])
+    result = tables.paired_differences(SMALL_SETS, METHODS, SMALL_CELLS)
+    np.testing.assert_allclose(result.to_numpy(), [[0.1, 0.3, -0.2]])
 
 
 def test_mean_is_over_domains_then_over_seeds_with_the_std_of_the_seeds() -> None:
@@ -86,44 +86,44 @@ def test_a_method_that_was_not_run_has_a_nan_mean_and_no_cells() -> None:
 
 
 def test_matrix_is_folds_by_test_domains() -> None:
-    found = tables.matrix(TWO_SEEDS, "metabin", "mAP", DOMAINS, DOMAINS).to_numpy()
-    np.testing.assert_allclose(found, [[0.4, 0.8], [0.6, 0.3]])
-    found = tables.matrix(SMALL_SETS, "bin_joint", "mAP", ("small", "other"), ("v", "w")).to_numpy()
-    np.testing.assert_allclose(found, [[0.1, 0.3], [math.nan, 0.9]])
+    result = tables.matrix(TWO_SEEDS, "metabin", "mAP", DOMAINS, DOMAINS).to_numpy()
+    np.testing.assert_allclose(result, [[0.4, 0.8], [0.6, 0.3]])
+    result = tables.matrix(SMALL_SETS, "bin_joint", "mAP", ("small", "other"), ("v", "w")).to_numpy()
+    np.testing.assert_allclose(result, [[0.1, 0.3], [math.nan, 0.9]])
 
 
 def test_matrix_keeps_the_given_order_and_has_nan_where_nothing_was_evaluated() -> None:
-    found = tables.matrix(TWO_SEEDS, "bin_joint", "mAP", ("b", "c", "a"), ("b", "c", "a"))
-    assert list(found.columns) == list(found.index) == ["b", "c", "a"]
-    assert found.loc["b", "b"] == pytest.approx(0.5)
-    assert found.loc["a", "a"] == pytest.approx(0.25)
-    assert int(found.isna().to_numpy().sum()) == 7
+    result = tables.matrix(TWO_SEEDS, "bin_joint", "mAP", ("b", "c", "a"), ("b", "c", "a"))
+    assert list(result.columns) == list(result.index) == ["b", "c", "a"]
+    assert result.loc["b", "b"] == pytest.approx(0.5)
+    assert result.loc["a", "a"] == pytest.approx(0.25)
+    assert int(result.isna().to_numpy().sum()) == 7
 
 
 def test_differences_are_paired_by_held_out_domain_and_seed() -> None:
-    found = tables.paired_differences(TWO_SEEDS, METHODS, CELLS)
-    assert list(found.index) == ["metabin"]
+    result = tables.paired_differences(TWO_SEEDS, METHODS, CELLS)
+    assert list(result.index) == ["metabin"]
     # seed 1 has no reference in b
-    np.testing.assert_allclose(found.to_numpy(), [[((0.2 - 0.1) + (0.6 - 0.4)) / 2, 0.4 - 0.5]])
+    np.testing.assert_allclose(result.to_numpy(), [[((0.2 - 0.1) + (0.6 - 0.4)) / 2, 0.4 - 0.5]])
 
 
 def test_spread_of_differences_is_over_the_seeds_that_cover_the_most_domains() -> None:
-    whole = pd.concat([TWO_SEEDS, scores(("b", "bin_joint", 1, "b", 0.3))])
-    assert tables.paired_spread(whole, METHODS)["metabin"] == pytest.approx(math.sqrt(0.5) * 0.05)
+    complete = pd.concat([TWO_SEEDS, scores(("b", "bin_joint", 1, "b", 0.3))])
+    assert tables.paired_spread(complete, METHODS)["metabin"] == pytest.approx(math.sqrt(0.5) * 0.05)
     assert math.isnan(tables.paired_spread(TWO_SEEDS, METHODS)["metabin"])
 
 
 def test_difference_is_nan_without_a_pair() -> None:
-    found = tables.paired_differences(TWO_SEEDS, ("bn", "bin_joint"), (*CELLS, ("c", "c")))
-    assert found.isna().to_numpy().all()
-    assert list(found.columns) == [*CELLS, ("c", "c")]
+    result = tables.paired_differences(TWO_SEEDS, ("bn", "bin_joint"), (*CELLS, ("c", "c")))
+    assert result.isna().to_numpy().all()
+    assert list(result.columns) == [*CELLS, ("c", "c")]
 
 
 def test_seen_by_fold_averages_the_sources_of_a_fold() -> None:
     three = scores(("a", "bn", 0, "b", 0.2), ("a", "bn", 0, "c", 0.4), ("a", "bn", 0, "a", 0.9))
-    found = tables.seen_by_fold(three, "bn", "mAP", ("a", "b"))
-    assert found["a"] == pytest.approx(0.3)
-    assert math.isnan(found["b"])
+    result = tables.seen_by_fold(three, "bn", "mAP", ("a", "b"))
+    assert result["a"] == pytest.approx(0.3)
+    assert math.isnan(result["b"])
 
 
 def test_best_is_picked_among_the_candidates_only_with_ties_as_shown() -> None:
@@ -143,17 +143,17 @@ def test_summary_has_six_digits_and_none_for_what_was_not_evaluated() -> None:
 
 
 def test_tidy_matrix_has_every_cell_with_its_role() -> None:
-    found = tables.tidy_matrix(TWO_SEEDS, ("metabin",), DOMAINS, DOMAINS)
-    assert list(found.columns) == ["method", "held_out", "test_domain", "role", "mAP", "rank1"]
-    assert found["role"].tolist() == ["unseen", "seen", "seen", "unseen"]
-    np.testing.assert_allclose(found["mAP"], [0.4, 0.8, 0.6, 0.3])
-    np.testing.assert_allclose(found["rank1"], [0.2, 0.4, 0.3, 0.15])
+    result = tables.tidy_matrix(TWO_SEEDS, ("metabin",), DOMAINS, DOMAINS)
+    assert list(result.columns) == ["method", "held_out", "test_domain", "role", "mAP", "rank1"]
+    assert result["role"].tolist() == ["unseen", "seen", "seen", "unseen"]
+    np.testing.assert_allclose(result["mAP"], [0.4, 0.8, 0.6, 0.3])
+    np.testing.assert_allclose(result["rank1"], [0.2, 0.4, 0.3, 0.15])
 
 
 def test_a_cell_that_only_another_method_was_tested_in_has_its_role_and_one_of_nobody_has_none() -> None:
-    found = tables.tidy_matrix(SMALL_SETS, ("bin_joint",), ("small", "other"), ("v", "w", "x"))
-    assert found["role"].fillna("").tolist() == ["unseen", "unseen", "", "seen", "unseen", ""]
-    assert found["mAP"].isna().tolist() == [False, False, True, True, False, True]
+    result = tables.tidy_matrix(SMALL_SETS, ("bin_joint",), ("small", "other"), ("v", "w", "x"))
+    assert result["role"].fillna("").tolist() == ["unseen", "unseen", "", "seen", "unseen", ""]
+    assert result["mAP"].isna().tolist() == [False, False, True, True, False, True]
 
 
 def test_gallery_sizes_are_read_from_the_scores() -> None:
@@ -163,15 +163,20 @@ def test_gallery_sizes_are_read_from_the_scores() -> None:
     assert sizes == {"unseen": "90 to 100", "seen": "60"}
 
 
-def test_the_scores_of_a_cell_with_leaks_are_replaced_by_its_clean_ones():
-    clean = scores(("a", "metabin", 1, "a", 0.25), ("a", "metabin", 0, "a", 0.125), ("b", "metabin", 0, "b", 0.9))
-    found = tables.without_overlap(TWO_SEEDS, clean, [("a", "a")])
+def test_the_scores_of_a_cell_with_overlap_are_replaced_by_those_without():
+    without = scores(("a", "metabin", 1, "a", 0.25), ("a", "metabin", 0, "a", 0.125), ("b", "metabin", 0, "b", 0.9))
+    result = tables.replace_with_scores_without_overlap(TWO_SEEDS, without, [("a", "a")])
     keys = ["method", "seed", "fold", "test_domain"]
-    values = found.set_index(keys)
+    values = result.set_index(keys)
     assert values.loc[("metabin", 0, "a", "a"), ["mAP", "mINP", "rank1"]].tolist() == [0.125, 0.03125, 0.0625]
     assert values.loc[("metabin", 1, "a", "a"), "mAP"] == 0.25
     assert values.loc[[("bin_joint", 0, "a", "a"), ("bin_joint", 1, "a", "a")], "mAP"].isna().all()  # nothing is left
     others = (TWO_SEEDS["fold"] != "a") | (TWO_SEEDS["test_domain"] != "a")
-    pd.testing.assert_frame_equal(found[others], TWO_SEEDS[others])
-    assert tables.without_overlap(TWO_SEEDS, pd.DataFrame(), [("a", "a")]).loc[~others, "mAP"].isna().all()
+    pd.testing.assert_frame_equal(result[others], TWO_SEEDS[others])
+    assert (
+        tables.replace_with_scores_without_overlap(TWO_SEEDS, pd.DataFrame(), [("a", "a")])
+        .loc[~others, "mAP"]
+        .isna()
+        .all()
+    )
     assert not TWO_SEEDS["mAP"].isna().any()

@@ -1,1 +1,43 @@
-"""The sections of the report, one file each."""
+"""The sections of the report, in the order of the page: one file and one line each."""
+
+from __future__ import annotations
+
+from metabin.report.inputs import ReportInputs
+from metabin.report.section import Section
+from metabin.report.sections import (
+    comparisons,
+    differences,
+    losses,
+    matrices,
+    overlap,
+    published,
+    ranked_lists,
+    results,
+    rho,
+    rho_probe,
+    run,
+    samples,
+    selection,
+)
+
+SECTIONS = (
+    results.section,
+    differences.section,
+    comparisons.section,
+    selection.section,
+    published.section,
+    overlap.section,
+    matrices.section,
+    losses.section,
+    rho_probe.section,
+    rho.section,
+    ranked_lists.section,
+    samples.section,
+    run.section,
+)
+
+
+def build_sections(inputs: ReportInputs) -> list[Section]:
+    """Return the sections for which there are inputs, in the order of the page."""
+    sections = [section(inputs) for section in SECTIONS]
+    return [section for section in sections if section is not None]
