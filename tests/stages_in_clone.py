@@ -26,9 +26,12 @@ def run(clone, *command, tracking="off", server="", check=True):
 
 
 def make_clone(folder, settings, *, needed=NEEDED):
-    """The working tree's files in a git repository of their own, with a small benchmark.
+    """Copy the working tree's files to a git repository of their own, with a small benchmark.
 
-    `needed`: the files and folders at the top that are copied; None: all, and the presets have the settings as well.
+    Args:
+        folder: of the new repository.
+        settings: values of params.yaml by section. They replace those of the presets as well.
+        needed: the files and folders at the top that are copied; None: all.
     """
     listing = run(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").stdout.split("\n")
     for name in listing:
@@ -40,11 +43,17 @@ def make_clone(folder, settings, *, needed=NEEDED):
         target = folder / compiled.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(compiled, target)
-    for path in [folder / "params.yaml", *(folder / "presets").glob("*.yaml")]:
-        params = YAML(typ="safe").load(path)
-        for section, values in settings.items():
-            params[section] |= values
-        YAML().dump(params, path)
+    params = YAML(typ="safe").load(folder / "params.yaml")
+    for section, values in settings.items():
+        params[section] |= values
+    YAML().dump(params, folder / "params.yaml")
+    for path in (folder / "presets").glob("*.yaml"):
+        preset = YAML(typ="safe").load(path)
+        for section in preset.keys() & settings.keys():
+            # Of a protocol all keys go: groups, for example, does not fit other domains.
+            others = {} if section == "protocol" else preset[section]
+            preset[section] = others | settings[section]
+        YAML().dump(preset, path)
     run(folder, "git", "init", "--quiet")
     run(folder, "git", "add", "--all")
     author = ("-c", "user.name=test", "-c", "user.email=test@example.invalid")

@@ -1,4 +1,4 @@
-"""List the protocols that have a name, or write one into params.yaml; the recipe and all comments stay as they are."""
+"""Apply a preset or set a protocol in params.yaml, or list them. Comments stay as they are."""
 
 from __future__ import annotations
 
@@ -7,68 +7,93 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages import cli, layout
+from stages.tools import protocols
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from metabin.data.partition.protocols import NamedProtocol
+    from metabin.config.editing import Change
+    from metabin.config.presets import Preset
 
 PARAMS = Path("params.yaml")
+PRESETS = Path("presets")
+RESTORE = "`git checkout params.yaml` restores the committed values"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", nargs="?", help="a file of protocols/ without .yaml; none: list them all")
-    parser.add_argument("--targets", nargs="+", default=[], help="test on these alone (default: all of the protocol's)")
-    args = parser.parse_args()
+    args = parse_arguments()
 
+    from metabin.config.presets import load_presets
     from metabin.data.partition.protocols import load_protocols
     from metabin.errors import ConfigError
 
-    protocols = load_protocols(layout.PROTOCOLS)
-    if args.name is None:
-        for name, protocol in protocols.items():
-            print(f"{name:<22}{protocol.title}")
+    loaders = {"preset": (load_presets, PRESETS), "protocol": (load_protocols, layout.PROTOCOLS)}
+    kinds = [args.kind] if args.kind else list(loaders)
+    known = {kind: load(folder) for kind, (load, folder) in loaders.items() if kind in kinds}
+    if not args.kind or not args.name:
+        for kind, entries in known.items():
+            print(f"python -m stages.tools.params {kind} NAME, where NAME is one of:")
+            for name, entry in entries.items():
+                print(f"  {name:<26}{entry.title}")
         return
-    if args.name not in protocols:
-        raise ConfigError(f"no protocol {args.name}; known are {', '.join(protocols)}")
-    protocol = protocols[args.name]
-    unused = write(protocol.params_for(args.targets))
-    print(text(args.name, protocol))
-    for key, names in unused.items():
-        print(f"\n{key}: {', '.join(names)} removed, as this protocol does not use it")
-    print(f"\n{PARAMS} is set. `python -m stages.tools.check NAME ...` checks local data sets; `make repro` runs it.")
+    entry = known[args.kind].get(args.name)
+    if entry is None:
+        raise ConfigError(f"no {args.kind} {args.name}; known are {', '.join(known[args.kind])}")
+    if args.kind == "preset":
+        apply_preset(entry)
+    else:
+        changes = protocols.set_protocol(PARAMS, entry, args.targets)
+        print(protocols.describe(args.name, entry))
+        print_changes(changes)
+    print("`make repro` runs it; `python -m stages.tools.check NAME ...` checks local data sets.")
 
 
-def write(params: Mapping[str, object]) -> Mapping[str, Sequence[str]]:
-    """Set keys of params.yaml, keeping its comments; remove and return the names in data that become unused.
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    kinds = parser.add_subparsers(dest="kind")
+    preset = kinds.add_parser("preset", help="apply a file of presets/")
+    preset.add_argument("name", nargs="?", help="as quick; none: list the presets")
+    protocol = kinds.add_parser("protocol", help="set a file of protocols/")
+    protocol.add_argument("name", nargs="?", help="as p2; none: list the protocols")
+    protocol.add_argument("--targets", nargs="+", default=[], help="test on these only")
+    return parser.parse_args()
+
+
+def apply_preset(preset: Preset) -> None:
+    """Write a preset into params.yaml. Print what changes, and what else is not as committed.
 
     Raises:
-        ConfigError: the file is not valid, or would not be.
+        ConfigError: params.yaml is not valid, or would not be. It then stays as it is.
     """
+    from ruamel.yaml import YAML
+
     from metabin.config import read_values
-    from metabin.config.editing import set_values
-    from metabin.data.partition.protocols import local_entries, unused_names
+    from metabin.config.editing import as_text, set_values
+    from metabin.errors import ConfigError
+    from metabin.repository import run_git
 
-    values = read_values(PARAMS)
-    unused, changes = unused_names(values, params), dict(params)
-    changes["data.local"] = local_entries(values, params)
-    for dotted, names in unused.items():
-        value = values["data"][dotted.removeprefix("data.")]
-        used = [name for name in value if name not in names]
-        changes[dotted] = {name: value[name] for name in used} if isinstance(value, dict) else used
-    set_values(PARAMS, changes)
-    return unused
+    current = read_values(PARAMS)
+    text = run_git("show", f"HEAD:./{PARAMS}")
+    committed = YAML(typ="safe").load(text) if text else current  # no Git: no notes
+    notes = [
+        f"kept from before: {key}: {as_text(value)} (committed: {as_text(original)})"
+        for key, original, value in preset.unset_changes(committed, current)
+    ]
+    try:
+        changes = set_values(PARAMS, preset.values, source=f"{PARAMS} with {preset.path}")
+    except ConfigError as error:
+        advice = [*notes, f"{RESTORE}; then apply the preset again"] if notes else []
+        raise ConfigError("\n".join([str(error), *advice])) from None
+    print(preset.title)
+    print_changes(changes, notes)
 
 
-def text(name: str, protocol: NamedProtocol) -> str:
-    """A protocol for a terminal."""
-    from metabin.data.partition.folds import describe
-
-    lines = [f"{name}: {protocol.title}", *(f"  {describe(fold)}" for fold in protocol.folds), f"  {protocol.metric}"]
-    lines += [f"  rule: {rule}" for rule in protocol.rules]
-    lines += [f"  not comparable: {other}" for other in protocol.not_comparable]
-    return "\n".join([*lines, f"  source: {protocol.source}"])
+def print_changes(changes: Sequence[Change], notes: Sequence[str] = ()) -> None:
+    """Print one line per changed key, then the notes, and how to undo all of it."""
+    lines = [str(change) for change in changes] or ["no change"]
+    print("\n".join([*lines, *notes]))
+    if changes or notes:
+        print(f"{RESTORE}.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Serve the MLflow page of all runs, for this machine only, until Ctrl-C."""
+"""Serve the MLflow page of all runs until Ctrl-C, to this machine only."""
 
 from __future__ import annotations
 
@@ -13,25 +13,30 @@ HOST = "127.0.0.1"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=port_number, default=5000, help="of the page (default: 5000)")
+    parser.add_argument(
+        "--port", type=port_number, default=5000, help="port of the page (default: 5000)"
+    )
     port = parser.parse_args().port
     check_port(port)
 
-    from metabin.tracking.page import find_page
+    from metabin.tracking.ui import find_ui
 
-    page = find_page(port)
-    if not page.command:
-        print(f"MLFLOW_TRACKING_URI names a server, which has the runs: {page.address}")
+    ui = find_ui(port)
+    if not ui.command:
+        print(f"MLFLOW_TRACKING_URI names a server, which has the runs: {ui.address}")
         return
-    print(f"== MLflow: {page.address}", flush=True)
-    # Job runners are eight more processes, which nothing here uses.
-    os.execve(page.command[0], page.command, {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
+    print(f"== MLflow: {ui.address}", flush=True)
+    # MLflow would start eight job runners, processes that nothing here uses.
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    os.execve(ui.command[0], ui.command, environment)
 
 
 def port_number(text: str) -> int:
     """Return a port as a number from 1 to 65535."""
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; expected a number from 1 to 65535")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a port; expected a number from 1 to 65535"
+        )
     return int(text)
 
 
@@ -46,8 +51,8 @@ def check_port(port: int) -> None:
     if is_listening(port):
         free = next((other for other in range(port + 1, 65536) if not is_listening(other)), 5000)
         raise ConfigError(
-            f"port {port} is in use by another program (AirPlay Receiver on macOS, an earlier `make ui`); "
-            f"choose another one: make ui PORT={free}"
+            f"port {port} is in use by another program (AirPlay Receiver on macOS, an earlier "
+            f"`make ui`); choose another one: make ui PORT={free}"
         )
     try:
         with socket.socket() as probe:

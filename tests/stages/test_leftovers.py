@@ -8,7 +8,7 @@ from stages_in_clone import make_clone, run
 
 from metabin.files import write_text
 from stages import cli, leftovers
-from stages.tools import clean
+from stages.tools import remove_leftovers
 
 SETTINGS = {
     "protocol": {"domains": ["night"], "sources": ["campus", "plaza"], "baselines": [], "meta_learned": ["metabin"]},
@@ -38,9 +38,9 @@ def test_only_what_the_cache_holds_is_removed(outputs, capsys):
         "a/bn/seed-0/weights",
         "b/bn/seed-0/weights",
     ]
-    removed, kept = capsys.readouterr().out.splitlines()
+    removed, left = capsys.readouterr().out.splitlines()
     assert f"removed {outputs / 'a/in'}, which this configuration does not have" in removed
-    assert f"{outputs / 'b'} is no output of this configuration and not in DVC's cache: it stays" in kept
+    assert f"{outputs / 'b'} is no output of this configuration and not in DVC's cache: it stays" in left
 
 
 def test_without_leftovers_dvc_is_not_asked(tmp_path, monkeypatch):
@@ -54,7 +54,7 @@ def test_entries_of_stages_that_do_not_exist_leave_the_lock_and_the_rest_keeps_i
     lock = tmp_path / "dvc.lock"
     entries = {name: f"  {name}:\n    cmd: run\n    outs:\n    - path: x\n" for name in ("a@x", "b@weights/y.pth", "c")}
     lock.write_text("schema: '2.0'\nstages:\n" + "".join(entries.values()))
-    clean.prune_lock(lock, ["c", "a@x", "d"])
+    remove_leftovers.prune_lock(lock, ["c", "a@x", "d"])
     assert lock.read_text() == "schema: '2.0'\nstages:\n" + entries["a@x"] + entries["c"]
 
 
@@ -70,9 +70,9 @@ def test_after_other_domains_and_methods_a_clone_that_pulls_is_up_to_date(tmp_pa
     }
     YAML().dump(params, first / "params.yaml")
     run(first, "dvc", "repro")
-    for folder in ("models", "results", "explained"):
+    for folder in ("models", "results", "rho_probe"):
         assert [path.name for path in (first / folder).iterdir()] == ["campus"]
-    run(first, "python", "-m", "stages.tools.clean")
+    run(first, "python", "-m", "stages.tools.remove_leftovers")
     stages = set(YAML(typ="safe").load(first / "dvc.lock")["stages"])
     assert stages == set(run(first, "dvc", "stage", "list", "--name-only").stdout.split())
     for name in ("team", "private"):

@@ -1,10 +1,14 @@
-"""What the parallel runner shows of the stages that it starts."""
+"""`make repro`: the parallel runner, what it prints of its stages, and the preset before it."""
 
+import os
+import shutil
 import subprocess
 import sys
 import time
+from itertools import pairwise
 
 import pytest
+import yaml
 from ruamel.yaml import YAML
 
 from stages.tools import repro
@@ -19,7 +23,7 @@ sys.exit(int(sys.argv[1]))
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A DVC project with a stage that warns and one that fails."""
+    """Make a DVC project with a stage that warns and one that fails."""
     (tmp_path / "stage.py").write_text(SCRIPT)
     stages = {name: {"cmd": f"{sys.executable} stage.py {code}"} for name, code in (("warns", 0), ("fails", 3))}
     YAML().dump({"stages": stages}, tmp_path / "dvc.yaml")
@@ -58,3 +62,27 @@ def test_after_an_interruption_no_further_stage_starts(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         repro.reproduce_all([str(number) for number in range(100)], 1)
     assert len(started) < 100
+
+
+def commands_of_make(root, *arguments):
+    """Return the lines that `make repro` would run, without the installation."""
+    command = [shutil.which("make"), "--no-print-directory", "--old-file=setup", "--dry-run", "repro", *arguments]
+    environment = {**os.environ, "PRESET": "significance", "JOBS": "2"}  # only an argument names a preset
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=True)
+    return [line for line in done.stdout.splitlines() if line.startswith("python")]
+
+
+def test_make_applies_a_preset_only_if_one_is_given_and_before_the_pipeline(root):
+    pipeline = "python -m stages.tools.repro --jobs 2"
+    assert commands_of_make(root) == [pipeline]
+    assert commands_of_make(root, "PRESET=quick") == ["python -m stages.tools.params preset quick", pipeline]
+
+
+def test_the_groups_name_stages_of_the_pipeline_in_their_order(root):
+    stages = yaml.safe_load((root / "dvc.yaml").read_text())["stages"]
+    names = [[prefix.removesuffix("@") for prefix in group] for group in repro.GROUPS]
+    assert {name for group in names for name in group} == {"train", "baseline", "evaluate", "rho-probe"}
+    assert all("foreach" in stages[name] or "matrix" in stages[name] for group in names for name in group)
+    order = list(stages)
+    for earlier, later in pairwise(names):
+        assert max(map(order.index, earlier)) < min(map(order.index, later))

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def environment(tmp_path, monkeypatch):
-    """The interpreter of the tests, and a project root of its own."""
+    """Set the interpreter of the tests and a project root of its own."""
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("DVC_ROOT", str(tmp_path / "project"))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -33,7 +33,7 @@ def busy_port():
 
 
 def make_ui(*arguments):
-    """`make ui` without the installation."""
+    """Return the command `make ui` without the installation."""
     return (shutil.which("make"), "--no-print-directory", "--old-file=setup", "ui", *arguments)
 
 
@@ -66,10 +66,10 @@ def test_a_busy_port_is_named_with_the_command_for_another_one(environment, busy
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "http", "-1"])
-def test_what_is_no_port_is_refused(environment, port):
+def test_a_value_that_is_not_a_port_is_refused(environment, port):
     done = ui(f"--port={port}")
     assert done.returncode == 2
-    assert f"'{port}' is no port; expected a number from 1 to 65535" in done.stderr
+    assert f"'{port}' is not a port; expected a number from 1 to 65535" in done.stderr
 
 
 def test_without_a_port_make_uses_5000():
@@ -80,7 +80,7 @@ def test_without_a_port_make_uses_5000():
     assert done.stdout.splitlines()[-1] == "python -m stages.tools.ui --port 5000"
 
 
-def test_runs_on_a_server_are_looked_at_there(environment, monkeypatch):
+def test_runs_on_a_server_are_shown_there(environment, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example.org")
     done = ui(f"--port={mlflow_server.free_port()}")
     assert (done.returncode, done.stderr) == (0, "")
