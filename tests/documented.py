@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PROGRAMS = ("dvc", "make", "python", "pip", "git", "cp", "export", "source", "METABIN_TRACKING=off")
-LOG = "log.md"  # dated notes: what was true then
+LOG = "log.md"  # dated notes, with the commands of their time
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,9 @@ def pages():
 
 def commands(path):
     """The commands of a page, in order, without the comments behind them."""
-    fenced, found = False, []
-    lines = re.sub(r" \\\n +", " ", path.read_text()).splitlines()  # a command may go on in the next line
+    fenced = False
+    matches = []
+    lines = re.sub(r" \\\n +", " ", path.read_text()).splitlines()  # a command may continue on the next line
     for number, line in enumerate(lines, start=1):
         if line.startswith("```"):
             fenced = not fenced
@@ -36,8 +37,8 @@ def commands(path):
         for text in texts:
             text = re.sub(r"\s+#\s.*$", "", text).strip()
             if text.split(" ")[0] in PROGRAMS and " " in text:
-                found.append(Command(path.name, number, text, in_block))
-    return found
+                matches.append(Command(path.name, number, text, in_block))
+    return matches
 
 
 def settings(path):

@@ -36,10 +36,11 @@ TINY = {
     "meta": {"ids_per_domain": 2},
     "record": {"loss_every": 1, "candidates": 1},
 }
-# What a command becomes in the tiny clone. Where it is only looked at, the test that runs it is named.
+# What a command becomes in the tiny clone. If it does not run here, the comment names the test that runs it.
 SUBSTITUTES = {
-    "make test": "make --dry-run test",  # this test is a part of it
-    "make lint": "make --dry-run lint",  # a check of the code, not of the clone
+    "make test": "make --dry-run test",  # this test is part of it
+    "make lint": "make --dry-run lint",  # checks the code, not the clone
+    "make docs": "make --dry-run docs",  # a check of the documentation: test_docs_site.py
     "make bench": "make --dry-run bench",  # a quarter of an hour: test_benchmarks.py
     "make ui": "make --dry-run ui",  # runs until it is killed: test_ui.py
     "make ui PORT=5001": "make --dry-run ui PORT=5001",
@@ -87,7 +88,7 @@ class Clone:
         return printed
 
     def follow(self, page, *, before=None, after=None, tracking="off"):
-        """Run the command blocks of a page in order, with more to do before or after some of them."""
+        """Run the command blocks of a page in order; `before` and `after` add actions to some."""
         for command in documented.commands(documented.ROOT / page):
             if not command.in_block:
                 continue
@@ -112,7 +113,7 @@ class Clone:
 
 
 def link_environment(folder):
-    """A .venv in the clone that is the one of this process, so that make sets nothing up."""
+    """Give the clone the environment of this process as .venv, so that make sets nothing up."""
     binaries = folder / ".venv/bin"
     binaries.mkdir(parents=True)
     for path in Path(sys.executable).parent.iterdir():
@@ -193,7 +194,7 @@ def test_protocols(clone):
         params["data"] |= {"accept_unfit": params["data"]["local"], "splits": splits}
         YAML().dump(params, path)
 
-    clone.type("python -m stages.tools.params development && git checkout params.yaml")
+    clone.type("python -m stages.tools.params protocol development && git checkout params.yaml")
     (run_with_splits,) = (text for text in texts("docs/protocols.md") if "data.splits" in text)
     clone.follow("docs/protocols.md", before=dict.fromkeys(["make repro", run_with_splits], accept_imitations))
 
@@ -217,15 +218,15 @@ def test_a_command_in_a_sentence_is_one_that_a_block_or_a_test_runs(path):
 # Commands that stand in sentences alone, and the test that types them.
 INLINE = {
     "python -m stages.download --domain grid": test_local_data_and_their_check,
-    "python -m stages.tools.params development": test_protocols,
+    "python -m stages.tools.params protocol development": test_protocols,
     "cp -r": "tests/test_tracking_location.py",
 }
 
 
 def test_the_pages_with_command_blocks_are_those_that_are_followed():
     followed = {"README.md", "CONTRIBUTING.md", "experiments.md", "data.md", "protocols.md", "tracking.md"}
-    found = {command.page for page in documented.pages() for command in documented.commands(page) if command.in_block}
-    assert found == followed
+    blocks = {command.page for page in documented.pages() for command in documented.commands(page) if command.in_block}
+    assert blocks == followed
 
 
 def test_every_setting_in_a_table_is_one_that_params_yaml_takes(params):
