@@ -1,3 +1,7 @@
+"""Tests of seeds: they depend on the root and on the labels only."""
+
+from __future__ import annotations
+
 import subprocess
 import sys
 
@@ -15,9 +19,9 @@ def test_every_label_and_its_type_and_order_count():
 
 def test_seeds_are_the_same_in_another_process():
     code = "from metabin.seeding import derive_seed; print(derive_seed(0, 'augment', 7))"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(found.stdout) == derive_seed(0, "augment", 7)
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(process.stdout) == derive_seed(0, "augment", 7)
 
 
-def test_generators_of_equal_labels_draw_equal_numbers():
+def test_generators_of_equal_labels_give_equal_numbers():
     assert generator(0, "x").random() == generator(0, "x").random() != generator(0, "y").random()

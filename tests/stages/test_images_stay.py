@@ -43,7 +43,7 @@ run("stages.report")
 STAGES = (
     *(f"stages.check --name {name}" for name in ("shop", "office", "yard")),
     "stages.partition",
-    *(f"stages.{name} --fold yard" for name in ("train --seed 0", "evaluate", "explain")),
+    *(f"stages.{name} --fold yard" for name in ("train --seed 0", "evaluate", "rho_probe")),
     "stages.report",
 )
 URI = re.compile(rb"data:image/[a-z]+;base64,([A-Za-z0-9+/=]+)")

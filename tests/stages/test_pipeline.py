@@ -43,7 +43,7 @@ def test_the_pipeline_leaves_a_report_with_a_cell_for_every_fold_method_and_test
     assert all(name in page for name in (*domains, "MetaBIN"))
 
 
-def test_the_queries_of_an_unseen_test_have_its_map_and_the_report_weighs_the_difference(clone):
+def test_the_queries_of_an_unseen_test_have_its_map_and_the_report_tests_the_difference(clone):
     scores, queries = (pd.read_csv(clone / f"results/night/{name}.csv") for name in ("scores", "queries"))
     assert list(queries) == ["fold", "method", "seed", "test_domain", "trial", "pid", "query", "AP"]
     assert set(queries["test_domain"]) == {"night"}
@@ -52,8 +52,8 @@ def test_the_queries_of_an_unseen_test_have_its_map_and_the_report_weighs_the_di
     assert by_method.mean().to_dict() == pytest.approx(unseen["mAP"].to_dict(), abs=1e-5)
     assert by_method.size().to_dict() == unseen["num_query"].to_dict()
     found = json.loads((clone / "reports/summary.json").read_text())["differences"]
-    assert found["metabin_less_bn"]["low"] <= found["metabin_less_bn"]["difference"]
-    assert "MetaBIN less BN" in (clone / "reports/report.md").read_text()
+    assert found["metabin_minus_bn"]["low"] <= found["metabin_minus_bn"]["difference"]
+    assert "MetaBIN - BN" in (clone / "reports/report.md").read_text()
 
 
 def test_drawn_sites_share_no_image_and_the_report_says_that_they_were_compared(clone):
@@ -87,12 +87,12 @@ client = mlflow.MlflowClient("sqlite:///.mlflow/mlflow.db")
 runs = client.search_runs([client.get_experiment_by_name("metabin").experiment_id])
 kinds = sorted(run.data.tags["kind"] for run in runs if run.data.tags["kind"] != "rho")
 parent = next(run for run in runs if run.data.tags["kind"] == "parent")
-wanted = ("metabin.unseen/mAP", "metabin_less_bn/low")
+wanted = ("metabin.unseen/mAP", "metabin_minus_bn/low")
 print(*kinds, parent.info.status, all(name in parent.data.metrics for name in wanted))
 print(*[item.path for path in (None, "figures") for item in client.list_artifacts(parent.info.run_id, path)])
 """
     found, files = run(clone, sys.executable, "-c", code).stdout.splitlines()
-    expected = ["evaluate"] * 2 + ["explain"] * 2 + ["parent"] + ["train"] * 4 + ["FINISHED", "True"]
+    expected = ["evaluate"] * 2 + ["parent"] + ["rho_probe"] * 2 + ["train"] * 4 + ["FINISHED", "True"]
     assert found.split() == expected
     shown = {"index.html", "report.md", *(f"figures/samples_{name}.png" for name in TINY["protocol"]["domains"])}
     assert shown < set(files.split())  # the people are synthetic, so their images may be uploaded
@@ -167,7 +167,7 @@ def test_a_group_is_held_out_together_by_everything_that_learns_in_episodes(call
     call("partition")
     for method in ("half", "metabin", "mldg"):
         call("train", "--fold", "dark", "--method", method, "--seed", "0")
-    for stage in ("evaluate", "explain"):
+    for stage in ("evaluate", "rho_probe"):
         call(stage, "--fold", "dark")
     call("report")
     cells = pd.read_csv("reports/matrix.csv").dropna(subset="mAP")

@@ -93,12 +93,12 @@ def accept_imitations(data, splits):
 @pytest.mark.parametrize("name", REAL)
 def test_a_protocol_runs_from_files_to_scores(name, data, call, tmp_path):
     write_small_params(data)
-    call("protocol", name)
+    call("tools.params", "protocol", name)
     config = accept_imitations(data, {**{own: f"{own}.json" for own in SPLITS}, "viper": "viper"})
     for domain in (*config.protocol.domains, *config.protocol.sources):
         call("download", "--domain", domain)
     for own in config.data.local:
-        call("record", "--name", own)
+        call("check", "--name", own)
     call("partition")
     fold = PROTOCOLS[name].folds[0]
     manifest = json.loads((tmp_path / f"data/partition/folds/{fold.name}.json").read_text())

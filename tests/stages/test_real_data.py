@@ -1,4 +1,4 @@
-"""The pipeline on data sets of the user's own, from files to the report."""
+"""The pipeline on local data sets, from files to the report."""
 
 import json
 import sys
@@ -45,7 +45,7 @@ def write_csv(folder, name, *, num_ids=5, num_cams=2, split=""):
     (folder / f"{name}.csv").write_text("\n".join(lines) + "\n")
 
 
-def plant_a_leak(folder):
+def plant_an_overlap(folder):
     """Person 0 of shop is also person 1 of yard, in an image that was compressed again."""
     blocks = np.random.default_rng(0).integers(0, 256, (12, 6, 3), dtype=np.uint8)
     image = Image.fromarray(blocks.repeat(4, axis=0).repeat(4, axis=1))
@@ -58,7 +58,7 @@ def clone(tmp_path_factory):
     folder = make_clone(tmp_path_factory.mktemp("own"), SETTINGS)
     for name in ("shop", "office", "yard"):
         write_csv(folder / "datasets", name)
-    plant_a_leak(folder / "datasets")
+    plant_an_overlap(folder / "datasets")
     write_csv(folder / "datasets", "street", split="gallery")
     small_sets.grid(folder / "datasets" / "grid" / "underground_reid")
     large_sets.market1501(folder / "datasets" / "market1501")
@@ -86,17 +86,17 @@ def test_official_queries_distractors_and_ten_trials_reach_the_scores(clone):
     assert manifest["market1501"]["counts"]["gallery"]["images"] == 5  # three of the tested, two distractors; no junk
     gallery = sum(stop - start for start, stop in manifest["grid"]["trials"][0]["gallery"])
     assert gallery == 2 + 3  # half of the people, all distractors
-    assert "check of the copy fails: grid, market1501" in (clone / "reports/index.html").read_text()
+    assert "used although the data set check fails: grid, market1501" in (clone / "reports/index.html").read_text()
 
 
 def test_a_planted_near_duplicate_is_found_and_scored_without(clone):
-    leaks = {(leak["source"], leak["target"]): leak for leak in load_overlaps(clone)}
-    assert len(leaks) == 2 * 4
-    planted = leaks.pop(("shop", "yard"))
+    overlaps = {(entry["source"], entry["target"]): entry for entry in load_overlaps(clone)}
+    assert len(overlaps) == 2 * 4
+    planted = overlaps.pop(("shop", "yard"))
     assert (planted["num_pairs"], planted["pids"], planted["source_images"]) == (1, [1], 10)
     assert planted["examples"][0]["source"] == "datasets/shop/0_0.png"
     assert planted["examples"][0]["target"] == "datasets/yard/1_1.png"
-    assert not any(leak["num_pairs"] for leak in leaks.values())  # images of one colour are no duplicates
+    assert not any(entry["num_pairs"] for entry in overlaps.values())  # images of one colour are no duplicates
     scores, clean = (pd.read_csv(clone / f"results/dark/{name}.csv") for name in ("scores", "without_overlap"))
     assert list(clean.columns) == list(scores.columns)
     assert set(clean["test_domain"]) == {"yard"}
@@ -122,7 +122,7 @@ def test_no_image_is_copied_and_the_result_of_the_check_is_kept(clone):
 def test_the_check_says_what_is_wrong_and_how_it_ended(clone):
     (clone / "datasets/shop/phone.heic").write_bytes(b"")
     good = run(clone, sys.executable, "-m", "stages.tools.check", "shop")
-    assert "shop in datasets: readable; own images have no published counts to compare with" in good.stdout
+    assert "shop in datasets: readable; custom data sets have no published counts to compare with" in good.stdout
     assert "left out: 1 .heic files (not readable: save them as JPEG or PNG)" in good.stdout
     assert "5 identities, 10 images, 2 cameras" in good.stdout
     content = (clone / "datasets/office/0_0.png").read_bytes()
@@ -141,7 +141,7 @@ def test_an_unfit_data_set_is_refused_until_it_is_accepted(clone, tmp_path):
     (broken / "datasets/shop/1_0.png").write_bytes(b"not an image")
     refused = run(broken, sys.executable, "-m", "stages.check", "--name", "shop", check=False)
     assert refused.returncode == 1
-    assert "error: shop in datasets is not what it should be: shop/1_0.png" in refused.stderr
+    assert "error: shop in datasets fails its check: shop/1_0.png" in refused.stderr
     assert not (broken / "data/partition").exists()
 
 

@@ -79,30 +79,30 @@ REASONS = {
 
 
 @pytest.mark.parametrize("name", REASONS)
-def test_a_target_that_cannot_be_tested_fails_its_check_and_is_not_taken(name, stage, capsys, tmp_path):
+def test_a_target_that_cannot_be_tested_fails_its_check_and_is_refused(name, stage, capsys, tmp_path):
     with pytest.raises(SystemExit) as end:
-        stage("check", name)
+        stage("tools.check", name)
     assert end.value.code == 1
     assert f"{name} in" in (printed := capsys.readouterr().out)
     assert "FAILS" in printed
     assert "  problem: it cannot be tested: " in printed
     with pytest.raises(DatasetError, match=REASONS[name]):
-        stage("record", "--name", name, target=name)
+        stage("check", "--name", name, target=name)
     assert not (tmp_path / "data/raw" / name).exists()
 
 
 def test_a_target_under_one_camera_is_refused_by_partition_before_an_image_is_decoded(stage, tmp_path):
     for name in ("onecam", "shop", "office"):  # taken for another role
-        stage("record", "--name", name, target="some", sources=("onecam", "shop", "office"))
+        stage("check", "--name", name, target="some", sources=("onecam", "shop", "office"))
     with pytest.raises(DatasetError, match=f"target onecam: {REASONS['onecam']}"):
         stage("partition", target="onecam")
     assert not (tmp_path / "data/partition").exists()
 
 
-def test_a_source_under_one_camera_trains_without_a_test_of_its_own(stage, tmp_path):
+def test_a_source_under_one_camera_trains_if_it_has_no_test(stage, tmp_path):
     roles = {"target": "shop", "sources": ("onecam", "office")}
     for name in ("onecam", "shop", "office"):
-        stage("record", "--name", name, **roles)
+        stage("check", "--name", name, **roles)
     stage("partition", **roles, partition__num_train_ids="all")
     with pytest.raises(
         DatasetError, match="source onecam, own test: none of the .*Or set partition.num_train_ids to all"
@@ -115,7 +115,7 @@ def test_a_source_under_one_camera_trains_without_a_test_of_its_own(stage, tmp_p
 
 def test_what_can_be_scored_is_counted(stage, capsys, tmp_path):
     for name in ("some", "shop", "office"):
-        stage("record", "--name", name, target="some")
+        stage("check", "--name", name, target="some")
     capsys.readouterr()
     stage("partition", target="some")
     assert "remark: target some: 20 of the 30 queries cannot be scored" in capsys.readouterr().out
