@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from metabin.backbones import BACKBONES, build_backbone
-from metabin.model.cpu.fused import recompute_norms
+from metabin.model.fused.function import recompute_norms
 from metabin.model.pretrained import NONE, load_pretrained
 from metabin.model.swapping import swap_norms
 
@@ -54,7 +55,9 @@ class Embedder(nn.Module):
         autocast = torch.autocast(
             images.device.type, self.precision, enabled=self.precision is not None
         )
-        with autocast, recompute_norms():
+        # On CUDA, memory is large and a pass over the maps costs more than keeping its result.
+        saving = recompute_norms() if images.is_cpu else nullcontext()
+        with autocast, saving:
             maps = self.backbone(images)
         # The mean is taken in the type of the images, also where the maps are bfloat16.
         return maps.to(images.dtype).mean(dim=(2, 3))

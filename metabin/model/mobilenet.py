@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from metabin.model.cpu.fused import norm_relu
+from metabin.model.fused.layers import norm_relu
 
 # Expansion, channels at width 1, blocks, stride of the first block. The last stride, that of 160
 # channels, is 1 instead of 2, as in every ReID backbone: it gives a finer map before pooling.

@@ -64,8 +64,9 @@ class BatchInstanceNorm2d(BalancedNorm2d):
     In training the batch half uses the statistics of the batch and moves the running ones; in
     evaluation it uses the running ones. The instance half always uses the statistics of the image.
 
-    This is the plain equation. Networks use `metabin.model.cpu.fused.FusedBatchInstanceNorm2d`,
-    which computes the same on a CPU in a third of the time.
+    This is the plain equation. Networks use
+    `metabin.model.fused.layers.FusedBatchInstanceNorm2d`, which computes the same in few passes
+    over the maps.
 
     Args: as of `BalancedNorm2d`.
     Shapes: (N, C, H, W) -> (N, C, H, W) with H * W > 1 (an instance of one pixel has no variance).
@@ -137,7 +138,7 @@ def batch_instance_norm(
 ) -> Tensor:
     """Compute the equation of `BatchInstanceNorm2d` in torch's own operations.
 
-    `metabin.model.cpu.fused` is tested against this function.
+    `metabin.model.fused` is tested against this function.
 
     Training moves the running statistics, which may be None there.
 

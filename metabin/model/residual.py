@@ -1,12 +1,11 @@
-"""torchvision's residual networks, with each norm and its ReLU fused."""
+"""torchvision's residual networks, with norm, shortcut and ReLU fused."""
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor
 from torchvision.models import resnet
 
-from metabin.model.cpu.fused import norm_relu
+from metabin.model.fused.layers import norm_relu
 
 
 class BasicBlock(resnet.BasicBlock):
@@ -14,7 +13,7 @@ class BasicBlock(resnet.BasicBlock):
 
     def forward(self, x: Tensor) -> Tensor:
         y = norm_relu(self.bn1, self.conv1(x))
-        return _join(self, x, self.bn2(self.conv2(y)))
+        return norm_relu(self.bn2, self.conv2(y), _shortcut(self, x))
 
 
 class Bottleneck(resnet.Bottleneck):
@@ -23,7 +22,7 @@ class Bottleneck(resnet.Bottleneck):
     def forward(self, x: Tensor) -> Tensor:
         y = norm_relu(self.bn1, self.conv1(x))
         y = norm_relu(self.bn2, self.conv2(y))
-        return _join(self, x, self.bn3(self.conv3(y)))
+        return norm_relu(self.bn3, self.conv3(y), _shortcut(self, x))
 
 
 BLOCKS: dict[str, tuple[type[BasicBlock | Bottleneck], list[int]]] = {
@@ -50,6 +49,5 @@ class Trunk(resnet.ResNet):
         return self.layer4(self.layer3(self.layer2(self.layer1(x))))
 
 
-def _join(block: BasicBlock | Bottleneck, x: Tensor, y: Tensor) -> Tensor:
-    y += block.downsample(x) if block.downsample else x
-    return F.relu(y, inplace=True)
+def _shortcut(block: BasicBlock | Bottleneck, x: Tensor) -> Tensor:
+    return block.downsample(x) if block.downsample else x

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from metabin.model.cpu.fused import norm_relu
+from metabin.model.fused.layers import norm_relu
 
 
 class ResidualBlock(nn.Module):
@@ -27,9 +26,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = norm_relu(self.norm1, self.conv1(x))
-        y = self.norm2(self.conv2(y))
-        y += self.shortcut(x)
-        return F.relu(y, inplace=True)
+        return norm_relu(self.norm2, self.conv2(y), self.shortcut(x))
 
 
 class SmallResNet(nn.Module):

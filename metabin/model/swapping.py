@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from metabin.model.cpu.fused import FusedBatchInstanceNorm2d, FusedInstanceNorm2d
+from metabin.model.fused.layers import FusedBatchInstanceNorm2d, FusedInstanceNorm2d
 from metabin.model.variants import HalfNorm2d, SharedAffineBatchInstanceNorm2d
 
 

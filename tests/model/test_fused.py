@@ -2,6 +2,8 @@
 
 import gc
 import math
+import subprocess
+import sys
 import weakref
 
 import pytest
@@ -11,8 +13,10 @@ from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.func import functional_call
 
-from metabin.model.cpu import kernels
-from metabin.model.cpu.fused import FusedBatchInstanceNorm2d, FusedInstanceNorm2d, clip, norm_relu, recompute_norms
+from metabin.model.fused.clip import clip
+from metabin.model.fused.cpu import kernels
+from metabin.model.fused.function import recompute_norms
+from metabin.model.fused.layers import FusedBatchInstanceNorm2d, FusedInstanceNorm2d, norm_relu
 from metabin.model.norm import BatchInstanceNorm2d
 
 TOLERANCE = {torch.float64: 1e-11, torch.float32: 2e-5}
@@ -44,17 +48,24 @@ def clipped(layer, x, low, high):
 
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
 @pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("with_residual", [False, True])
 @pytest.mark.parametrize("clip", CLIPS, ids=str)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_values_gradients_and_running_statistics_are_those_of_the_plain_equation(shape, clip, training, dtype):
+def test_values_gradients_and_running_statistics_are_those_of_the_plain_equation(
+    shape, clip, with_residual, training, dtype
+):
     plain, fused = layers(shape[1], dtype)
     upstream = maps(shape, dtype, seed=2).detach()
     x, x_fused = maps(shape, dtype), maps(shape, dtype)
-    expected = clipped(plain.train(training), x, *clip)
-    actual = fused.train(training)(x_fused, low=clip[0], high=clip[1])
+    residual, residual_fused = maps(shape, dtype, seed=3), maps(shape, dtype, seed=3)
+    z = plain.train(training)(x)
+    expected = (z + residual if with_residual else z).clamp(*clip)
+    arguments = [x_fused, residual_fused] if with_residual else [x_fused]
+    actual = fused.train(training)(*arguments, low=clip[0], high=clip[1])
     expected.backward(upstream), actual.backward(upstream)
     close = {"atol": TOLERANCE[dtype], "rtol": TOLERANCE[dtype]}
     torch.testing.assert_close(actual, expected, **close)
+    torch.testing.assert_close(residual_fused.grad, residual.grad, **close)
     # sums over a batch grow with it
     close["atol"] *= upstream[:, 0].numel()
     torch.testing.assert_close(x_fused.grad, x.grad, **close)
@@ -65,23 +76,30 @@ def test_values_gradients_and_running_statistics_are_those_of_the_plain_equation
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_gradients_pass_gradcheck_twice(training):
+@pytest.mark.parametrize("with_residual", [False, True])
+def test_gradients_pass_gradcheck_twice(training, with_residual):
     layer = layers(2)[1].train(training)
     names = [name for name, _ in layer.named_parameters()]
 
-    def forward(x, *parameters):
+    def forward(x, residual, *parameters):
         scratch = {name: buffer.clone() for name, buffer in layer.named_buffers()}
         values = {**dict(zip(names, parameters, strict=True)), **scratch}
-        return functional_call(layer, values, (x,), {"low": -0.3, "high": 1.4})
+        return functional_call(layer, values, (x, residual), {"low": -0.3, "high": 1.4})
 
-    inputs = (maps((3, 2, 2, 3)), *(parameter.detach().clone().requires_grad_() for parameter in layer.parameters()))
+    residual = maps((3, 2, 2, 3), seed=3) if with_residual else None
+    inputs = (
+        maps((3, 2, 2, 3)),
+        residual,
+        *(parameter.detach().clone().requires_grad_() for parameter in layer.parameters()),
+    )
     assert torch.autograd.gradcheck(forward, inputs)
     assert torch.autograd.gradgradcheck(forward, inputs)
 
 
 def test_only_differentiated_gradients_are_computed_without_the_kernels(monkeypatch):
     called = []
-    monkeypatch.setattr(kernels, "backward_sums", lambda *args: called.append(1) or torch.zeros(2, 3, 4).unbind(0))
+    backward = kernels.backward
+    monkeypatch.setattr(kernels, "backward", lambda *args, **kwargs: called.append(1) or backward(*args, **kwargs))
     layer, x = layers(4)[1].float(), maps((3, 4, 5, 2), torch.float32)
     torch.autograd.grad(layer(x).square().sum(), list(layer.parameters()), create_graph=True)
     assert not called
@@ -116,9 +134,12 @@ def test_the_instance_norm_is_torchs(clip):
 @pytest.mark.parametrize("norm", [FusedBatchInstanceNorm2d(5), nn.BatchNorm2d(5), FusedInstanceNorm2d(5)])
 @pytest.mark.parametrize(("ceiling", "activation"), [(math.inf, F.relu), (6.0, F.relu6), (0.5, None)])
 def test_norm_relu_is_the_norm_and_then_the_activation(norm, ceiling, activation):
-    x = maps((3, 5, 6, 4), torch.float32) * 5
+    x, residual = maps((3, 5, 6, 4), torch.float32) * 5, maps((3, 5, 6, 4), torch.float32, seed=2)
     expected = activation(norm(x)) if activation else norm(x).clamp(0, ceiling)
     torch.testing.assert_close(norm_relu(norm, x, ceiling=ceiling), expected)
+    z = norm(x) + residual
+    expected = activation(z) if activation else z.clamp(0, ceiling)
+    torch.testing.assert_close(norm_relu(norm, x, residual, ceiling=ceiling), expected)
 
 
 # what `clip` computes, in torch's own operations out of place
@@ -181,6 +202,24 @@ def test_a_type_that_the_kernels_do_not_support_uses_the_plain_equation(norm):
     torch.testing.assert_close(actual.float(), norm_relu(norm.float(), x), atol=0.05, rtol=0.05)
 
 
+def test_a_sum_with_a_residual_is_saved_and_leaves_nothing_in_memory(monkeypatch):
+    """It cannot be recomputed from x alone."""
+    norm, conv = layers(5, torch.float32)[1], nn.Conv2d(5, 4, 3)
+    x, residual = maps((2, 5, 9, 8), torch.float32), maps((2, 5, 9, 8), torch.float32, seed=2)
+    expected = torch.autograd.grad(conv(norm_relu(norm, x, residual)).square().sum(), [x, residual, conv.weight])
+    with recompute_norms():
+        y = norm_relu(norm, x, residual)
+        loss = conv(y).square().sum()
+    monkeypatch.setattr(kernels, "forward", None)  # not called
+    actual = torch.autograd.grad(loss, [x, residual, conv.weight])
+    for gradient, other in zip(actual, expected, strict=True):
+        torch.testing.assert_close(gradient, other)
+    alive = weakref.ref(y)
+    del y, loss
+    gc.collect()
+    assert alive() is None
+
+
 @pytest.mark.parametrize("second_order", [False, True])
 def test_outputs_are_recomputed_for_the_backward_pass_with_the_same_gradients(second_order, monkeypatch):
     computed, forward = [], kernels.forward
@@ -216,6 +255,19 @@ def test_results_do_not_depend_on_the_number_of_threads():
     assert all(torch.equal(first, second) for first, second in zip(*actual, strict=True))
 
 
+def test_the_kernels_leave_torchs_number_of_threads_alone():
+    """numba starts its threads when the kernels are imported, which is when the first map arrives."""
+    program = """
+import torch
+torch.set_num_threads(1)
+from metabin.model.fused.layers import FusedBatchInstanceNorm2d
+FusedBatchInstanceNorm2d(3)(torch.randn(2, 3, 4, 4))
+print(torch.get_num_threads())
+"""
+    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert output == "1\n"
+
+
 def test_nan_stays_nan():
     x = torch.full((2, 5, 3, 2), math.nan)
     assert norm_relu(FusedBatchInstanceNorm2d(5), x).isnan().all()
@@ -225,10 +277,3 @@ def test_nan_stays_nan():
 def test_a_map_of_one_pixel_has_no_variance_and_is_refused(layer):
     with pytest.raises(ValueError, match=r"more than one pixel, found a map of shape \(4, 3, 1, 1\)"):
         layer(torch.randn(4, 3, 1, 1))
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
-def test_on_cuda_the_plain_equation_is_used():
-    plain, fused = layers(5, torch.float32)
-    x = maps((3, 5, 6, 4), torch.float32).cuda()
-    torch.testing.assert_close(fused.cuda()(x, low=0.0), plain.cuda()(x).relu())

@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from metabin.backbones import BACKBONES, build_backbone
-from metabin.model.cpu.fused import FusedBatchInstanceNorm2d, FusedInstanceNorm2d
 from metabin.model.embedder import build_embedder
+from metabin.model.fused.layers import FusedBatchInstanceNorm2d, FusedInstanceNorm2d
 from metabin.model.swapping import NORMS, swap_norms
 from metabin.model.variants import HalfNorm2d, SharedAffineBatchInstanceNorm2d
 

@@ -1,99 +1,26 @@
-"""Loops of the fused normalisation over the pixels of feature maps, compiled by numba.
+"""Passes over the pixels of feature maps (N, P, C), compiled by numba.
 
-Maps are tensors (N, C, H, W) in channels-last order. All other tensors are (N, C), of the same
-float type. Each image belongs to one thread, so results do not depend on the number of threads.
-Sums are taken over blocks of pixels, and the variance of a block around the block's mean, so that
-float32 is as exact as torch's two passes.
+Each image belongs to one thread, so results do not depend on the number of threads. Sums are taken
+over blocks of pixels, and the variance of a block around the block's mean, so that float32 is as
+exact as torch's two passes.
 
-In the comments, n is an image, p a pixel and c a channel; g is the gradient with respect to y where
-the clip passes it, and 0 elsewhere.
+In the comments, n is an image, p a pixel and c a channel. The notation and the derivations are
+those of `metabin.model.fused.interface`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numba
 import numpy as np
-import torch
 from numba import njit, prange
-from torch import Tensor
 
-MAX_THREADS = numba.get_num_threads()
 BLOCK = 64  # pixels whose maps stay in the cache between two passes over them
 
 # "contract" permits one instruction for a product and a sum (FMA), and no reordering of sums.
 compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"}, parallel=True)
 
 
-def moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Compute the mean and the biased variance over pixels, (N, C) each."""
-    mean = _per_channel(x)
-    var = _per_channel(x)
-    _run(_moments, x, mean, var)
-    return mean, var
-
-
-def forward(
-    x: Tensor, mean: Tensor, scale: Tensor, shift: Tensor, low: float, high: float
-) -> Tensor:
-    """Compute y = clip(scale * (x - mean) + shift), clipped to [low, high]."""
-    y = torch.empty_like(x)
-    _run(_forward, x, mean, scale, shift, low, high, y)
-    return y
-
-
-def backward_sums(
-    x: Tensor, grad: Tensor, mean: Tensor, scale: Tensor, shift: Tensor, low: float, high: float
-) -> tuple[Tensor, Tensor]:
-    """Compute the sums of g and of g * (x - mean) over pixels, (N, C) each.
-
-    g is `grad` where low < scale * (x - mean) + shift < high, and 0 elsewhere.
-    """
-    sum0 = _per_channel(x)
-    sum1 = _per_channel(x)
-    _run(_backward_sums, x, grad, mean, scale, shift, low, high, sum0, sum1)
-    return sum0, sum1
-
-
-def backward(
-    x: Tensor,
-    grad: Tensor,
-    mean: Tensor,
-    scale: Tensor,
-    shift: Tensor,
-    low: float,
-    high: float,
-    slope: Tensor,
-    offset: Tensor,
-) -> Tensor:
-    """Compute dx = scale * g + slope * (x - mean) + offset, with the g of `backward_sums`."""
-    dx = torch.empty_like(x)
-    _run(_backward, x, grad, mean, scale, shift, low, high, slope, offset, dx)
-    return dx
-
-
-def _per_channel(x: Tensor) -> Tensor:
-    return x.new_empty(x.shape[:2])
-
-
-def _run(kernel: Callable[..., None], x: Tensor, *others: Tensor | float) -> None:
-    """Call a kernel with maps as (N, P, C) arrays, and with as many threads as torch has."""
-    numba.set_num_threads(min(torch.get_num_threads(), MAX_THREADS))
-    dtype = _array(x).dtype.type
-    kernel(
-        _array(x),
-        *(_array(value) if isinstance(value, Tensor) else dtype(value) for value in others),
-    )
-
-
-def _array(tensor: Tensor) -> np.ndarray:
-    tensor = tensor.detach()
-    return (tensor.permute(0, 2, 3, 1).flatten(1, 2) if tensor.ndim == 4 else tensor).numpy()
-
-
 @compiled
-def _moments(x: np.ndarray, mean: np.ndarray, var: np.ndarray) -> None:
+def moments(x: np.ndarray, mean: np.ndarray, var: np.ndarray) -> None:
     # Blocks of pixels are merged as in Chan et al. 1979. Until its division at the end, var holds
     # the sum of squared deviations, sum_p (x_p - mean)^2, of the pixels so far.
     num_images, num_pixels, num_channels = x.shape
@@ -131,7 +58,7 @@ def _moments(x: np.ndarray, mean: np.ndarray, var: np.ndarray) -> None:
 
 
 @compiled
-def _forward(
+def forward(
     x: np.ndarray,
     mean: np.ndarray,
     scale: np.ndarray,
@@ -151,7 +78,27 @@ def _forward(
 
 
 @compiled
-def _backward_sums(
+def forward_residual(
+    x: np.ndarray,
+    residual: np.ndarray,
+    mean: np.ndarray,
+    scale: np.ndarray,
+    shift: np.ndarray,
+    low: float,
+    high: float,
+    y: np.ndarray,
+) -> None:
+    num_images, num_pixels, num_channels = x.shape
+    for n in prange(num_images):
+        for p in range(num_pixels):
+            for c in range(num_channels):
+                z = scale[n, c] * (x[n, p, c] - mean[n, c]) + shift[n, c] + residual[n, p, c]
+                z = low if z < low else z
+                y[n, p, c] = high if z > high else z
+
+
+@compiled
+def backward_sums(
     x: np.ndarray,
     grad: np.ndarray,
     mean: np.ndarray,
@@ -186,7 +133,7 @@ def _backward_sums(
 
 
 @compiled
-def _backward(
+def backward(
     x: np.ndarray,
     grad: np.ndarray,
     mean: np.ndarray,

@@ -1,1 +1,0 @@
-"""Fused batch-instance normalisation for CPU tensors."""

@@ -1,0 +1,102 @@
+"""Kernels of the fused operation for CPU tensors, by numba: see `metabin.model.fused.interface`.
+
+Maps are tensors (N, C, H, W) in channels-last order. All tensors are of the same float type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numba
+import numpy as np
+import torch
+from torch import Tensor
+
+from metabin.model.fused.cpu import channels, maps
+from metabin.model.fused.interface import Parameters, Running, Settings, Statistics
+
+# When numba starts its threads it sets OpenMP's number, and torch uses the same OpenMP.
+_torch_threads = torch.get_num_threads()
+MAX_THREADS = numba.get_num_threads()
+torch.set_num_threads(_torch_threads)
+
+
+def statistics(
+    x: Tensor, parameters: Parameters, running: Running, settings: Settings
+) -> Statistics:
+    """Implement `Kernels.statistics`."""
+    mean = _per_image(x)
+    var = _per_image(x)
+    _run(maps.moments, x, mean, var)
+    result = Statistics(
+        mean=mean,
+        scale=_per_image(x),
+        shift=_per_image(x),
+        deviation=_per_image(x),
+        image_rstd=var,  # overwritten
+        batch_rstd=x.new_empty(x.shape[1]),
+    )
+    # without running statistics, arrays of length 0
+    empty = x.new_empty(0)
+    running_arrays = [empty if value is None else value for value in running]
+    num_pixels = x.shape[2] * x.shape[3]
+    numbers = (settings.momentum, settings.eps, float(num_pixels))
+    _run(channels.combine, settings.training, *parameters, *running_arrays, *numbers, *result)
+    return result
+
+
+def forward(
+    x: Tensor, residual: Tensor | None, statistics: Statistics, settings: Settings
+) -> Tensor:
+    """Implement `Kernels.forward`."""
+    y = torch.empty_like(x)
+    inputs = (x,) if residual is None else (x, residual.to(x.dtype))
+    kernel = maps.forward if residual is None else maps.forward_residual
+    affine = statistics.mean, statistics.scale, statistics.shift
+    _run(kernel, *inputs, *affine, settings.low, settings.high, y)
+    return y
+
+
+def backward(
+    x: Tensor,
+    grad: Tensor,
+    statistics: Statistics,
+    parameters: Parameters,
+    settings: Settings,
+    *,
+    with_dx: bool,
+) -> tuple[Tensor | None, Parameters]:
+    """Implement `Kernels.backward`."""
+    sum0 = _per_image(x)
+    sum1 = _per_image(x)
+    mean, scale, shift, *_ = statistics
+    clipped = (mean, scale, shift, settings.low, settings.high)
+    _run(maps.backward_sums, x, grad, *clipped, sum0, sum1)
+    gradients = Parameters(*(torch.empty_like(parameter) for parameter in parameters))
+    slope = _per_image(x)
+    offset = _per_image(x)
+    num_pixels = float(x.shape[2] * x.shape[3])
+    inputs = (sum0, sum1, *statistics[-3:], *parameters, num_pixels)
+    _run(channels.gradients, settings.training, *inputs, slope, offset, *gradients)
+    if not with_dx:
+        return None, gradients
+    dx = torch.empty_like(x)
+    _run(maps.backward, x, grad, *clipped, slope, offset, dx)
+    return dx, gradients
+
+
+def _per_image(x: Tensor) -> Tensor:
+    return x.new_empty(x.shape[:2])
+
+
+def _run(kernel: Callable[..., None], *arguments: Tensor | float | bool) -> None:
+    """Call a kernel with maps as (N, P, C) arrays, and with as many threads as torch has."""
+    numba.set_num_threads(min(torch.get_num_threads(), MAX_THREADS))
+    arrays = [_array(value) if isinstance(value, Tensor) else value for value in arguments]
+    dtype = next(value.dtype.type for value in arrays if isinstance(value, np.ndarray))
+    kernel(*(dtype(value) if isinstance(value, float) else value for value in arrays))
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    tensor = tensor.detach()
+    return (tensor.permute(0, 2, 3, 1).flatten(1, 2) if tensor.ndim == 4 else tensor).numpy()
