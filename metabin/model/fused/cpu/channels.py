@@ -1,10 +1,13 @@
 """The arithmetic between two passes over the maps, on (N, C) arrays, compiled by numba.
 
-In the comments, n is an image, p a pixel and c a channel. The notation and the derivations are
-those of `metabin.model.fused.interface`.
+The tuples of `metabin.model.fused.interface` hold arrays here. In the comments, n is an image and c
+a channel. The notation and the derivations are those of that module. Numbers between two stores are
+in double precision.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -15,60 +18,65 @@ compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract
 @compiled
 def combine(
     training: bool,
-    rho: np.ndarray,
-    bn_weight: np.ndarray,
-    bn_bias: np.ndarray,
-    in_weight: np.ndarray,
-    in_bias: np.ndarray,
-    running_mean: np.ndarray,
-    running_var: np.ndarray,
+    parameters: Any,
+    running: Any,
     momentum: float,
     eps: float,
     num_pixels: float,
-    mean: np.ndarray,
-    scale: np.ndarray,
-    shift: np.ndarray,
-    deviation: np.ndarray,
-    var: np.ndarray,
-    batch_rstd: np.ndarray,
+    statistics: Any,
 ) -> None:
-    # var holds v_n at first, and s_n at the end.
+    """Fill in the statistics. At first `image_rstd` holds v_n. `running` may have the length 0."""
+    mean, scale, shift, deviation, image_rstd, batch_rstd = statistics
+    rho, bn_weight, bn_bias, in_weight, in_bias = parameters
     num_images, num_channels = mean.shape
-    one = mean.dtype.type(1)
-    count = mean.dtype.type(num_images)
     if training:
-        batch_mean = np.zeros_like(rho)
-        batch_var = np.zeros_like(rho)
-        # m = mean_n m_n,  v = mean_n (v_n + d_n^2)
-        for n in range(num_images):
-            for c in range(num_channels):
-                batch_mean[c] += mean[n, c] / count
-        for n in range(num_images):
-            for c in range(num_channels):
-                d = mean[n, c] - batch_mean[c]
-                batch_var[c] += (var[n, c] + d * d) / count
-        if running_mean.size:
-            # r <- r + momentum (statistic - r), with the unbiased variance
-            unbiased = count * num_pixels / (count * num_pixels - one)
-            for c in range(num_channels):
-                running_mean[c] += momentum * (batch_mean[c] - running_mean[c])
-                running_var[c] += momentum * (batch_var[c] * unbiased - running_var[c])
+        batch_mean, batch_var = batch_statistics(mean, image_rstd)
+        if running[0].size:
+            move_running(running, batch_mean, batch_var, momentum, num_images * num_pixels)
     else:
-        batch_mean = running_mean
-        batch_var = running_var
+        batch_mean, batch_var = running
     for c in range(num_channels):
-        batch_rstd[c] = one / np.sqrt(batch_var[c] + eps)
+        batch_rstd[c] = 1 / np.sqrt(batch_var[c] + eps)
     for n in range(num_images):
         for c in range(num_channels):
             d = mean[n, c] - batch_mean[c]
-            image_rstd = one / np.sqrt(var[n, c] + eps)
+            rstd = 1 / np.sqrt(image_rstd[n, c] + eps)
             batch_scale = rho[c] * bn_weight[c] * batch_rstd[c]
             # scale_n = rho bn_weight s + (1 - rho) in_weight s_n
-            scale[n, c] = batch_scale + (one - rho[c]) * in_weight[c] * image_rstd
+            scale[n, c] = batch_scale + (1 - rho[c]) * in_weight[c] * rstd
             # shift_n = rho bn_bias + (1 - rho) in_bias + rho bn_weight s d_n
-            shift[n, c] = rho[c] * bn_bias[c] + (one - rho[c]) * in_bias[c] + batch_scale * d
+            shift[n, c] = rho[c] * bn_bias[c] + (1 - rho[c]) * in_bias[c] + batch_scale * d
             deviation[n, c] = d
-            var[n, c] = image_rstd
+            image_rstd[n, c] = rstd
+
+
+@compiled
+def batch_statistics(mean: np.ndarray, var: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return m = mean_n m_n and v = mean_n (v_n + d_n^2)."""
+    num_images, num_channels = mean.shape
+    count = mean.dtype.type(num_images)
+    batch_mean = np.zeros(num_channels, mean.dtype)
+    batch_var = np.zeros(num_channels, mean.dtype)
+    for n in range(num_images):
+        for c in range(num_channels):
+            batch_mean[c] += mean[n, c] / count
+    for n in range(num_images):
+        for c in range(num_channels):
+            d = mean[n, c] - batch_mean[c]
+            batch_var[c] += (var[n, c] + d * d) / count
+    return batch_mean, batch_var
+
+
+@compiled
+def move_running(
+    running: Any, batch_mean: np.ndarray, batch_var: np.ndarray, momentum: float, count: float
+) -> None:
+    """Move the running statistics: r <- r + momentum (statistic - r), the variance unbiased."""
+    running_mean, running_var = running
+    unbiased = batch_mean.dtype.type(count / (count - 1))
+    for c in range(len(batch_mean)):
+        running_mean[c] += momentum * (batch_mean[c] - running_mean[c])
+        running_var[c] += momentum * (batch_var[c] * unbiased - running_var[c])
 
 
 @compiled
@@ -76,47 +84,26 @@ def gradients(
     training: bool,
     sum0: np.ndarray,
     sum1: np.ndarray,
-    deviation: np.ndarray,
-    image_rstd: np.ndarray,
-    batch_rstd: np.ndarray,
-    rho: np.ndarray,
-    bn_weight: np.ndarray,
-    bn_bias: np.ndarray,
-    in_weight: np.ndarray,
-    in_bias: np.ndarray,
+    statistics: Any,
+    parameters: Any,
     num_pixels: float,
     slope: np.ndarray,
     offset: np.ndarray,
-    d_rho: np.ndarray,
-    d_bn_weight: np.ndarray,
-    d_bn_bias: np.ndarray,
-    d_in_weight: np.ndarray,
-    d_in_bias: np.ndarray,
+    parameter_gradients: Any,
 ) -> None:
+    """Write the gradients of the parameters, and slope and offset of dx."""
+    mean, scale, shift, deviation, image_rstd, batch_rstd = statistics
+    rho, bn_weight, bn_bias, in_weight, in_bias = parameters
     num_images, num_channels = sum0.shape
-    one = sum0.dtype.type(1)
-    total = np.zeros_like(rho)
-    batch_total = np.zeros_like(rho)
-    image_total = np.zeros_like(rho)
-    for n in range(num_images):
-        for c in range(num_channels):
-            total[c] += sum0[n, c]
-            batch_total[c] += (sum1[n, c] + sum0[n, c] * deviation[n, c]) * batch_rstd[c]
-            image_total[c] += sum1[n, c] * image_rstd[n, c]
-    for c in range(num_channels):
-        batch_half = bn_weight[c] * batch_total[c] + bn_bias[c] * total[c]  # sum g y_bn
-        image_half = in_weight[c] * image_total[c] + in_bias[c] * total[c]  # sum g y_in
-        d_rho[c] = batch_half - image_half
-        d_bn_weight[c] = rho[c] * batch_total[c]
-        d_bn_bias[c] = rho[c] * total[c]
-        d_in_weight[c] = (one - rho[c]) * image_total[c]
-        d_in_bias[c] = (one - rho[c]) * total[c]
+    totals = sum_images(sum0, sum1, deviation, image_rstd, batch_rstd)
+    write_parameter_gradients(totals, parameters, parameter_gradients)
+    total, batch_total, image_total = totals
     for n in range(num_images):
         for c in range(num_channels):
             # through the statistics of the image:
             #   - (1 - rho) in_weight s_n / P (sum0_n + (x - m_n) s_n^2 sum1_n)
             rstd = image_rstd[n, c]
-            image_scale = (one - rho[c]) * in_weight[c] * rstd / num_pixels
+            image_scale = (1 - rho[c]) * in_weight[c] * rstd / num_pixels
             slope[n, c] = -image_scale * rstd * rstd * sum1[n, c]
             offset[n, c] = -image_scale * sum0[n, c]
             if training:
@@ -126,3 +113,40 @@ def gradients(
                 batch_slope = -batch_scale * batch_rstd[c] * batch_total[c]
                 slope[n, c] += batch_slope
                 offset[n, c] += batch_slope * deviation[n, c] - batch_scale * total[c]
+
+
+@compiled
+def sum_images(
+    sum0: np.ndarray,
+    sum1: np.ndarray,
+    deviation: np.ndarray,
+    image_rstd: np.ndarray,
+    batch_rstd: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return total, batch_total and image_total, (C,) each."""
+    num_images, num_channels = sum0.shape
+    total = np.zeros(num_channels, sum0.dtype)
+    batch_total = np.zeros(num_channels, sum0.dtype)
+    image_total = np.zeros(num_channels, sum0.dtype)
+    for n in range(num_images):
+        for c in range(num_channels):
+            total[c] += sum0[n, c]
+            batch_total[c] += (sum1[n, c] + sum0[n, c] * deviation[n, c]) * batch_rstd[c]
+            image_total[c] += sum1[n, c] * image_rstd[n, c]
+    return total, batch_total, image_total
+
+
+@compiled
+def write_parameter_gradients(totals: Any, parameters: Any, parameter_gradients: Any) -> None:
+    """Write d rho, d bn_weight, d bn_bias, d in_weight and d in_bias."""
+    total, batch_total, image_total = totals
+    rho, bn_weight, bn_bias, in_weight, in_bias = parameters
+    d_rho, d_bn_weight, d_bn_bias, d_in_weight, d_in_bias = parameter_gradients
+    for c in range(len(rho)):
+        batch_half = bn_weight[c] * batch_total[c] + bn_bias[c] * total[c]  # sum g y_bn
+        image_half = in_weight[c] * image_total[c] + in_bias[c] * total[c]  # sum g y_in
+        d_rho[c] = batch_half - image_half
+        d_bn_weight[c] = rho[c] * batch_total[c]
+        d_bn_bias[c] = rho[c] * total[c]
+        d_in_weight[c] = (1 - rho[c]) * image_total[c]
+        d_in_bias[c] = (1 - rho[c]) * total[c]

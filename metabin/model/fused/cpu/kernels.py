@@ -6,6 +6,7 @@ Maps are tensors (N, C, H, W) in channels-last order. All tensors are of the sam
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numba
 import numpy as np
@@ -27,7 +28,7 @@ def statistics(
     """Implement `Kernels.statistics`."""
     mean = _per_image(x)
     var = _per_image(x)
-    _run(maps.moments, x, mean, var)
+    _run(maps.moments, x.dtype, x, mean, var)
     result = Statistics(
         mean=mean,
         scale=_per_image(x),
@@ -36,12 +37,18 @@ def statistics(
         image_rstd=var,  # overwritten
         batch_rstd=x.new_empty(x.shape[1]),
     )
-    # without running statistics, arrays of length 0
-    empty = x.new_empty(0)
-    running_arrays = [empty if value is None else value for value in running]
-    num_pixels = x.shape[2] * x.shape[3]
-    numbers = (settings.momentum, settings.eps, float(num_pixels))
-    _run(channels.combine, settings.training, *parameters, *running_arrays, *numbers, *result)
+    empty = x.new_empty(0)  # for running statistics that are not recorded
+    recorded = tuple(empty if value is None else value for value in running)
+    num_pixels = float(x.shape[2] * x.shape[3])
+    _run(
+        channels.combine,
+        x.dtype,
+        settings.training,
+        tuple(parameters),
+        recorded,
+        *(settings.momentum, settings.eps, num_pixels),
+        tuple(result),
+    )
     return result
 
 
@@ -53,7 +60,7 @@ def forward(
     inputs = (x,) if residual is None else (x, residual.to(x.dtype))
     kernel = maps.forward if residual is None else maps.forward_residual
     affine = statistics.mean, statistics.scale, statistics.shift
-    _run(kernel, *inputs, *affine, settings.low, settings.high, y)
+    _run(kernel, x.dtype, *inputs, *affine, settings.low, settings.high, y)
     return y
 
 
@@ -71,17 +78,28 @@ def backward(
     sum1 = _per_image(x)
     mean, scale, shift, *_ = statistics
     clipped = (mean, scale, shift, settings.low, settings.high)
-    _run(maps.backward_sums, x, grad, *clipped, sum0, sum1)
+    _run(maps.backward_sums, x.dtype, x, grad, *clipped, sum0, sum1)
     gradients = Parameters(*(torch.empty_like(parameter) for parameter in parameters))
     slope = _per_image(x)
     offset = _per_image(x)
     num_pixels = float(x.shape[2] * x.shape[3])
-    inputs = (sum0, sum1, *statistics[-3:], *parameters, num_pixels)
-    _run(channels.gradients, settings.training, *inputs, slope, offset, *gradients)
+    _run(
+        channels.gradients,
+        x.dtype,
+        settings.training,
+        sum0,
+        sum1,
+        tuple(statistics),
+        tuple(parameters),
+        num_pixels,
+        slope,
+        offset,
+        tuple(gradients),
+    )
     if not with_dx:
         return None, gradients
     dx = torch.empty_like(x)
-    _run(maps.backward, x, grad, *clipped, slope, offset, dx)
+    _run(maps.backward, x.dtype, x, grad, *clipped, slope, offset, dx)
     return dx, gradients
 
 
@@ -89,14 +107,21 @@ def _per_image(x: Tensor) -> Tensor:
     return x.new_empty(x.shape[:2])
 
 
-def _run(kernel: Callable[..., None], *arguments: Tensor | float | bool) -> None:
-    """Call a kernel with maps as (N, P, C) arrays, and with as many threads as torch has."""
+def _run(kernel: Callable[..., None], dtype: torch.dtype, *arguments: Any) -> None:
+    """Call a kernel with arrays for tensors, and with as many threads as torch has.
+
+    Maps become (N, P, C) arrays. Numbers take the type of the maps.
+    """
     numba.set_num_threads(min(torch.get_num_threads(), MAX_THREADS))
-    arrays = [_array(value) if isinstance(value, Tensor) else value for value in arguments]
-    dtype = next(value.dtype.type for value in arrays if isinstance(value, np.ndarray))
-    kernel(*(dtype(value) if isinstance(value, float) else value for value in arrays))
+    number = {torch.float32: np.float32, torch.float64: np.float64}[dtype]
+    arrays = [_as_array(value) for value in arguments]
+    kernel(*(number(value) if isinstance(value, float) else value for value in arrays))
 
 
-def _array(tensor: Tensor) -> np.ndarray:
-    tensor = tensor.detach()
-    return (tensor.permute(0, 2, 3, 1).flatten(1, 2) if tensor.ndim == 4 else tensor).numpy()
+def _as_array(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_as_array(item) for item in value)
+    if not isinstance(value, Tensor):
+        return value
+    value = value.detach()
+    return (value.permute(0, 2, 3, 1).flatten(1, 2) if value.ndim == 4 else value).numpy()

@@ -50,42 +50,31 @@ def combine(
     valid = c < num_channels
     inside = (n < num_images) & valid[None, :]
     at = n * num_channels + c[None, :]
-    image_mean = tl.zeros([BLOCK_N, BLOCK_C], TYPE)
-    square = tl.zeros([BLOCK_N, BLOCK_C], TYPE)
-    for s in range(num_chunks):
-        first = s * chunk
-        size = (tl.minimum(first + chunk, num_pixels) - first).to(TYPE)
-        before = first.to(TYPE)
-        share = size / (before + size)
-        here = at + s * num_images * num_channels
-        d = tl.load(chunk_mean + here, mask=inside, other=0.0) - image_mean
-        image_mean += d * share
-        square += tl.load(chunk_square + here, mask=inside, other=0.0) + d * d * share * before
-    var = square / num_pixels
+    plane = num_images * num_channels
+    image_mean, var = merge_chunks(
+        chunk_mean, chunk_square, at, inside, plane, num_pixels, chunk, num_chunks
+    )
     if TRAINING:
         # m = mean_n m_n,  v = mean_n (v_n + d_n^2)
         batch_mean = tl.sum(image_mean, axis=0) / num_images
         d = tl.where(inside, image_mean - batch_mean[None, :], 0.0)
         batch_var = tl.sum(var + d * d, axis=0) / num_images
         if RECORDING:
-            # r <- r + momentum (statistic - r), with the unbiased variance
-            count = (num_images * num_pixels).to(TYPE)
-            old_mean = tl.load(running_mean + c, mask=valid).to(TYPE)
-            old_var = tl.load(running_var + c, mask=valid).to(TYPE)
-            new_var = batch_var * (count / (count - 1))
-            tl.store(running_mean + c, old_mean + MOMENTUM * (batch_mean - old_mean), mask=valid)
-            tl.store(running_var + c, old_var + MOMENTUM * (new_var - old_var), mask=valid)
+            num_values = num_images * num_pixels
+            unbiased_var = batch_var * num_values / (num_values - 1)
+            move(running_mean + c, batch_mean, MOMENTUM, valid)
+            move(running_var + c, unbiased_var, MOMENTUM, valid)
     else:
-        batch_mean = tl.load(running_mean + c, mask=valid, other=0.0).to(TYPE)
-        batch_var = tl.load(running_var + c, mask=valid, other=1.0).to(TYPE)
+        batch_mean = read(running_mean + c, valid, TYPE)
+        batch_var = read(running_var + c, valid, TYPE)
     rstd = 1 / tl.sqrt(batch_var + EPS)
     image_rstds = 1 / tl.sqrt(var + EPS)
     d = image_mean - batch_mean[None, :]
-    balance = tl.load(rho + c, mask=valid, other=0.0).to(TYPE)
-    batch_scale = balance * tl.load(bn_weight + c, mask=valid, other=0.0).to(TYPE) * rstd
-    image_scale = (1 - balance) * tl.load(in_weight + c, mask=valid, other=0.0).to(TYPE)
-    batch_bias = balance * tl.load(bn_bias + c, mask=valid, other=0.0).to(TYPE)
-    image_bias = (1 - balance) * tl.load(in_bias + c, mask=valid, other=0.0).to(TYPE)
+    balance = read(rho + c, valid, TYPE)
+    batch_scale = balance * read(bn_weight + c, valid, TYPE) * rstd
+    image_scale = (1 - balance) * read(in_weight + c, valid, TYPE)
+    batch_bias = balance * read(bn_bias + c, valid, TYPE)
+    image_bias = (1 - balance) * read(in_bias + c, valid, TYPE)
     # scale_n = rho bn_weight s + (1 - rho) in_weight s_n
     scales = batch_scale[None, :] + image_scale[None, :] * image_rstds
     # shift_n = rho bn_bias + (1 - rho) in_bias + rho bn_weight s d_n
@@ -132,20 +121,17 @@ def gradients(
     valid = c < num_channels
     inside = (n < num_images) & valid[None, :]
     at = n * num_channels + c[None, :]
-    image0 = tl.zeros([BLOCK_N, BLOCK_C], TYPE)
-    image1 = tl.zeros([BLOCK_N, BLOCK_C], TYPE)
-    for s in range(num_chunks):
-        here = at + s * num_images * num_channels
-        image0 += tl.load(sum0 + here, mask=inside, other=0.0)
-        image1 += tl.load(sum1 + here, mask=inside, other=0.0)
+    plane = num_images * num_channels
+    image0 = sum_chunks(sum0 + at, inside, plane, num_chunks)
+    image1 = sum_chunks(sum1 + at, inside, plane, num_chunks)
     d = tl.load(deviation + at, mask=inside, other=0.0)
     image_rstds = tl.load(image_rstd + at, mask=inside, other=0.0)
     rstd = tl.load(batch_rstd + c, mask=valid, other=0.0)
-    balance = tl.load(rho + c, mask=valid, other=0.0).to(TYPE)
-    batch_weight = tl.load(bn_weight + c, mask=valid, other=0.0).to(TYPE)
-    batch_bias = tl.load(bn_bias + c, mask=valid, other=0.0).to(TYPE)
-    image_weight = tl.load(in_weight + c, mask=valid, other=0.0).to(TYPE)
-    image_bias = tl.load(in_bias + c, mask=valid, other=0.0).to(TYPE)
+    balance = read(rho + c, valid, TYPE)
+    batch_weight = read(bn_weight + c, valid, TYPE)
+    batch_bias = read(bn_bias + c, valid, TYPE)
+    image_weight = read(in_weight + c, valid, TYPE)
+    image_bias = read(in_bias + c, valid, TYPE)
     total = tl.sum(image0, axis=0)
     batch_total = tl.sum(image1 + image0 * d, axis=0) * rstd
     image_total = tl.sum(image1 * image_rstds, axis=0)
@@ -170,3 +156,42 @@ def gradients(
         offsets += batch_slope[None, :] * d - (batch_scale * total)[None, :]
     tl.store(slope + at, slopes, mask=inside)
     tl.store(offset + at, offsets, mask=inside)
+
+
+@program
+def merge_chunks(mean, square, at, inside, plane, num_pixels, chunk, num_chunks):
+    """Return mean and variance of the images, from the sums of their chunks."""
+    image_mean = tl.load(mean + at, mask=inside, other=0.0)
+    image_square = tl.load(square + at, mask=inside, other=0.0)
+    for s in range(1, num_chunks):
+        before = s * chunk
+        after = tl.minimum(before + chunk, num_pixels)
+        here = at + s * plane
+        # merged as in Chan et al. 1979: the chunk's share of the pixels so far is size / after
+        d = tl.load(mean + here, mask=inside, other=0.0) - image_mean
+        step = d * (after - before) / after
+        image_mean += step
+        image_square += tl.load(square + here, mask=inside, other=0.0) + d * step * before
+    return image_mean, image_square / num_pixels
+
+
+@program
+def sum_chunks(sums, inside, plane, num_chunks):
+    """Return the sums of the images, from those of their chunks."""
+    total = tl.load(sums, mask=inside, other=0.0)
+    for s in range(1, num_chunks):
+        total += tl.load(sums + s * plane, mask=inside, other=0.0)
+    return total
+
+
+@program
+def move(running, statistic, MOMENTUM: tl.constexpr, valid):
+    """Move running statistics: r <- r + momentum (statistic - r)."""
+    old = tl.load(running, mask=valid, other=0.0)
+    tl.store(running, old + MOMENTUM * (statistic - old), mask=valid)
+
+
+@program
+def read(values, valid, TYPE: tl.constexpr):
+    """Return numbers in the type of the sums."""
+    return tl.load(values, mask=valid, other=0.0).to(TYPE)
