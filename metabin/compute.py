@@ -49,7 +49,7 @@ def _prepare_cuda(precision: str) -> None:
     """
     import torch
 
-    if precision == "bfloat16" and not torch.cuda.is_bf16_supported():
+    if precision == "bfloat16" and not torch.cuda.is_bf16_supported(including_emulation=False):
         raise ConfigError(
             "compute.precision is bfloat16, "
             f"which {torch.cuda.get_device_name()} does not have; use float32"

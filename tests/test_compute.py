@@ -74,6 +74,12 @@ def test_a_precision_that_the_device_lacks_is_refused_by_the_name_of_the_device(
     compute.prepare(settings("float32"))
 
 
+def test_a_device_that_only_emulates_bfloat16_is_refused(device, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+    with pytest.raises(ConfigError, match="compute.precision is bfloat16, which Old GPU does not have"):
+        compute.prepare(settings("bfloat16"))
+
+
 @needs_cuda
 @pytest.mark.parametrize(("precision", "low", "high"), [("float32", 0.0, 2e-6), ("tf32", 1e-5, 5e-3)])
 def test_on_cuda_float32_convolutions_have_the_error_of_float32(precision, low, high):

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from metabin.engine.trainer import Trainer
 from metabin.errors import DatasetError
 from metabin.losses.inputs import LossInputs
 from metabin.methods.metabin import MetaBIN
@@ -56,12 +57,13 @@ def test_the_loss(example):
     assert loss(inputs).item() == loss(inputs, power=1.0).item() == 1.0
 
 
-def test_the_method(example):
+def test_the_method(example, tiny_config, tiny_images):
     method = example("metabin/methods/slow_metabin.py")["SlowMetaBIN"]("slow_metabin")
     assert isinstance(method, MetaBIN)
     assert method.label != MetaBIN.label
-    training = type("Training", (), {"step": 2})()
-    assert method.step(training, None) == {}
+    trainer = Trainer(tiny_config, tiny_images, method, 0)
+    trainer.run()
+    assert ["lr/inner" in row for row in trainer.history.losses] == 4 * [False, True]
 
 
 def test_the_norm(example):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from metabin.files import write_csv
 from metabin.rho_summary import NUM_BINS, summarize_rho
 
 if TYPE_CHECKING:
     import pandas as pd
-    from torch import Tensor
+
+Scalars = Mapping[str, Tensor | float]  # by name: losses as tensors, learning rates as numbers
 
 
 @dataclass(slots=True)
@@ -28,11 +31,11 @@ class History:
 
     losses: list[dict[str, float]] = field(default_factory=list)
     rho: list[dict[str, Any]] = field(default_factory=list)
-    _pending: list[tuple[int, Mapping[str, Tensor]]] = field(
+    _pending: list[tuple[int, Scalars]] = field(
         default_factory=list, init=False, repr=False, compare=False
     )
 
-    def add_pending(self, step: int, scalars: Mapping[str, Tensor]) -> None:
+    def add_pending(self, step: int, scalars: Scalars) -> None:
         """Add the scalars of a step. Their values are not read: that would wait for the device."""
         self._pending.append((step, scalars))
 
@@ -43,8 +46,8 @@ class History:
             FloatingPointError: a scalar is not finite; names it and its first step.
         """
         values: dict[str, float] = {}
-        for step, scalars in self._pending:
-            values = {name: value.item() for name, value in scalars.items()}  # waits for the device
+        rows = _read([scalars for _, scalars in self._pending])
+        for (step, _), values in zip(self._pending, rows, strict=True):
             if bad := [name for name, value in values.items() if not np.isfinite(value)]:
                 listed = ", ".join(f"{name} = {values[name]}" for name in bad)
                 raise FloatingPointError(
@@ -122,3 +125,13 @@ class History:
             ("rho_histograms", self.histogram_table()),
         ):
             write_csv(directory / f"{name}.csv", table, float_format="%.6g")
+
+
+def _read(rows: Sequence[Scalars]) -> list[dict[str, float]]:
+    """Return rows of scalars as plain numbers, by a single copy from the device."""
+    tensors = [value for row in rows for value in row.values() if isinstance(value, Tensor)]
+    numbers = iter(torch.stack(tensors).tolist() if tensors else [])
+    return [
+        {name: next(numbers) if isinstance(value, Tensor) else value for name, value in row.items()}
+        for row in rows
+    ]

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from metabin import compute
 from metabin.config import Config
-from metabin.data.batches.loading import ImageSet, cameras_as_domains, training_batch
+from metabin.data.batches.loading import HostBatch, ImageSet, cameras_as_domains, load_batch
+from metabin.data.batches.prefetching import prefetch
 from metabin.data.batches.sampling import IdentitySampler, epoch_steps
 from metabin.engine.base_step import base_step
-from metabin.engine.history import History
+from metabin.engine.history import History, Scalars
 from metabin.engine.optimizers import rho_optimizer, weights_optimizer, weights_schedule
 from metabin.engine.resume import load_state, save_state
 from metabin.engine.schedule import candidate_steps, timeline
@@ -27,10 +28,12 @@ from metabin.model.norm import rho_of
 from metabin.model.pretrained import pretrained_identity
 from metabin.registry import find_method
 from metabin.seeding import derive_seed, generator
-from metabin.types import Batch
 
 Watcher = Callable[[int, dict[str, float], dict[str, np.ndarray]], None]
 Keeper = Callable[[int, Embedder], None]
+
+# Iterations whose batches a thread prepares ahead. On a CPU it would take time from the step.
+ITERATIONS_AHEAD = {"cpu": 0, "cuda": 2}
 
 
 class Trainer:
@@ -75,9 +78,8 @@ class Trainer:
         self.base_sampler = IdentitySampler(
             data.label, *batch_shape, derive_seed(seed, "base-batches")
         )
-        # Constructed here, so that unfit parameters are errors before the first step.
         self.base_losses = self.losses(optim.losses)
-        self.method_batches = method.batches(self)
+        method.batches(self)  # so that unfit parameters are errors before the first step
         self.times = timeline(optim, config.meta, epoch_steps(data.label, *batch_shape))
         self.candidates = candidate_steps(self.times.num_steps, config.record.candidates)
         self.model = self._build_model()
@@ -110,21 +112,20 @@ class Trainer:
         """
         if state_path and (state := load_state(state_path, digest)):
             self.load_state_dict(state)
-        # A resumed training skips the batches of the steps before its state.
-        num_used = self.step + (self._num_extra if self.step else 0)
-        base_batches = islice(self.base_sampler, num_used, None)
-        method_batches = self.method_batches and islice(self.method_batches, self.step, None)
         self.model.train()
-        while self.step < self.times.num_steps:
-            scalars = self._iterate(base_batches, method_batches)
-            self._record(scalars, watch)
-            self.step += 1
-            # A candidate is written before the state: a state after a candidate's step implies it.
-            if keep and self.step in self.candidates[:-1]:
-                keep(self.step, self.model)
-            if state_path and self.step % self.config.record.checkpoint_every == 0:
-                self.history.check_pending()
-                save_state(state_path, digest, self.state_dict())
+        ahead = ITERATIONS_AHEAD[self.device.type]
+        with closing(prefetch(self.host_batches(), ahead)) as iterations:
+            for batches in iterations:
+                scalars = self._iterate(batches)
+                self._record(scalars, watch)
+                self.step += 1
+                # A candidate is written before the state: a state after a candidate's step
+                # implies it.
+                if keep and self.step in self.candidates[:-1]:
+                    keep(self.step, self.model)
+                if state_path and self.step % self.config.record.checkpoint_every == 0:
+                    self.history.check_pending()
+                    save_state(state_path, digest, self.state_dict())
         return self.model.eval()
 
     def losses(self, terms: Mapping[str, Any]) -> WeightedLosses:
@@ -132,20 +133,21 @@ class Trainer:
         optim = self.config.optim
         return WeightedLosses.of(terms, margin=optim.margin, smoothing=optim.smoothing)
 
-    def batch(self, index: np.ndarray, purpose: str) -> Batch:
-        """Return the indexed training images as an augmented batch.
+    def batch_indices(self) -> Iterator[dict[str, np.ndarray]]:
+        """Yield the image indices of each batch by its purpose, per iteration from the first."""
+        base_batches = iter(self.base_sampler)
+        for step, method_batches in enumerate(self.method.batches(self)):
+            base = {purpose: next(base_batches) for purpose in self._base_purposes(step)}
+            yield base | method_batches
 
-        Args:
-            purpose: names the random stream of the augmentation, with the step.
-        """
-        random = generator(self.seed, "augment", purpose, self.step)
-        return training_batch(self.data, index, random, self.config.augment, self.device)
-
-    def target_batch(self, index: np.ndarray) -> Batch:
-        """Return the indexed images of the target as an augmented batch."""
-        assert self.target is not None
-        random = generator(self.seed, "augment", "target", self.step)
-        return training_batch(self.target, index, random, self.config.augment, self.device)
+    def host_batches(self) -> Iterator[dict[str, HostBatch]]:
+        """Yield the augmented batches by purpose, per iteration from the one about to run."""
+        # A resumed training skips the batches of the steps before its state.
+        iterations = islice(enumerate(self.batch_indices()), self.step, self.times.num_steps)
+        return (
+            {purpose: self._load(index, purpose, step) for purpose, index in indices.items()}
+            for step, indices in iterations
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that a resumed training needs: tensors and plain values.
@@ -176,38 +178,42 @@ class Trainer:
             model = self.method.build(self.config, self.data.num_classes)
         return model.to(self.device).to(memory_format=torch.channels_last)
 
-    def _iterate(
-        self, base_batches: Iterator[np.ndarray], method_batches: Iterator[np.ndarray] | None
-    ) -> dict[str, Tensor]:
+    def _base_purposes(self, step: int) -> list[str]:
+        """Return the purposes of the base batches; the first iteration may have several."""
+        num_extra = self.config.optim.first_base_steps - 1 if step == 0 else 0
+        return [*(f"base-{repeat}" for repeat in range(num_extra)), "base"]
+
+    def _load(self, index: np.ndarray, purpose: str, step: int) -> HostBatch:
+        data = self.target if purpose == "target" else self.data
+        assert data is not None
+        random = generator(self.seed, "augment", purpose, step)
+        batch = load_batch(data, index, random, self.config.augment)
+        return batch.pin() if self.device.type == "cuda" else batch
+
+    def _iterate(self, batches: dict[str, HostBatch]) -> Scalars:
         """Take one iteration: the base step, the step of the method, and a step of the schedule."""
-        if self.step == 0:
-            for repeat in range(self._num_extra):
-                self._base_step(next(base_batches), f"base-{repeat}")
-        scalars = self._base_step(next(base_batches), "base") | {"lr/base": self._lr()}
-        if method_batches:
-            scalars |= self.method.step(self, next(method_batches))
+        purposes = self._base_purposes(self.step)
+        *_, last = [self._base_step(batches.pop(purpose)) for purpose in purposes]
+        scalars: Scalars = {**last, "lr/base": self._lr()}
+        if batches:
+            on_device = {purpose: batch.to(self.device) for purpose, batch in batches.items()}
+            scalars = {**scalars, **self.method.step(self, on_device)}
         self.scheduler.step()
         return scalars
 
-    @property
-    def _num_extra(self) -> int:
-        """The base steps that only the first iteration has (9 in the reference)."""
-        return self.config.optim.first_base_steps - 1
-
-    def _base_step(self, index: np.ndarray, purpose: str) -> dict[str, Tensor]:
+    def _base_step(self, batch: HostBatch) -> Scalars:
         optimizers = [self.optimizer]
         if self.method.rho_in_base_step:
             optimizers.append(self.rho_optimizer)
-        batch = self.batch(index, purpose)
-        return base_step(self.model, batch, optimizers, self.base_losses)
+        return base_step(self.model, batch.to(self.device), optimizers, self.base_losses)
 
-    def _lr(self) -> Tensor:
+    def _lr(self) -> float:
         """Return the learning rate of the first weights that are not frozen."""
         groups = self.optimizer.param_groups
         learning = (group for group in groups if group["initial_lr"])
-        return torch.tensor(next(learning, groups[0])["lr"])
+        return next(learning, groups[0])["lr"]
 
-    def _record(self, scalars: dict[str, Tensor], watch: Watcher | None) -> None:
+    def _record(self, scalars: Scalars, watch: Watcher | None) -> None:
         record = self.config.record
         is_last = self.step == self.times.num_steps - 1
         self.history.add_pending(self.step, scalars)

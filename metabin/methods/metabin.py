@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy as np
-    from torch import Tensor
 
     from metabin.config import Config
+    from metabin.engine.history import Scalars
     from metabin.engine.trainer import Trainer
     from metabin.types import Batch
 
@@ -38,8 +38,11 @@ class MetaBIN(Method):
     def rho_lr(self, config: Config) -> float:
         return config.meta.outer_lr
 
-    def batches(self, training: Trainer) -> Iterator[np.ndarray]:
-        """Return batches with the same number of identities from every source domain."""
+    def batches(self, training: Trainer) -> Iterator[dict[str, np.ndarray]]:
+        """Return batches with the same number of identities from every source domain.
+
+        Every iteration splits the domains anew into meta-train and meta-test.
+        """
         from metabin.data.batches.sampling import DomainSampler
         from metabin.seeding import derive_seed
 
@@ -50,45 +53,42 @@ class MetaBIN(Method):
         meta.meta_train_domains(len(data.names))
         training.losses(meta.train_losses)
         training.losses(meta.test_losses)
-        return iter(
-            DomainSampler(
-                data.label,
-                data.domain,
-                meta.ids_per_domain,
-                training.config.optim.images_per_id,
-                derive_seed(training.seed, "meta-batches"),
-                data.names,
-            )
+        sampler = DomainSampler(
+            data.label,
+            data.domain,
+            meta.ids_per_domain,
+            training.config.optim.images_per_id,
+            derive_seed(training.seed, "meta-batches"),
+            data.names,
         )
+        return (self.split(training, index, step) for step, index in enumerate(sampler))
 
-    def step(self, training: Trainer, index: np.ndarray) -> dict[str, Tensor]:
-        """Split the domains of a batch into meta-train and meta-test, and take the meta step."""
-        import torch
-
-        from metabin.engine.schedule import inner_step_size
-
-        meta_train, meta_test = self.split(training, index)
-        meta = training.config.meta
-        step_size = inner_step_size(meta, training.step, training.times.inner_period)
-        scalars = self.learn(training, meta_train, meta_test, step_size)
-        return scalars | {"lr/inner": torch.tensor(step_size)}
-
-    def split(self, training: Trainer, index: np.ndarray) -> tuple[Batch, Batch]:
-        """Return the meta-train and the meta-test batch: a random split of the domains."""
+    def split(self, training: Trainer, index: np.ndarray, step: int) -> dict[str, np.ndarray]:
+        """Split the images of a batch by a random split of their domains."""
         from metabin.seeding import generator
 
         num_domains = len(training.data.names)
         # one row per domain: a batch lists the domains in order, with equal numbers of images
         by_domain = index.reshape(num_domains, -1)
-        order = generator(training.seed, "meta-split", training.step).permutation(num_domains)
+        order = generator(training.seed, "meta-split", step).permutation(num_domains)
         num_train = training.config.meta.meta_train_domains(num_domains)
-        meta_train = training.batch(by_domain[order[:num_train]].ravel(), "meta-train")
-        meta_test = training.batch(by_domain[order[num_train:]].ravel(), "meta-test")
-        return meta_train, meta_test
+        return {
+            "meta-train": by_domain[order[:num_train]].ravel(),
+            "meta-test": by_domain[order[num_train:]].ravel(),
+        }
+
+    def step(self, training: Trainer, batches: dict[str, Batch]) -> Scalars:
+        """Take the meta step."""
+        from metabin.engine.schedule import inner_step_size
+
+        meta = training.config.meta
+        step_size = inner_step_size(meta, training.step, training.times.inner_period)
+        losses = self.learn(training, batches["meta-train"], batches["meta-test"], step_size)
+        return {**losses, "lr/inner": step_size}
 
     def learn(
         self, training: Trainer, meta_train: Batch, meta_test: Batch, step_size: float
-    ) -> dict[str, Tensor]:
+    ) -> Scalars:
         """Move rho by the meta step."""
         from metabin.episodes.meta_step import EpisodeSettings, meta_step
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import repeat
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy as np
-    from torch import Tensor
 
     from metabin.config import Config, Model
+    from metabin.engine.history import Scalars
     from metabin.engine.trainer import Trainer
     from metabin.model.embedder import Embedder
+    from metabin.types import Batch
 
 ALL_RHO = ("model.rho_init", "model.rho_fixed", "model.rho_per", "optim.rho_lr")
 
@@ -100,12 +102,20 @@ class Method:
             parameter.requires_grad_(self.rho_in_base_step)
         return embedder
 
-    def batches(self, training: Trainer) -> Iterator[np.ndarray] | None:
-        """Return the endless index arrays of the batches of `step`; None without such a step."""
-        return None
+    def batches(self, training: Trainer) -> Iterator[dict[str, np.ndarray]]:
+        """Return the indices of the images of `step`, per iteration and without end.
 
-    def step(self, training: Trainer, index: np.ndarray) -> dict[str, Tensor]:
-        """Take the second step of an iteration, after the base step, on one of `batches`.
+        Each item maps the purpose of a batch to the indices of its images; with an empty item the
+        iteration has no second step. The purpose names the random stream of the augmentation.
+        Images of the purpose "target" are those of the held-out domain, all others of the sources.
+
+        The trainer also calls this when it is built, so that errors of the parameters come before
+        the first step.
+        """
+        return repeat({})
+
+    def step(self, training: Trainer, batches: dict[str, Batch]) -> Scalars:
+        """Take the second step of an iteration, after the base step, on an item of `batches`.
 
         Returns: scalars for the record, by name.
         """

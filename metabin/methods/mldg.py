@@ -8,9 +8,8 @@ from metabin.errors import ConfigError
 from metabin.methods.metabin import UNREAD_IN_EPISODES, MetaBIN
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from metabin.config import Config
+    from metabin.engine.history import Scalars
     from metabin.engine.trainer import Trainer
     from metabin.types import Batch
 
@@ -44,7 +43,7 @@ class MLDG(MetaBIN):
 
     def learn(
         self, training: Trainer, meta_train: Batch, meta_test: Batch, step_size: float
-    ) -> dict[str, Tensor]:
+    ) -> Scalars:
         """Move all parameters by the step of MLDG."""
         from metabin.episodes.mldg_step import mldg_step
 

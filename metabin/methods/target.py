@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy as np
-    from torch import Tensor
 
     from metabin.config import Config
+    from metabin.engine.history import Scalars
     from metabin.engine.trainer import Trainer
+    from metabin.types import Batch
 
 
 class BINTarget(Method):
@@ -45,26 +46,25 @@ class BINTarget(Method):
     def rho_lr(self, config: Config) -> float:
         return config.meta.outer_lr
 
-    def batches(self, training: Trainer) -> Iterator[np.ndarray]:
+    def batches(self, training: Trainer) -> Iterator[dict[str, np.ndarray]]:
         """Return batches of identities of the held-out domain."""
         from metabin.data.batches.sampling import IdentitySampler
         from metabin.seeding import derive_seed
 
         assert training.target is not None
-        return iter(
-            IdentitySampler(
-                training.target.label,
-                # as many identities as a meta-train or meta-test batch of two domains
-                2 * training.config.meta.ids_per_domain,
-                training.config.optim.images_per_id,
-                derive_seed(training.seed, "meta-batches"),
-            )
+        sampler = IdentitySampler(
+            training.target.label,
+            # as many identities as a meta-train or meta-test batch of two domains
+            2 * training.config.meta.ids_per_domain,
+            training.config.optim.images_per_id,
+            derive_seed(training.seed, "meta-batches"),
         )
+        return ({"target": index} for index in sampler)
 
-    def step(self, training: Trainer, index: np.ndarray) -> dict[str, Tensor]:
+    def step(self, training: Trainer, batches: dict[str, Batch]) -> Scalars:
         """Move rho along the triplet loss of the held-out domain."""
         from metabin.episodes.target_step import target_step
 
-        batch = training.target_batch(index)
         margin = training.config.optim.margin
-        return target_step(training.model, batch, training.rho_optimizer, margin=margin)
+        optimizer = training.rho_optimizer
+        return target_step(training.model, batches["target"], optimizer, margin=margin)

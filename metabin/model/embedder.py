@@ -52,9 +52,8 @@ class Embedder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Compute the features before the neck: (B, 3, H, W) -> (B, D)."""
-        autocast = torch.autocast(
-            images.device.type, self.precision, enabled=self.precision is not None
-        )
+        device = images.device.type
+        autocast = torch.autocast(device, self.precision) if self.precision else nullcontext()
         # On CUDA, memory is large and a pass over the maps costs more than keeping its result.
         saving = recompute_norms() if images.is_cpu else nullcontext()
         with autocast, saving:

@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from metabin.config import Augment
-from metabin.data.batches.loading import cameras_as_domains, normalise, training_batch
+from metabin.data.batches.loading import cameras_as_domains, load_batch, normalise
 
 NO_AUGMENTATION = Augment(flip=0.0, pad=0, colour_jitter=False, erasing=0.0)
 
@@ -16,7 +16,7 @@ def test_pixels_are_normalised_with_the_means_and_deviations_of_imagenet():
 
 def test_a_batch_carries_the_labels_cameras_and_domains_of_its_images(tiny_images):
     index = np.array([0, 13, 35])
-    batch = training_batch(tiny_images, index, np.random.default_rng(0), NO_AUGMENTATION, torch.device("cpu"))
+    batch = load_batch(tiny_images, index, np.random.default_rng(0), NO_AUGMENTATION).to(torch.device("cpu"))
     assert batch.label.tolist() == [0, 4, 11]
     assert batch.domain.tolist() == [0, 1, 2]
     assert batch.camid.tolist() == [0, 1, 2]

@@ -1,3 +1,5 @@
+from itertools import islice
+
 import pytest
 import torch
 from trainings import Killed, assert_same_bits, killer, state
@@ -104,29 +106,20 @@ def test_rho_is_fixed_or_moves_jointly_or_by_the_meta_step_as_the_method_says(ti
 
 
 def test_methods_see_the_same_images_in_the_same_order(tiny_config, tiny_images):
-    seen = {}
-    for method in ("bn", "metabin"):
-        trainer = Trainer(tiny_config, tiny_images, method, 0)
-        batch, seen[method] = trainer.batch, []
-        trainer.batch = lambda index, purpose, batch=batch, method=method: (
-            seen[method].append((purpose, index.tolist())),
-            batch(index, purpose),
-        )[1]
-        trainer.run()
-    assert seen["bn"] == [entry for entry in seen["metabin"] if entry[0] == "base"]
+    bn, metabin = (
+        [batches["base"].pixels for batches in Trainer(tiny_config, tiny_images, method, 0).host_batches()]
+        for method in ("bn", "metabin")
+    )
+    assert len(bn) == 8
+    assert all(torch.equal(first, second) for first, second in zip(bn, metabin, strict=True))
+    assert not torch.equal(bn[0], bn[1])
 
 
 def test_each_iteration_splits_the_domains_anew_and_uses_every_one(tiny_config, tiny_images):
-    trainer, parts = Trainer(tiny_config, tiny_images, "metabin", 0), {"meta-train": [], "meta-test": []}
-    batch = trainer.batch
-
-    def spy(index, purpose):
-        if purpose in parts:
-            parts[purpose].append(frozenset(tiny_images.domain[index].tolist()))
-        return batch(index, purpose)
-
-    trainer.batch = spy
-    trainer.run()
+    parts = {"meta-train": [], "meta-test": []}
+    for batches in islice(Trainer(tiny_config, tiny_images, "metabin", 0).batch_indices(), 8):
+        for purpose, domains in parts.items():
+            domains.append(frozenset(tiny_images.domain[batches[purpose]].tolist()))
     for train, test in zip(parts["meta-train"], parts["meta-test"], strict=True):
         assert (len(train), len(test)) == (2, 1)  # auto: half of 3, rounded up
         assert train | test == {0, 1, 2}

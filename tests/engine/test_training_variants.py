@@ -2,6 +2,7 @@
 
 from itertools import islice
 
+import numpy as np
 import pytest
 import torch
 from trainings import Killed, assert_same_bits, killer, state
@@ -18,18 +19,17 @@ def test_the_first_iteration_can_have_more_base_steps_each_on_another_batch(make
     config = tiny_config.model_copy(
         update={"optim": tiny_config.optim.model_copy(update={"duration": 3, "first_base_steps": 4})}
     )
-    trainer, used = Trainer(config, tiny_images, "metabin", 0), []
-    batch = trainer.batch
-    trainer.batch = lambda index, purpose: (used.append((trainer.step, purpose, tuple(index))), batch(index, purpose))[
-        1
-    ]
-    trainer.run()
-    per_step = [[purpose for step, purpose, _ in used if step == number] for number in range(3)]
+    trainer = Trainer(config, tiny_images, "metabin", 0)
+    iterations = list(islice(trainer.batch_indices(), 3))
     meta = ["meta-train", "meta-test"]
-    assert per_step == [["base-0", "base-1", "base-2", "base", *meta], ["base", *meta], ["base", *meta]]
-    indices = [index for _, purpose, index in used if purpose.startswith("base")]
-    expected = [tuple(index) for index in islice(trainer.base_sampler, 6)]
-    assert indices == expected
+    assert [list(batches) for batches in iterations] == [
+        ["base-0", "base-1", "base-2", "base", *meta],
+        ["base", *meta],
+        ["base", *meta],
+    ]
+    base = [index for batches in iterations for purpose, index in batches.items() if purpose.startswith("base")]
+    assert np.array_equal(base, list(islice(trainer.base_sampler, 6)))
+    assert trainer.run().neck.num_batches_tracked == 6
 
 
 def test_a_killed_training_with_more_first_base_steps_resumes_with_the_same_bits(tiny_config, tiny_images, tmp_path):
@@ -60,17 +60,8 @@ def test_cameras_of_one_source_serve_as_domains(tiny_config, make_images):
     with pytest.raises(ConfigError, match=r"there are 1 source domains .* cameras of one data set can be domains"):
         Trainer(tiny_config, images, "metabin", 0)
     config = tiny_config.model_copy(update={"meta": tiny_config.meta.model_copy(update={"domains": "cameras"})})
-    trainer, splits = Trainer(config, images, "metabin", 0), []
-    batch = trainer.batch
-
-    def spy(index, purpose):
-        if purpose.startswith("meta"):
-            splits.append({int(camid) for camid in images.camid[index]})
-        return batch(index, purpose)
-
-    trainer.batch = spy
-    trainer.run()
-    for train, test in zip(splits[::2], splits[1::2], strict=True):
+    for batches in islice(Trainer(config, images, "metabin", 0).batch_indices(), 8):
+        train, test = (set(images.camid[batches[purpose]].tolist()) for purpose in ("meta-train", "meta-test"))
         assert (len(train), len(test)) == (2, 1)
         assert not train & test
 
@@ -113,7 +104,8 @@ def test_mldg_moves_weights_and_rho_by_the_episode_and_leaves_the_running_statis
 ):
     trainer = Trainer(tiny_config, tiny_images, "mldg", 0)
     before = state(trainer.model)
-    trainer.method.step(trainer, next(trainer.method_batches))
+    batches = {purpose: batch.to(trainer.device) for purpose, batch in next(trainer.host_batches()).items()}
+    trainer.method.step(trainer, batches)
     after = trainer.model.state_dict()
     still = {name for name in before if torch.equal(before[name], after[name])}
     assert still == {"neck.bias", *(name for name, _ in trainer.model.named_buffers())}

@@ -9,6 +9,7 @@ from slow_training import WIDER_NUDGE, Episode, Recipe, SlowTraining, gradient, 
 from torch import nn
 
 from metabin.backbones import BACKBONES, Backbone
+from metabin.data.batches.loading import HostBatch
 from metabin.engine.base_step import base_step
 from metabin.engine.optimizers import rho_optimizer, weights_optimizer, weights_schedule
 from metabin.engine.schedule import Timeline
@@ -238,13 +239,14 @@ def test_every_value_and_loss_of_every_iteration_equals_the_slow_training(net, u
 class Replay:
     """A trainer whose batches are recorded, and made float64, to be trained on slowly after every step."""
 
-    def __init__(self, trainer, slow_net, recipe):
-        self.trainer, self.draw, self.recorded = trainer, trainer.batch, []
-        trainer.batch = self.record
+    def __init__(self, trainer, slow_net, recipe, monkeypatch):
+        self.trainer = trainer
+        self.recorded = []
+        copy = HostBatch.to
+        monkeypatch.setattr(HostBatch, "to", lambda host, device: self.record(copy(host, device)))
         self.slow = SlowTraining(slow_net, values_of(trainer.model.double()), recipe)
 
-    def record(self, index, purpose):
-        batch = self.draw(index, purpose)
+    def record(self, batch):
         batch = replace(batch, images=batch.images.double())
         self.recorded.append(Episode(batch.images.numpy(), batch.label.tolist(), batch.domain.tolist()))
         return batch
@@ -282,4 +284,4 @@ def test_the_trainer_equals_the_slow_training_on_the_same_batches(method, make_c
     )
     images = make_images(num_domains=NUM_DOMAINS, num_ids=2, num_images=2, height=6, width=4)
     trainer = Trainer(config, images, method, 0)  # a seed as in CASES; other batches may need another seed
-    trainer.run(watch=Replay(trainer, slow_net, recipe).compare)
+    trainer.run(watch=Replay(trainer, slow_net, recipe, monkeypatch).compare)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -108,22 +109,34 @@ def cameras_as_domains(data: ImageSet) -> ImageSet:
     return replace(data, domain=domain.reshape(-1), names=names)
 
 
-def training_batch(
-    data: ImageSet,
-    index: np.ndarray,
-    random: np.random.Generator,
-    settings: Augment,
-    device: torch.device,
-) -> Batch:
-    """Return the indexed images, augmented, as a batch on the device."""
-    images = torch.from_numpy(augment(data.views(index), random, settings))
-    if device.type == "cuda":
-        images = images.pin_memory()  # so that the copy, as bytes, overlaps with the last step
-    label, camid, domain = (
-        torch.from_numpy(column[index]).to(device)
-        for column in (data.label, data.camid, data.domain)
-    )
-    return Batch(normalise(images.to(device, non_blocking=True)), label, camid, domain)
+@dataclass(frozen=True, slots=True)
+class HostBatch:
+    """An augmented batch in the memory of the host, as bytes."""
+
+    pixels: Tensor  # (B, H, W, 3) uint8
+    columns: Tensor  # (3, B) int64: label, camid and domain
+
+    def pin(self) -> HostBatch:
+        """Return the batch in page-locked memory, which a CUDA device copies by itself."""
+        return HostBatch(self.pixels.pin_memory(), self.columns.pin_memory())
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on the device, normalised.
+
+        The host does not wait for the copy if the memory is pinned.
+        """
+        images = normalise(self.pixels.to(device, non_blocking=True))
+        label, camid, domain = self.columns.to(device, non_blocking=True)
+        return Batch(images, label, camid, domain)
+
+
+def load_batch(
+    data: ImageSet, index: np.ndarray, random: np.random.Generator, settings: Augment
+) -> HostBatch:
+    """Return the indexed images, augmented, with their labels, cameras and domains."""
+    pixels = augment(data.views(index), random, settings)
+    columns = np.stack([data.label[index], data.camid[index], data.domain[index]])
+    return HostBatch(torch.from_numpy(pixels), torch.from_numpy(columns))
 
 
 def normalise(images: Tensor) -> Tensor:
@@ -132,8 +145,16 @@ def normalise(images: Tensor) -> Tensor:
     Shapes: (B, H, W, 3) uint8 -> (B, 3, H, W) float32.
     """
     batch, height, width, channels = images.shape
-    # A loop over 3 numbers is slow: the means and deviations are repeated for a row of pixels.
-    mean = PIXEL_MEAN.repeat(width).to(images.device)
-    std = PIXEL_STD.repeat(width).to(images.device)
+    mean, std = _statistics_of_row(width, images.device)
     rows = images.reshape(batch, height, width * channels).to(torch.float32)
     return rows.sub_(mean).div_(std).view(images.shape).permute(0, 3, 1, 2)
+
+
+@cache
+def _statistics_of_row(width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the mean and the deviation of every number in a row of pixels, (width * 3,) each.
+
+    They are repeated because a loop over 3 numbers is slow, and cached because the host waits for
+    their copy to the device.
+    """
+    return PIXEL_MEAN.repeat(width).to(device), PIXEL_STD.repeat(width).to(device)
