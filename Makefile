@@ -1,8 +1,12 @@
 # make repro   set up, run the whole pipeline of params.yaml, write reports/; with PRESET=quick it
-#              applies presets/quick.yaml to params.yaml first
+#              applies presets/quick.yaml to params.yaml first; JOBS=2 runs two trainings at a time,
+#              instead of one per GPU or, without a GPU, one per core
 # make test    set up, run the tests
 # make ui      browse the MLflow experiment in a web browser; PORT=5001 if another program uses port 5000
 # make bench   measure speed against common alternatives, write docs/performance.json and its picture
+# make gpu     on a machine with a CUDA GPU: tests, checks and measurements in at most 9 minutes,
+#              written to docs/gpu.json and docs/gpu.md; runs with the installed Python if that has
+#              torch with CUDA and the packages needed, else in .venv
 # make lint    ruff and pyright
 # make docs    build the documentation as a web site, in site/ (Sphinx; warnings are errors)
 # Everything is installed in .venv, once.
@@ -12,12 +16,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   := 5000
 PRESET :=
-JOBS   ?= $(shell nproc 2>/dev/null || echo 1)
+JOBS   ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: repro test bench lint docs ui setup setup-dev clean
+.PHONY: repro test bench gpu lint docs ui setup setup-dev clean
 .DEFAULT_GOAL := repro
 
 repro: setup
@@ -25,8 +29,8 @@ ifneq ($(PRESET),)
 	@echo "== params.yaml: preset $(PRESET)"
 	python -m stages.tools.params preset $(PRESET)
 endif
-	@echo "== pipeline: download, partition, train, evaluate, report ($(JOBS) trainings at a time)"
-	python -m stages.tools.repro --jobs $(JOBS)
+	@echo "== pipeline: download, partition, train, evaluate, report"
+	python -m stages.tools.repro $(if $(JOBS),--jobs $(JOBS))
 	@echo "== open reports/index.html, or read reports/report.md; 'make ui' shows every run"
 
 test: setup-dev
@@ -36,6 +40,11 @@ test: setup-dev
 bench: setup
 	@echo "== benchmarks on one thread: about a quarter of an hour"
 	python -m benchmarks
+
+gpu:
+	@echo "== tests, checks and measurements on a GPU: at most 9 minutes"
+	@if $(PYTHON) -m benchmarks.gpu.packages; then $(PYTHON) -m benchmarks.gpu; \
+	else $(MAKE) --no-print-directory setup-dev && $(BIN)/python -m benchmarks.gpu; fi
 
 lint: setup-dev
 	ruff check . && ruff format --check . && pyright

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
@@ -18,10 +19,24 @@ from metabin.data.batches.loading import ImageSet
 
 ROOT = Path(__file__).parents[1]
 
+if not torch.cuda.is_available():
+    # Triton interprets its programs on CPU tensors. It reads this when it is imported.
+    os.environ["TRITON_INTERPRET"] = "1"
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Accept pyproject.toml's `timeout` without pytest-timeout, which `make gpu` does without."""
+    if not pluginmanager.hasplugin("timeout"):
+        parser.addini("timeout", "seconds for a test; no limit without pytest-timeout")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with the tests of whole pipelines: they are the longest, and other workers take the short ones."""
     items.sort(key=lambda item: "stages" not in item.path.parts)
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("cuda"):
+                item.add_marker(pytest.mark.skip(reason="no CUDA device"))
 
 
 @pytest.fixture(autouse=True)
@@ -43,8 +58,14 @@ def reference() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def params() -> dict[str, Any]:
-    """params.yaml as it is read from disk."""
-    return YAML(typ="safe").load(ROOT / "params.yaml")
+    """params.yaml as it is read from disk, but with the CPU as device.
+
+    There the device is `auto`. On a machine with a GPU, tests would compare its results with those of the CPU, bit by
+    bit. Tests of a CUDA device have the marker `cuda` and set `compute.device` themselves.
+    """
+    values = YAML(typ="safe").load(ROOT / "params.yaml")
+    values["compute"]["device"] = "cpu"
+    return values
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ def run(clone, *command, tracking="off", server="", check=True):
     date = "2026-01-01T00:00:00Z"  # equal dates give the clones equal commits
     environment = {**os.environ, "METABIN_TRACKING": tracking, "DVC_NO_ANALYTICS": "1"}
     environment |= {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
+    environment["CUDA_VISIBLE_DEVICES"] = ""  # `compute.device: auto` is the CPU, also on a machine with a GPU
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     environment.pop("MLFLOW_TRACKING_URI", None)
     if server:

@@ -1,6 +1,11 @@
 """Both sides of a benchmark compute the same, and a ratio above 1 means that ours is better."""
 
+import json
+import math
+import subprocess
+import sys
 import time
+from importlib import import_module
 
 import pytest
 import torch
@@ -8,8 +13,11 @@ from torch.optim import SGD
 
 from benchmarks import pairs, ranking, step, textbook
 from benchmarks.__main__ import table
+from benchmarks.gpu import __main__ as gpu
+from benchmarks.gpu import packages, results, rows, setting, steps, trainings
 from metabin.engine.base_step import base_step
 from metabin.episodes.meta_step import meta_step
+from metabin.errors import UserError
 from metabin.evaluation import metrics
 from metabin.model.embedder import build_embedder
 from metabin.model.norm import rho_of
@@ -115,3 +123,95 @@ def test_the_table_has_one_line_per_row():
 def test_the_sorting_evaluator_computes_our_map():
     case = ranking.distances("Market-1501", 5)
     assert ranking.by_sorting(*case) == pytest.approx(metrics.score(*case).mAP, rel=1e-12)
+
+
+@pytest.mark.timeout(1200)
+def test_the_command_for_a_gpu_runs_every_part_with_tiny_sizes_and_without_a_gpu(root, tmp_path):
+    path = tmp_path / "gpu.json"
+    before = results.RESULTS.read_bytes() if results.RESULTS.exists() else None
+    command = [sys.executable, "-m", "benchmarks.gpu", "--small", "--output", path]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    parts = results.read(path)
+    assert list(parts) == list(gpu.LIMITS)
+    for name, part in parts.items():
+        assert part.rows, name
+        assert all(math.isfinite(row.value) for row in part.rows), name
+        assert f"== {name}" in done.stdout
+    assert before == (results.RESULTS.read_bytes() if results.RESULTS.exists() else None)
+
+
+def test_the_results_of_a_gpu_come_from_a_gpu_at_full_sizes_alone(tmp_path):
+    path = tmp_path / "gpu.json"
+    assert gpu.output_path(None, on_device=True, small=False) == results.RESULTS
+    assert gpu.output_path(None, on_device=True, small=True) is None
+    assert gpu.output_path(path, on_device=False, small=True) == path
+    with pytest.raises(UserError, match="finds no CUDA device .* --small"):
+        gpu.output_path(path, on_device=False, small=False)
+    with pytest.raises(UserError, match="--small measures nothing, choose another --output"):
+        gpu.output_path(results.RESULTS, on_device=True, small=True)
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch):
+    monkeypatch.setattr(packages, "PACKAGES", {"json": "json", "absent.part": "absent-part", "missing": "missing"})
+    missing = packages.missing_packages()
+    assert missing == ["absent-part", "missing"]
+    assert "-m pip install absent-part missing" in packages.explain(missing)
+
+
+@pytest.mark.parametrize(
+    ("goal", "is_met"),
+    [({}, None), ({"at_most": 2.0}, True), ({"at_most": 1.9}, False), ({"at_least": 2.0}, True)],
+)
+def test_a_goal_holds_for_the_ratio_and_without_one_for_the_value(goal, is_met):
+    assert rows.Row("a", 2.0, **goal).is_met is is_met
+    assert rows.Row("a", 9.0, ratio=2.0, **goal).is_met is is_met
+    assert not rows.Row("a", math.nan, **goal).is_met
+
+
+def test_a_part_fails_with_an_error_its_limit_or_a_check_and_not_with_a_missed_goal():
+    missed = rows.Row("slow", 2.0, at_most=1.0)
+    failing = rows.Row("wrong", 2.0, at_most=1.0, is_check=True)
+    assert gpu.explain_failure("norm", 0, [missed], was_killed=False) == ""
+    assert gpu.explain_failure("norm", 0, [missed, failing], was_killed=False) == "checks not passed: wrong"
+    assert gpu.explain_failure("norm", 3, [], was_killed=False) == "ended with the exit code 3"
+    assert gpu.explain_failure("norm", -9, [], was_killed=True) == f"ended after its limit of {gpu.LIMITS['norm']} s"
+
+
+def test_the_parts_are_modules_and_take_nine_minutes_at_most():
+    assert sum(gpu.LIMITS.values()) <= 9 * 60
+    for name in gpu.LIMITS:
+        assert callable(import_module(f"benchmarks.gpu.{name}").rows)
+
+
+def test_results_are_read_as_they_were_written_and_only_the_second_half_of_the_page_changes(tmp_path):
+    part = results.PartResult({"device": "GPU"}, 1.5, "", [rows.Row("a", 2.0, "ms", "b", 4.0, 2.0, at_least=3.0)])
+    results.write(tmp_path / "gpu.json", {"norm": part})
+    assert results.read(tmp_path / "gpu.json") == {"norm": part}
+    assert json.loads((tmp_path / "gpu.json").read_text())["norm"]["machine"] == {"device": "GPU"}
+    page = tmp_path / "gpu.md"
+    page.write_text(f"by hand\n{results.BEGIN}\nold\n")
+    for _ in range(2):
+        results.write_page(page, {"norm": part})
+    head, _, tail = page.read_text().partition(results.BEGIN)
+    assert head == "by hand\n"
+    assert "| a | 2 ms | b | 4 ms | 2.00 | >= 3: not met |" in tail
+    assert "old" not in tail
+
+
+def test_the_page_of_the_gpu_has_a_generated_half(root):
+    assert results.BEGIN in (root / "docs/gpu.md").read_text()
+
+
+def test_the_operations_of_an_image_are_those_that_torch_counts():
+    assert steps.work_of("resnet_small", 256, 128).operations == step.forward_flops("resnet_small")
+
+
+def test_the_hours_of_a_preset_are_those_of_the_published_data_sets():
+    on_cpu = setting.Setting(setting.CPU, small=False)
+    preset = trainings.PRESETS[0]
+    data = trainings.published_images(on_cpu, preset)
+    assert (data.num_classes, len(data)) == (18_530, 121_765)
+    config = trainings.preset_config(on_cpu, preset, "float32")
+    # at least a batch of 80 for every 80 images, in each of 100 epochs; more, since images are repeated
+    assert 150_000 < trainings.num_steps(config, data) < 200_000

@@ -14,6 +14,8 @@ def call(tmp_path, monkeypatch):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("METABIN_TRACKING", "off")
+    # `compute.device: auto` of params.yaml is the CPU here, also on a machine with a GPU
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
 
     def run(stage, *arguments):
         monkeypatch.setattr(sys, "argv", [stage, *arguments])

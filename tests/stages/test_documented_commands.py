@@ -42,6 +42,7 @@ SUBSTITUTES = {
     "make lint": "make --dry-run lint",  # checks the code, not the clone
     "make docs": "make --dry-run docs",  # a check of the documentation: test_docs_site.py
     "make bench": "make --dry-run bench",  # a quarter of an hour: test_benchmarks.py
+    "make gpu": "make --dry-run gpu",  # needs a GPU: test_benchmarks.py
     "make ui": "make --dry-run ui",  # runs until it is killed: test_ui.py
     "make ui PORT=5001": "make --dry-run ui PORT=5001",
     "dvc exp run -S 'protocol.domains=[campus,night,plaza]'": (
@@ -72,6 +73,7 @@ class Clone:
     def type(self, text, *, tracking="off", code=0):
         """Run a command as a shell does; return what it printed."""
         environment = {**os.environ, "METABIN_TRACKING": tracking, "JOBS": "2"}
+        environment["CUDA_VISIBLE_DEVICES"] = ""  # as in stages_in_clone.py
         environment |= {
             f"GIT_{role}_{key}": "test@example.invalid" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")
         }
@@ -220,6 +222,7 @@ INLINE = {
     "python -m stages.download --domain grid": test_local_data_and_their_check,
     "python -m stages.tools.params protocol development": test_protocols,
     "cp -r": "tests/test_tracking_location.py",
+    "python -m benchmarks.gpu --small": "tests/test_benchmarks.py",
 }
 
 

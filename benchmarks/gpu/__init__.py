@@ -1,0 +1,1 @@
+"""Checks and measurements of a machine with a CUDA GPU: `make gpu`."""
