@@ -2,19 +2,27 @@
 
 Ours reads the resized pixels that the partition stage stores. The other side loads one image after
 the other: from JPEGs of Market-1501's size, or from the same stored pixels in the row with that
-name.
+name. torchreid's transforms take part where they are installed; see `benchmarks.packages`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmarks import pairs
+from benchmarks.packages import TORCHREID, load_module
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from torch import Tensor
 
 NUM_IMAGES = 2_048
 BATCH = 64
@@ -22,9 +30,15 @@ HEIGHT = 256
 WIDTH = 128
 PAD = 10
 GOAL = 5
+JITTER_GOAL = 3
+# Brightness, contrast, saturation and hue: half-widths of the reference's ranges.
+JITTER = (0.15, 0.15, 0.1, 0.1)
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
 FLIP_AND_CROP = "flip, pad, crop"
 JITTERED = "with colour jitter"
 ERASED = "with erasing"
+TRANSFORMS = "data/transforms.py"  # torchreid's file
 
 
 def rows() -> Iterator[pairs.Row]:
@@ -43,6 +57,16 @@ def rows() -> Iterator[pairs.Row]:
             repeats=9,
             goal=goal,
         )[0]
+    if load_module(TORCHREID, TRANSFORMS):
+        yield pairs.compare_processes(
+            f"batch of {BATCH}: {JITTERED}",
+            "torchreid's transforms from JPEGs, brightness and contrast alone",
+            "benchmarks.loading",
+            f"ours:{JITTERED}",
+            "torchreid",
+            repeats=9,
+            goal=JITTER_GOAL,
+        )[0]
 
 
 def ours(what: str) -> Callable[[], None]:
@@ -50,7 +74,7 @@ def ours(what: str) -> Callable[[], None]:
     import torch
 
     from metabin.config import Augment
-    from metabin.data.batches.loading import ImageSet, training_batch
+    from metabin.data.batches.loading import ImageSet, load_batch
 
     torch.set_num_threads(1)
     zeros = np.zeros(NUM_IMAGES, np.int64)
@@ -66,7 +90,8 @@ def ours(what: str) -> Callable[[], None]:
     device = torch.device("cpu")
 
     def run() -> None:
-        training_batch(data, random.integers(0, NUM_IMAGES, BATCH), random, settings, device)
+        index = random.integers(0, NUM_IMAGES, BATCH)
+        load_batch(data, index, random, settings).to(device)
 
     return run
 
@@ -77,21 +102,38 @@ def per_sample(what: str, start: str) -> Callable[[], None]:
     Args:
         start: "jpegs" or "pixels".
     """
-    import torch
-    from PIL import Image
-    from torch.utils.data import default_collate
     from torchvision import transforms as T
 
-    from metabin.data.batches.augmentation import BRIGHTNESS, CONTRAST, HUE, SATURATION
-
-    torch.set_num_threads(1)
     from_jpegs = start == "jpegs"
     resize = [T.Resize((HEIGHT, WIDTH), T.InterpolationMode.BICUBIC)] if from_jpegs else []
     crop = [T.RandomHorizontalFlip(), T.Pad(PAD), T.RandomCrop((HEIGHT, WIDTH))]
-    jitter = [T.ColorJitter(BRIGHTNESS, CONTRAST, SATURATION, HUE)] if what == JITTERED else []
-    normal = [T.ToTensor(), T.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))]
+    jitter = [T.ColorJitter(*JITTER)] if what == JITTERED else []
+    normal = [T.ToTensor(), T.Normalize(MEAN, STD)]
     erasing = [T.RandomErasing(0.5)] if what == ERASED else []
     transform = T.Compose([*resize, *crop, *jitter, *normal, *erasing])
+    return collating(transform, from_jpegs)
+
+
+def torchreid() -> Callable[[], None]:
+    """Return a function that loads a batch by torchreid's transforms and the default collation.
+
+    They flip, crop, and change brightness and contrast.
+    """
+    module = load_module(TORCHREID, TRANSFORMS)
+    assert module
+    names = ["random_flip", "random_crop", "color_jitter"]
+    with contextlib.redirect_stdout(sys.stderr):  # torchreid prints what it builds
+        transform, _ = module.build_transforms(HEIGHT, WIDTH, names, list(MEAN), list(STD))
+    return collating(transform, from_jpegs=True)
+
+
+def collating(transform: Callable[[Image.Image], Tensor], from_jpegs: bool) -> Callable[[], None]:
+    """Return a function that transforms random images one by one and collates them."""
+    import torch
+    from PIL import Image
+    from torch.utils.data import default_collate
+
+    torch.set_num_threads(1)
     random = np.random.default_rng(0)
     files = [jpeg(random) for _ in range(NUM_IMAGES)]
     pixels = stored()

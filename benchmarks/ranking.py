@@ -2,19 +2,21 @@
 
 Distances and embeddings of 2,048 numbers are random. The numbers of queries, gallery images,
 identities and cameras are those of Market-1501 and MSMT17.
+
+The compiled evaluators of fast-reid and torchreid take part where they are installed; see
+`benchmarks.packages`.
 """
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from types import ModuleType
+from functools import partial
 
 import numpy as np
 from numba import njit
 
 from benchmarks import pairs
+from benchmarks.packages import FASTREID, TORCHREID, load_module
 from metabin.evaluation import metrics
 from metabin.evaluation.scoring import retrieval_scores
 from metabin.types import Embeddings
@@ -22,17 +24,16 @@ from metabin.types import Embeddings
 # Queries, gallery images, identities, cameras.
 SIZES = {"Market-1501": (3_368, 15_913, 750, 6), "MSMT17": (11_659, 82_161, 3_060, 15)}
 GOAL = 20
+PACKAGE_GOAL = 60
 PRODUCT_GOAL = 1 / 1.3
 MEMORY_GOAL = 3.8  # 1 GB, where the distance matrix takes 3.8 GB
-# Queries in the comparison with sorting, which takes long.
+# Queries in the comparison with evaluators that sort, which take long.
 SLICES = {"Market-1501": 3_368, "MSMT17": 1_000}
 
 
 def rows() -> Iterator[pairs.Row]:
     for name, num_query in SLICES.items():
-        yield against_sorting(name, num_query)
-    if fastreid := public_evaluator():
-        yield against_fastreid(fastreid)
+        yield from against_evaluators(name, num_query)
     for name, warm_ups in (("Market-1501", 1), ("MSMT17", 0)):
         is_large = name == "MSMT17"
         yield from pairs.compare_processes(
@@ -48,48 +49,30 @@ def rows() -> Iterator[pairs.Row]:
         )
 
 
-def against_sorting(name: str, num_query: int) -> pairs.Row:
-    """Compare with an evaluator that sorts, compiled as ours is."""
+def against_evaluators(name: str, num_query: int) -> Iterator[pairs.Row]:
+    """Compare with evaluators that sort, compiled as ours is, on the same distances."""
     case = distances(name, num_query)
-    return pairs.compare(
-        f"{name}: ranking, {num_query:,} queries",
-        "argsort and a compiled walk",
-        lambda: metrics.score(*case),
-        lambda: by_sorting(*case),
-        repeats=3,
-        goal=GOAL,
-    )
+    for evaluator, evaluate, goal in evaluators():
+        yield pairs.compare(
+            f"{name}: ranking, {num_query:,} queries",
+            evaluator,
+            partial(metrics.score, *case),
+            partial(evaluate, *case),
+            repeats=3,
+            goal=goal,
+        )
 
 
-def against_fastreid(rank: ModuleType, num_query: int = 60) -> pairs.Row:
-    """Compare with the evaluator of fastreid."""
-    case = distances("Market-1501", num_query)
-    distance, query_pid, gallery_pid, query_camid, gallery_camid = case
-    columns = (query_pid, gallery_pid, query_camid, gallery_camid)
-    return pairs.compare(
-        f"Market-1501: ranking, {num_query} queries",
-        "fastreid's evaluator in Python",
-        lambda: metrics.score(*case),
-        lambda: rank.evaluate_rank(distance, *columns, use_cython=False),
-        repeats=3,
-    )
-
-
-def public_evaluator() -> ModuleType | None:
-    """Return fastreid's ranking module, or None if it is not installed.
-
-    Install it by `pip install --no-deps fastreid==1.4.0`.
-    """
-    package = importlib.util.find_spec("fastreid")
-    if not package or not package.origin:
-        return None
-    path = Path(package.origin).parent / "evaluation" / "rank.py"
-    # From its file alone, since the package imports libraries that are not installed.
-    spec = importlib.util.spec_from_file_location("rank", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def evaluators() -> Iterator[tuple[str, Callable[..., object], float]]:
+    """Yield the name, the function and the goal of the ratio of each evaluator."""
+    yield "argsort and a compiled walk", by_sorting, GOAL
+    for name, package in (("fast-reid", FASTREID), ("torchreid", TORCHREID)):
+        if module := load_module(package, "*/rank_cylib/rank_cy.*.so"):
+            yield (
+                f"{name}'s compiled evaluator",
+                partial(module.evaluate_cy, max_rank=50),
+                PACKAGE_GOAL,
+            )
 
 
 def distances(name: str, num_query: int) -> tuple[np.ndarray, ...]:
@@ -112,7 +95,7 @@ def by_sorting(
     gallery_camid: np.ndarray,
 ) -> float:
     """Compute mAP as compiled evaluators do: sort all distances, then walk through every row."""
-    order = np.argsort(distance, axis=1, kind="stable")
+    order = np.argsort(distance, axis=1)
     return walk(order, query_pid, gallery_pid, query_camid, gallery_camid)
 
 

@@ -12,7 +12,6 @@ from metabin.types import RetrievalScores
 BLOCK = 1 << 25  # distances that are in memory at once: 134 MB in float32
 CHUNK = 4096  # rows whose squares are in memory at once
 Multiply = Callable[[np.ndarray], np.ndarray]
-_NO_ROWS = np.empty(0, np.int64)
 
 
 def cosine_distance(query: ArrayLike, gallery: ArrayLike) -> np.ndarray:
@@ -104,36 +103,38 @@ def score_blocks(
     Args:
         blocks: each (B, G), in the order of the queries.
     """
-    first_ranks = []
-    precision = {}
-    inverse_penalty = []
-    all_ranks = ranks_of_matches(blocks, query_pid, gallery_pid, query_camid, gallery_camid)
-    for query, match_ranks in enumerate(all_ranks):
-        if match_ranks.size:
-            first_ranks.append(match_ranks[0])
-            precision[query] = average_precision(match_ranks)
-            inverse_penalty.append(match_ranks.size / match_ranks[-1])  # INP = m / r_m
-    if not first_ranks:
+    ids = (query_pid, gallery_pid, query_camid, gallery_camid)
+    match_ranks, starts = ranks_of_matches(blocks, *ids)
+    num_matches = np.diff(starts)
+    scored = num_matches > 0
+    if not scored.any():
         return RetrievalScores(np.nan, np.nan, dict.fromkeys(ranks, np.nan), 0)
-    # CMC@k = mean over queries of [r_1 <= k]
-    cmc = {k: float(np.mean(np.asarray(first_ranks) <= k)) for k in ranks}
+    precision = average_precision(match_ranks, starts)[scored]
+    first_ranks = match_ranks[starts[:-1][scored]]
+    last_ranks = match_ranks[starts[1:][scored] - 1]
     return RetrievalScores(
-        mAP=float(np.mean(list(precision.values()))),
-        mINP=float(np.mean(inverse_penalty)),
-        cmc=cmc,
-        num_query=len(first_ranks),
-        by_query=precision,
+        mAP=float(np.mean(precision)),
+        mINP=float(np.mean(num_matches[scored] / last_ranks)),  # INP = m / r_m
+        # CMC@k = mean over queries of [r_1 <= k]
+        cmc={k: float(np.mean(first_ranks <= k)) for k in ranks},
+        num_query=len(precision),
+        by_query=dict(zip(np.flatnonzero(scored).tolist(), precision.tolist(), strict=True)),
     )
 
 
-def average_precision(ranks: np.ndarray) -> float:
-    """Compute the average precision of one query.
+def average_precision(match_ranks: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Compute the average precision of every query, (Q,) float64; NaN without a match.
 
     Args:
-        ranks: 1-based ranks of the m matches, ascending, (m,) with m > 0.
+        match_ranks, starts: as `ranks_of_matches` returns them.
     """
+    num_matches = np.diff(starts)
+    query = np.repeat(np.arange(len(num_matches)), num_matches)
     # AP = (1/m) sum_j j / r_j: j matches are among the first r_j images
-    return float(np.mean(np.arange(1, ranks.size + 1) / ranks))
+    place = np.arange(1, len(query) + 1) - starts[query]
+    sums = np.bincount(query, place / match_ranks, len(num_matches))
+    with np.errstate(invalid="ignore"):  # 0 / 0 without a match
+        return sums / num_matches
 
 
 def ranks_of_matches(
@@ -142,41 +143,39 @@ def ranks_of_matches(
     gallery_pid: np.ndarray,
     query_camid: np.ndarray,
     gallery_camid: np.ndarray,
-) -> Iterator[np.ndarray]:
-    """Yield the 1-based ranks of each query's matches, ascending, (m,) int64; m = 0 if it has none.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the 1-based ranks of all matches.
 
     Args:
-        blocks: the rows of the distance matrix, some queries at a time, (B, G).
+        blocks: the rows of the distance matrix, some queries at a time, (B, G) float32 or float64.
+
+    Returns:
+        The ranks of the first query's matches, ascending, then of the second's and so on, (M,); and
+        the start of each query's part and the end of the last, (Q + 1,).
 
     Raises:
         ValueError: a distance is not a number.
     """
-    from metabin.evaluation.match_ranks import count_nearer
+    from metabin.evaluation.match_ranks import rank_matches
 
-    rows_of_pid = _rows_by_pid(gallery_pid)
-    pids = query_pid.tolist()
+    matches, match_starts, left_out, left_out_starts = _images_of_pid(
+        query_pid, gallery_pid, query_camid, gallery_camid
+    )
+    ranks = np.empty(len(matches), np.int64)
     first = 0
     for block in blocks:
-        if not len(block):
-            continue
-        match_parts = []
-        left_out_parts = []
-        for query in range(first, first + len(block)):
-            same_pid = rows_of_pid.get(pids[query], _NO_ROWS)
-            same_camera = gallery_camid[same_pid] == query_camid[query]
-            match_parts.append(same_pid[~same_camera])
-            left_out_parts.append(same_pid[same_camera])
-        matches, match_ends = _join(match_parts)
-        left_out, left_out_ends = _join(left_out_parts)
-        ranks = np.empty(len(matches), np.int64)
         block = np.ascontiguousarray(block)
-        num_bad = count_nearer(block, matches, match_ends, left_out, left_out_ends, ranks)
+        last = first + len(block)
+        rows = slice(first, last + 1)
+        num_bad = rank_matches(
+            block, matches, left_out, match_starts[rows], left_out_starts[rows], ranks
+        )
         if num_bad:
             raise ValueError(
                 f"{num_bad} of {block.size} distances are not numbers; look at the embeddings first"
             )
-        yield from np.split(ranks, match_ends[:-1])
-        first += len(block)
+        first = last
+    return ranks, match_starts
 
 
 def nearest_first(distance: np.ndarray, left_out: np.ndarray) -> np.ndarray:
@@ -190,18 +189,35 @@ def nearest_first(distance: np.ndarray, left_out: np.ndarray) -> np.ndarray:
     return order[~left_out[order]]
 
 
-def _join(parts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return all parts in one array, and the end of each."""
-    return np.concatenate(parts), np.cumsum([len(part) for part in parts])
+def _images_of_pid(
+    query_pid: np.ndarray,
+    gallery_pid: np.ndarray,
+    query_camid: np.ndarray,
+    gallery_camid: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the gallery indices of each query's matches, and of the images that are left out.
+
+    Returns:
+        The matches of the first query, then of the second and so on, (M,); the start of each
+        query's part and the end of the last, (Q + 1,); and the same for the images left out.
+    """
+    order = np.argsort(gallery_pid)
+    sorted_pid = gallery_pid[order]
+    # The images of a query's identity are order[start:stop].
+    start = np.searchsorted(sorted_pid, query_pid)
+    stop = np.searchsorted(sorted_pid, query_pid, side="right")
+    query = np.repeat(np.arange(len(query_pid)), stop - start)
+    starts = _starts(stop - start)
+    images = order[np.arange(len(query)) + (start - starts[:-1])[query]]
+    is_match = gallery_camid[images] != query_camid[query]
+    num_matches = np.bincount(query[is_match], minlength=len(query_pid))
+    left_out_starts = starts - _starts(num_matches)
+    return images[is_match], _starts(num_matches), images[~is_match], left_out_starts
 
 
-def _rows_by_pid(gallery_pid: np.ndarray) -> dict[int | str, np.ndarray]:
-    """Return the gallery's rows of each identity, ascending."""
-    if not len(gallery_pid):
-        return {}
-    order = np.argsort(gallery_pid, kind="stable")
-    pids, starts = np.unique(gallery_pid[order], return_index=True)
-    return dict(zip(pids.tolist(), np.split(order, starts[1:]), strict=True))
+def _starts(sizes: np.ndarray) -> np.ndarray:
+    """Return the starts of consecutive parts and the end of the last, (N,) -> (N + 1,)."""
+    return np.append(0, np.cumsum(sizes))
 
 
 def _unit_rows(vectors: ArrayLike) -> np.ndarray:
@@ -277,4 +293,5 @@ def _distances(
         )
     if matrix.dtype.kind not in "biuf":
         raise ValueError(f"distance holds {matrix.dtype}; expected real numbers")
-    return matrix.astype(np.float32) if matrix.dtype == np.float16 else matrix
+    is_narrow = matrix.dtype in (np.float16, np.float32)
+    return matrix.astype(np.float32 if is_narrow else np.float64, copy=False)

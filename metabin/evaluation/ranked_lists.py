@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from metabin.evaluation.metrics import (
-    average_precision,
     cosine_blocks,
     cosine_distance,
     nearest_first,
-    ranks_of_matches,
+    score_blocks,
 )
 from metabin.evaluation.scoring import TestSet
 from metabin.types import Embeddings, ImageRecord
@@ -65,9 +64,8 @@ def example_lists(
 def _examples(query: Embeddings, gallery: Embeddings) -> dict[str, tuple[int, float]]:
     """Return the index and the average precision of one query per kind of list."""
     blocks = cosine_blocks(query.features, gallery.features)
-    all_ranks = ranks_of_matches(blocks, query.pid, gallery.pid, query.camid, gallery.camid)
-    precision = [(q, average_precision(ranks)) for q, ranks in enumerate(all_ranks) if ranks.size]
-    best_first = sorted(precision, key=lambda item: (-item[1], item[0]))
+    scores = score_blocks(blocks, query.pid, gallery.pid, query.camid, gallery.camid)
+    best_first = sorted(scores.by_query.items(), key=lambda item: (-item[1], item[0]))
     if not best_first:
         return {}
     return {

@@ -8,11 +8,6 @@ import numpy as np
 
 from metabin.config import Augment
 
-# Ranges of the reference's colour jitter for a single source, as half-widths.
-BRIGHTNESS = 0.15
-CONTRAST = 0.15
-SATURATION = 0.1
-HUE = 0.1
 # Random erasing: share of the image, height / width, and attempts to fit a rectangle.
 ERASED_AREA = (0.02, 0.33)
 ERASED_RATIO = (0.3, 3.3)
@@ -46,7 +41,11 @@ def augment(
         # numpy's own flip is several times slower.
         batch[flipped] = torch.from_numpy(batch[flipped]).flip(2).numpy()
     if settings.colour_jitter:
-        batch = np.stack([jitter(image, random) for image in batch])
+        # Imports numba, which takes half a second.
+        from metabin.data.batches.colour_jitter import jitter
+
+        for image in batch:
+            jitter(image, random)
     if settings.erasing:
         for index in np.flatnonzero(random.random(len(batch)) < settings.erasing):
             erase(batch[index], random)
@@ -71,31 +70,6 @@ def erase(image: np.ndarray, random: np.random.Generator) -> None:
             left = random.integers(0, width - columns + 1)
             image[top : top + rows, left : left + columns] = ERASED_COLOUR
             return
-
-
-def jitter(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Change brightness, contrast, saturation and hue by random factors, in random order.
-
-    Source: torchvision's ColorJitter of PIL images, with the reference's ranges.
-
-    Shapes: (H, W, 3) uint8 -> (H, W, 3) uint8.
-    """
-    from PIL import Image
-
-    # Takes seconds to import, and most trainings do without.
-    from torchvision.transforms.v2 import functional as F
-
-    changes = [
-        (F.adjust_brightness, 1 + random.uniform(-BRIGHTNESS, BRIGHTNESS)),
-        (F.adjust_contrast, 1 + random.uniform(-CONTRAST, CONTRAST)),
-        (F.adjust_saturation, 1 + random.uniform(-SATURATION, SATURATION)),
-        (F.adjust_hue, random.uniform(-HUE, HUE)),
-    ]
-    picture = Image.fromarray(image)  # takes a third of the time of tensors
-    for index in random.permutation(len(changes)):
-        change, amount = changes[index]
-        picture = change(picture, amount)
-    return np.asarray(picture)
 
 
 def _overlap(size: int, shift: int) -> tuple[slice, slice]:
