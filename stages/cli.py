@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from metabin.errors import UserError
-from stages import stdout
+from stages import fork_client, stdout
 
 # Errors that a user can repair: the disk is full, or a permission is missing.
 REPAIRABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
@@ -20,8 +20,12 @@ def run(main: Callable[[], None]) -> None:
 
     An error that the user can repair is printed without a traceback, with exit code 1. If the
     reader of the output closes it early, as `| head` does, the program ends without a message.
+
+    `stages.tools.repro` starts a fork server, which then runs the stage: see `stages.fork_server`.
     """
-    code = None
+    code = fork_client.run_on_server()
+    if code is not None:
+        sys.exit(code)
     try:
         code = _exit_code(main)
         stdout.flush()

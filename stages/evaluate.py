@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from stages import cli, layout, leftovers
-from stages.trained import load_candidates, load_trained
+from stages.trained import load_candidates, load_source_scores, load_trained
 
 if TYPE_CHECKING:
     import torch
@@ -60,6 +60,7 @@ def load_inputs(
         load_records=partial(store.load_records, layout.PARTITION),
         load_model=partial(load_trained, config, fold, device=device),
         load_candidates=partial(load_candidates, fold),
+        load_source_scores=partial(load_source_scores, fold),
     )
 
 

@@ -1,8 +1,8 @@
-"""The models that the train stage writes, and the candidates of their trainings."""
+"""What the train stage writes: models, and their scores on the sources."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stages import layout
 
@@ -43,3 +43,12 @@ def load_candidates(fold: str, name: str, seed: int) -> dict[int, float]:
 
     table = pd.read_csv(layout.training(fold, name, seed) / "selection.csv")
     return dict(zip(table["step"].tolist(), table["source_mAP"].tolist(), strict=True))
+
+
+def load_source_scores(fold: str, name: str, seed: int) -> list[dict[str, Any]]:
+    """Return the scores of a trained model on its sources, see `scoring.score_tests`."""
+    import pandas as pd
+
+    path = layout.training(fold, name, seed) / "source_scores.csv"
+    table = pd.read_csv(path)
+    return [dict(zip(table.columns, row, strict=True)) for row in table.itertuples(index=False)]

@@ -51,7 +51,7 @@ def train_and_select(
     Args:
         manifest: of the fold.
         code: files and folders that decide the outcome; a state of other code is not resumed.
-    Returns: the candidates as `select_on_sources` returns them, which is also written.
+    Returns: the table of the candidates, see `select_on_sources`, which is also written.
     """
     values = identity(training.config, training.method, training.seed, manifest)
     header = {
@@ -66,8 +66,9 @@ def train_and_select(
     model = training.run(watch=watch, keep=keep, state_path=state, digest=digest)
     save_weights(folders.output / WEIGHTS, model, header)
     training.history.save(folders.output)
-    table = _select(training, manifest, folders)
+    table, source_scores = _select(training, manifest, folders)
     write_csv(folders.output / "selection.csv", table)
+    write_csv(folders.output / "source_scores.csv", source_scores, float_format=None)
     state.unlink(missing_ok=True)  # before its candidates: a state implies that they exist
     shutil.rmtree(unfinished, ignore_errors=True)
     return table
@@ -79,7 +80,9 @@ def source_names(num_sources: int | str, manifest: Mapping[str, Any]) -> tuple[s
     return names if num_sources == "all" else names[: int(num_sources)]
 
 
-def _select(training: Trainer, manifest: Mapping[str, Any], folders: Folders) -> pd.DataFrame:
+def _select(
+    training: Trainer, manifest: Mapping[str, Any], folders: Folders
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     *_, last = training.candidates
     sources = source_names(training.config.optim.num_sources, manifest)
 

@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 
 from metabin.engine.trainer import Keeper
-from metabin.evaluation.scoring import TestSet, mean_mAP
+from metabin.evaluation.scoring import TestSet, score_tests
 from metabin.model.embedder import Embedder
 from metabin.model.weights import save_weights
 from metabin.results.best_step import selection_table
@@ -53,16 +53,16 @@ def select_on_sources(
     load: Callable[[int], Embedder],
     tests: Sequence[TestSet],
     device: torch.device,
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Score every candidate on the held-out identities of the sources, and choose the best one.
 
     Args:
         steps: of the candidates.
         load: step -> its model, in evaluation mode.
         tests: of the sources; empty where all their identities train.
-    Returns: step, source_mAP (NaN without tests), chosen.
+    Returns: a table of the candidates with step, source_mAP (NaN without tests) and chosen; and the
+        scores of the last candidate, see `metabin.evaluation.scoring.score_tests`.
     """
-    scores = dict.fromkeys(steps, float("nan"))
-    if tests:
-        scores = {step: mean_mAP(load(step), tests, device) for step in steps}
-    return selection_table(scores)
+    tables = {step: score_tests(load(step), tests, device) for step in steps}
+    source_mAP = {step: float(table["mAP"].mean()) for step, table in tables.items()}
+    return selection_table(source_mAP), tables[steps[-1]]

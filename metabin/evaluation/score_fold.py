@@ -60,6 +60,8 @@ class FoldInputs:
     # The steps of a training's candidates, ascending, each with its mAP on the sources. The last is
     # the model at the end of the training.
     load_candidates: Callable[[str, int], Mapping[int, float]]
+    # The rows of `score_row` that a training has written for its model on the tests of its sources.
+    load_source_scores: Callable[[str, int], Sequence[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +124,19 @@ class _Scorer:
                     self.reduced_trials.append(key | row)
 
     def score_model(self, method: str, seed: int) -> None:
-        """Add the rows of one model, and its ranked lists if it is the example."""
+        """Add the rows of one model, and its ranked lists if it is the example.
+
+        Tests of sources that the training has scored are not scored again.
+        """
         key = _key(self.inputs.fold, method, seed)
         model = self.inputs.load_model(method, seed)
+        written = self.inputs.load_source_scores(method, seed)
+        source_rows = {(row["test_domain"], row["trial"]): row for row in written}
         for test, reduced in self.pairs:
+            row = source_rows.get((test.domain, -1 if test.trial is None else test.trial))
+            if row and not test.unseen:
+                self.trials.append(key | row)
+                continue
             query, gallery = embed_test(model, test)
             scores = retrieval_scores(query, gallery, self.device)
             self.trials.append(key | score_row(scores, test))

@@ -18,6 +18,12 @@ from metabin.evaluation.metrics import Multiply, cosine_blocks, score_blocks
 from metabin.model.embedder import Embedder
 from metabin.types import Embeddings, RetrievalScores
 
+# Columns of `score_row`.
+SCORE_COLUMNS = (
+    *("test_domain", "role", "trial", "num_ids", "num_query"),
+    *("mAP", "mINP", "rank1", "rank5", "rank10"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class TestSet:
@@ -120,21 +126,21 @@ def retrieval_scores(
     return score_blocks(blocks, query.pid, gallery.pid, query.camid, gallery.camid)
 
 
-def mean_mAP(
+def score_tests(
     model: Embedder,
     tests: Sequence[TestSet],
     device: torch.device | None = None,
-) -> float:
-    """Compute the mean of the tests' mAP, each with the same weight.
+) -> pd.DataFrame:
+    """Return the scores of tests, one row of `score_row` per test; without a row if there are none.
 
-    Tests without a valid match are left out; the mean is NaN if no test is left.
+    The mAP of a test without a valid match is NaN.
 
     Args:
         model: trained, in evaluation mode.
         device: computes the distances, see `retrieval_scores`.
     """
-    values = [retrieval_scores(*embed_test(model, test), device).mAP for test in tests]
-    return float(pd.Series(values, dtype=float).mean())  # skips NaN
+    rows = [score_row(retrieval_scores(*embed_test(model, test), device), test) for test in tests]
+    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
 
 
 def product_on(device: torch.device, gallery: np.ndarray) -> Multiply:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec
 from metabin.errors import ConfigError
 from metabin.tracking.formatting import clean_key, describe, flatten, shorten
 from metabin.tracking.provenance import read_provenance
-from metabin.tracking.rho import ALL_LAYERS, rho_metrics, rho_pictures
+from metabin.tracking.rho import ALL_LAYERS, rho_metrics
 from metabin.tracking.store import OpenedRun, close_in_store, open_child, open_in_store, set_tags
 from metabin.tracking.system_metrics import start_monitor, stop_monitor
 
@@ -30,11 +30,9 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 logger = logging.getLogger("metabin.tracking")
 
-# A commit takes about the same time for 1 point and for 500. MLflow's limit is 1000.
-FLUSH_POINTS = 500
+FLUSH_POINTS = 500  # a commit of 500 takes as long as one of 1; MLflow's limit is 1000
 FLUSH_SECONDS = 10.0
-# The tag in which the MLflow UI and mlflow.load_table look for tables.
-LOGGED_TABLES = "mlflow.loggedArtifacts"
+LOGGED_TABLES = "mlflow.loggedArtifacts"  # the tag in which the UI and mlflow.load_table look
 
 
 def _warn_on_error(
@@ -121,12 +119,14 @@ class Run:
     def rho(self, values: Mapping[str, np.ndarray], step: int) -> None:
         """Record rho of every BIN layer: metrics, and pictures with a step slider in the MLflow UI.
 
-        The pictures are in a child of this run, since MLflow prints all parameters of a run above
-        its pictures and leaves no room for them. This run has the last one of all layers as a file.
+        The pictures are in a child of this run, since MLflow leaves no room for them below the
+        parameters of a run. This run has the last one of all layers as a file.
 
         Args:
             values: layer name -> rho of its channels, (C,), each in [0, 1].
         """
+        from metabin.tracking.rho_pictures import rho_pictures
+
         if not values:
             return
         self.metrics(rho_metrics(values), step)

@@ -59,7 +59,7 @@ def contact(root: Path) -> Iterator[tuple[MlflowClient, str, str]]:
     """
     from filelock import FileLock
 
-    client_class = _import_client()
+    client_class = import_mlflow()
     location = locate(root)
     home = root / HOME
     home.mkdir(parents=True, exist_ok=True)
@@ -113,7 +113,8 @@ def close_in_store(run: OpenedRun, status: str) -> None:
         run.client.set_terminated(run.parent_id, status=status)
 
 
-def _import_client() -> type[MlflowClient]:
+def import_mlflow() -> type[MlflowClient]:
+    """Import MLflow with the settings of `ENVIRONMENT`, and return its client."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient

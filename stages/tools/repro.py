@@ -1,9 +1,9 @@
-"""Run the whole pipeline, with the trainings, and then the evaluations, side by side.
+"""Run the whole pipeline, with its trainings and evaluations side by side.
 
-DVC runs stages one after the other. The trainings do not depend on one another, nor do the
-evaluations, so several `dvc repro --single-item` run at once; a plain `dvc repro` then runs the
-other stages. Stages that are up to date are skipped. What other configurations left behind is
-removed first: see `stages.tools.remove_leftovers`.
+DVC runs stages one after the other. The trainings do not depend on one another, and the evaluations
+only on the trainings of their fold, so several `dvc repro --single-item` run at once; a plain
+`dvc repro` then runs the other stages. Stages that are up to date are skipped. What other
+configurations left behind is removed first: see `stages.tools.remove_leftovers`.
 """
 
 from __future__ import annotations
@@ -14,17 +14,25 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from itertools import cycle, islice
+from queue import SimpleQueue
 
 from stages import cli
+from stages.fork_server import fork_server
 from stages.tools import remove_leftovers
+from stages.tools.gpus import visible_gpus
 
 DVC = (sys.executable, "-m", "dvc")
 OPTIONS = ("--wait-for-lock", "repro", "--single-item")
-# Prefixes of the stages that run side by side, one group after the other. Within a group the
-# longest stages come first: a training in episodes takes twice as long as a baseline.
-GROUPS = (("train@", "baseline@"), ("evaluate@", "rho-probe@"))
+# Unless the user has set them. Threads that wait for work would spin, and take the core of another
+# training: those of OpenMP sleep instead, and OpenBLAS, which cannot, starts none.
+THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1"}
+# Prefixes of the stages that run side by side, in this order. The longest trainings come first: one
+# in episodes takes twice as long as a baseline.
+TRAININGS = ("train@", "baseline@")
+EVALUATIONS = ("evaluate@", "rho-probe@")
 
 
 def main() -> None:
@@ -32,31 +40,75 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "-j", "--jobs", type=int, default=os.cpu_count(), help="stages at a time (default: cores)"
+        "-j",
+        "--jobs",
+        type=int,
+        help="trainings at a time (default: one per GPU, or without a GPU one per core)",
     )
     jobs = parser.parse_args().jobs
+
+    from metabin.config import load_config
+
     remove_leftovers.remove_leftovers()
     # All trainings read the folds that partition writes, so it runs first and alone.
     cli.dvc("repro", "partition")
     stale = json.loads(cli.dvc("status", "--json", capture=True))
-    for prefixes in GROUPS:
-        names = [name for prefix in prefixes for name in stale if name.startswith(prefix)]
-        reproduce_all(names, jobs)
+    prefixes = (*TRAININGS, *EVALUATIONS)
+    names = [name for prefix in prefixes for name in stale if name.startswith(prefix)]
+    if names:
+        slots = job_environments(load_config().compute.device, jobs)
+        print(f"== {len(names)} trainings and evaluations, {len(slots)} at a time", flush=True)
+        os.environ.update(THREADS | os.environ)
+        with fork_server():
+            reproduce_all(names, slots)
     # What is left, as the report; a stage that failed above fails here again and ends the run.
     cli.dvc("repro")
 
 
-def reproduce_all(names: Sequence[str], jobs: int) -> None:
-    """Run stages, `jobs` at a time, and print what `reproduce` returns.
+def job_environments(device: str, jobs: int | None) -> list[dict[str, str]]:
+    """Return the additions to the environment of every job that runs at the same time.
 
-    After Ctrl-C no further stage starts.
+    Args:
+        device: compute.device; on "auto" and "cuda" a job sees one GPU, if there are any.
+        jobs: their number. None: one per GPU, since a training leaves no room for another, or one
+            per core.
     """
+    gpus = visible_gpus() if device != "cpu" else []
+    if not gpus:
+        return [{}] * (jobs or os.cpu_count() or 1)
+    return [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in islice(cycle(gpus), jobs or len(gpus))]
+
+
+def reproduce_all(names: Sequence[str], slots: Sequence[Mapping[str, str]]) -> None:
+    """Run stages, as many at a time as there are slots, and print what `reproduce` returns.
+
+    An evaluation waits for the trainings of its fold. After Ctrl-C no further stage starts.
+
+    Args:
+        names: of the stages; evaluations after trainings, so that a waiting one blocks no training.
+        slots: the additions to the environment of each.
+    """
+    available: SimpleQueue[Mapping[str, str]] = SimpleQueue()
+    for slot in slots:
+        available.put(slot)
+
+    def run(name: str, earlier: Sequence[Future[str]]) -> str:
+        wait(earlier)
+        slot = available.get()
+        try:
+            return reproduce(name, slot)
+        finally:
+            available.put(slot)
+
     with (
-        ThreadPoolExecutor(jobs) as pool,
+        ThreadPoolExecutor(len(slots)) as pool,
         cli.progress("side by side", len(names), "stage") as advance,
     ):
+        stages: dict[str, Future[str]] = {}
+        for name in names:
+            stages[name] = pool.submit(run, name, [stages[other] for other in needed(name, stages)])
         try:
-            for stage in as_completed([pool.submit(reproduce, name) for name in names]):
+            for stage in as_completed(stages.values()):
                 print(stage.result(), flush=True)
                 advance(1)
         except BaseException:
@@ -64,10 +116,21 @@ def reproduce_all(names: Sequence[str], jobs: int) -> None:
             raise
 
 
-def reproduce(name: str) -> str:
+def needed(name: str, others: Iterable[str]) -> list[str]:
+    """Return the trainings among other stages that an evaluation reads; [] for a training."""
+    if not name.startswith(EVALUATIONS):
+        return []
+    _, _, fold = name.partition("@")
+    beginnings = tuple(f"{prefix}{fold}-" for prefix in TRAININGS)
+    return [other for other in others if other.startswith(beginnings)]
+
+
+def reproduce(name: str, environment: Mapping[str, str]) -> str:
     """Run one stage alone and return its output if it fails, otherwise its stderr."""
     start = time.monotonic()
-    process = subprocess.run([*DVC, *OPTIONS, name], capture_output=True, text=True)
+    process = subprocess.run(
+        [*DVC, *OPTIONS, name], env=os.environ | environment, capture_output=True, text=True
+    )
     seconds = f"{time.monotonic() - start:.0f} s"
     if process.returncode:
         return f"{name} failed after {seconds}:\n{process.stdout}{process.stderr}"

@@ -3,12 +3,13 @@
 import dataclasses
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
 from metabin.evaluation import score_fold as module
 from metabin.evaluation.score_fold import FoldInputs, score_fold
-from metabin.evaluation.scoring import TestSet, embed_test, retrieval_scores
+from metabin.evaluation.scoring import TestSet, embed_test, retrieval_scores, score_tests
 from metabin.evaluation.untrained import UNTRAINED
 from metabin.model.embedder import build_embedder
 from metabin.results import selection
@@ -42,6 +43,7 @@ def inputs(make_images):
         load_records=lambda domain: records,
         load_model=make_model,
         load_candidates=lambda method, seed: CANDIDATES,
+        load_source_scores=lambda method, seed: [],
     )
 
 
@@ -70,6 +72,19 @@ def test_a_score_is_that_of_the_model(inputs, tables):
     query, gallery = embed_test(make_model("bn", 1), inputs.tests[2])
     row = tables.scores.set_index(["method", "seed", "test_domain"]).loc[("bn", 1, "source")]
     assert row["mAP"] == retrieval_scores(query, gallery).mAP
+
+
+def test_the_scores_that_a_training_has_written_are_those_of_its_sources(inputs, tables):
+    written = score_tests(make_model("bn", 1), inputs.tests[2:]).assign(mINP=0.125).to_dict("records")
+    unseen = {**written[0], "test_domain": "target", "trial": 0}  # the held-out domain is always scored here
+    again = score_fold(
+        dataclasses.replace(inputs, load_source_scores=lambda *key: [*written, unseen] if key == ("bn", 1) else []),
+        torch.device("cpu"),
+    )
+    assert again.trials.columns.tolist() == tables.trials.columns.tolist()
+    changed = tables.trials["mINP"] != again.trials["mINP"]
+    assert rows_of(again.trials[changed], "method", "seed", "test_domain", "mINP") == [("bn", 1, "source", 0.125)]
+    pd.testing.assert_frame_equal(again.trials.drop(columns="mINP"), tables.trials.drop(columns="mINP"))
 
 
 def test_tests_without_overlap_are_scored_for_the_domains_that_have_one(tables):

@@ -1,7 +1,6 @@
 """Candidates are scored on the held-out identities of the sources, and chosen by that alone."""
 
 import json
-import math
 
 import numpy as np
 import pandas as pd
@@ -11,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metabin.data import store
+from metabin.engine.selection import select_on_sources
 from metabin.evaluation import scoring
 from metabin.model.embedder import build_embedder
 from metabin.results import selection
@@ -23,6 +23,10 @@ def model():
     return build_embedder("resnet_small", 6).eval()
 
 
+def select(model, tests):
+    return select_on_sources([2, 4], lambda step: model, tests, torch.device("cpu"))
+
+
 def test_the_score_on_the_sources_is_a_mean_over_domains_whatever_their_size(model, make_images):
     tests = []
     for name, num_ids, num_images in (("small", 3, 3), ("large", 9, 4)):
@@ -30,15 +34,22 @@ def test_the_score_on_the_sources_is_a_mean_over_domains_whatever_their_size(mod
         tests.append(scoring.TestSet(name, False, images, images))
     each = [scoring.retrieval_scores(*scoring.embed_test(model, test)).mAP for test in tests]
     assert each[0] != each[1]
-    assert scoring.mean_mAP(model, tests) == pytest.approx(sum(each) / 2)
+    candidates, scores = select(model, tests)
+    assert candidates["source_mAP"].tolist() == pytest.approx([sum(each) / 2] * 2)
+    assert scores["test_domain"].tolist() == ["small", "large"]
+    assert scores["mAP"].tolist() == pytest.approx(each)
 
 
 def test_a_source_without_a_match_does_not_count_and_without_sources_there_is_no_score(model, make_images):
     several = make_images(num_domains=1, num_ids=4, num_images=3)
     single = make_images(num_domains=1, num_ids=4, num_images=1)  # each person once: no match
     tests = [scoring.TestSet(name, False, images, images) for name, images in (("a", several), ("b", single))]
-    assert scoring.mean_mAP(model, tests) == pytest.approx(scoring.mean_mAP(model, tests[:1]))
-    assert math.isnan(scoring.mean_mAP(model, []))
+    both, one = (select(model, part)[0]["source_mAP"].tolist() for part in (tests, tests[:1]))
+    assert both == pytest.approx(one)
+    candidates, scores = select(model, [])
+    assert candidates["source_mAP"].isna().all()
+    assert scores.empty
+    assert list(scores) == list(scoring.SCORE_COLUMNS) == list(scoring.score_tests(model, tests))
 
 
 def test_the_tests_of_the_sources_need_no_file_of_a_held_out_domain(tmp_path):

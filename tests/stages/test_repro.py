@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import time
-from itertools import pairwise
 
 import pytest
 import yaml
@@ -30,16 +29,17 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
     monkeypatch.chdir(tmp_path)
     subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet", "--no-scm"], check=True)
+    return tmp_path
 
 
 def test_a_warning_of_a_stage_that_succeeds_is_shown_without_its_progress(project):
-    head, *lines = repro.reproduce("warns").splitlines()
+    head, *lines = repro.reproduce("warns", {}).splitlines()
     assert head.startswith("warns done in ")
     assert lines == ["train/night is not recorded in MLflow: disk full"]
 
 
 def test_all_output_of_a_stage_that_fails_is_shown(project):
-    text = repro.reproduce("fails")
+    text = repro.reproduce("fails", {})
     assert text.startswith("fails failed after ")
     assert "progress: 1 of 4 steps" in text
     assert "train/night is not recorded in MLflow: disk full" in text
@@ -47,42 +47,121 @@ def test_all_output_of_a_stage_that_fails_is_shown(project):
 
 
 def test_the_reason_of_dvc_is_shown_where_no_stage_ran(project):
-    assert "ERROR: " in repro.reproduce("absent")
+    assert "ERROR: " in repro.reproduce("absent", {})
 
 
 def test_after_an_interruption_no_further_stage_starts(monkeypatch):
     started = []
 
-    def interrupted(name):
+    def interrupted(name, slot):
         started.append(name)
         time.sleep(0.02)  # so that not all of them end before the first result is read
         raise KeyboardInterrupt
 
     monkeypatch.setattr(repro, "reproduce", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        repro.reproduce_all([str(number) for number in range(100)], 1)
+        repro.reproduce_all([str(number) for number in range(100)], [{}])
     assert len(started) < 100
+
+
+def test_an_evaluation_starts_after_the_trainings_of_its_fold_and_before_those_of_others_end(monkeypatch):
+    seconds = {"train@far-metabin-0": 0.05, "baseline@near-bn-0": 1.5}
+    events = []
+
+    def run(name, slot):
+        events.append(f"start {name}")
+        time.sleep(seconds.get(name, 0.05))
+        events.append(f"end {name}")
+        return name
+
+    monkeypatch.setattr(repro, "reproduce", run)
+    repro.reproduce_all([*seconds, "evaluate@far", "rho-probe@near"], [{}, {}])
+    assert events.index("end train@far-metabin-0") < events.index("start evaluate@far")
+    assert events.index("end evaluate@far") < events.index("end baseline@near-bn-0")
+    assert events.index("end baseline@near-bn-0") < events.index("start rho-probe@near")
+
+
+def test_jobs_at_the_same_time_have_different_gpus(monkeypatch):
+    using = []
+    used = []
+
+    def run(name, slot):
+        gpu = slot["CUDA_VISIBLE_DEVICES"]
+        assert gpu not in using
+        using.append(gpu)
+        used.append(gpu)
+        time.sleep(0.02)
+        using.remove(gpu)
+        return name
+
+    monkeypatch.setattr(repro, "reproduce", run)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, GPU-5f")
+    repro.reproduce_all([str(number) for number in range(8)], repro.job_environments("auto", None))
+    assert set(used) == {"2", "GPU-5f"}
+
+
+def test_a_job_gets_the_environment_of_its_slot(project):
+    (project / "stage.py").write_text("import os, sys; print(os.environ['CUDA_VISIBLE_DEVICES'], file=sys.stderr)")
+    assert repro.reproduce("warns", {"CUDA_VISIBLE_DEVICES": "3"}).splitlines()[1:] == ["3"]
+
+
+NVIDIA_SMI = """#!/bin/sh
+echo 'GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-7b)'
+echo '  MIG 1g.10gb     Device  0: (UUID: MIG-11)'
+echo 'GPU 1: NVIDIA H100 80GB HBM3 (UUID: GPU-8c)'
+"""
+
+
+@pytest.mark.parametrize(
+    ("listed", "gpus"),
+    [(None, ["0", "1"]), ("", []), ("-1", []), ("3", ["3"]), ("MIG-11,GPU-8c,-1,0", ["MIG-11", "GPU-8c"])],
+)
+def test_there_is_one_training_per_gpu_that_the_process_may_use(tmp_path, monkeypatch, listed, gpus):
+    program = tmp_path / "nvidia-smi"
+    program.write_text(NVIDIA_SMI)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if listed is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", listed)
+    per_core = [{}] * (os.cpu_count() or 1)
+    assert repro.job_environments("auto", None) == ([{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus] or per_core)
+    assert repro.job_environments("cpu", None) == per_core
+    assert len(repro.job_environments("cuda", 5)) == 5  # the option decides, also above the number of GPUs
+
+
+def test_without_a_driver_there_is_one_training_per_core(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert repro.job_environments("auto", None) == [{}] * (os.cpu_count() or 1)
+    assert repro.job_environments("auto", 3) == [{}] * 3
 
 
 def commands_of_make(root, *arguments):
     """Return the lines that `make repro` would run, without the installation."""
     command = [shutil.which("make"), "--no-print-directory", "--old-file=setup", "--dry-run", "repro", *arguments]
-    environment = {**os.environ, "PRESET": "significance", "JOBS": "2"}  # only an argument names a preset
+    environment = {**os.environ, "PRESET": "significance"}  # only an argument names a preset
+    environment.pop("JOBS", None)
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=True)
     return [line for line in done.stdout.splitlines() if line.startswith("python")]
 
 
 def test_make_applies_a_preset_only_if_one_is_given_and_before_the_pipeline(root):
-    pipeline = "python -m stages.tools.repro --jobs 2"
-    assert commands_of_make(root) == [pipeline]
-    assert commands_of_make(root, "PRESET=quick") == ["python -m stages.tools.params preset quick", pipeline]
+    pipeline = "python -m stages.tools.repro"
+    assert [line.rstrip() for line in commands_of_make(root)] == [pipeline]
+    assert commands_of_make(root, "JOBS=2") == [f"{pipeline} --jobs 2"]
+    preset = "python -m stages.tools.params preset quick"
+    assert [line.rstrip() for line in commands_of_make(root, "PRESET=quick")] == [preset, pipeline]
 
 
-def test_the_groups_name_stages_of_the_pipeline_in_their_order(root):
+def test_the_prefixes_name_stages_of_the_pipeline_trainings_first(root):
     stages = yaml.safe_load((root / "dvc.yaml").read_text())["stages"]
-    names = [[prefix.removesuffix("@") for prefix in group] for group in repro.GROUPS]
-    assert {name for group in names for name in group} == {"train", "baseline", "evaluate", "rho-probe"}
-    assert all("foreach" in stages[name] or "matrix" in stages[name] for group in names for name in group)
+    trainings, evaluations = (
+        [prefix.removesuffix("@") for prefix in group] for group in (repro.TRAININGS, repro.EVALUATIONS)
+    )
+    assert {*trainings, *evaluations} == {"train", "baseline", "evaluate", "rho-probe"}
+    assert all("foreach" in stages[name] or "matrix" in stages[name] for name in (*trainings, *evaluations))
+    # `needed` looks for the fold at the start of the items of a matrix
+    assert all(next(iter(stages[name]["matrix"])) == "fold" for name in trainings)
     order = list(stages)
-    for earlier, later in pairwise(names):
-        assert max(map(order.index, earlier)) < min(map(order.index, later))
+    assert max(map(order.index, trainings)) < min(map(order.index, evaluations))
