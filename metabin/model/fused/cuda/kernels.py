@@ -8,6 +8,8 @@ Statistics, sums and all arithmetic are in float32, or in float64 for float64 ma
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, NamedTuple
 
 import torch
@@ -101,6 +103,18 @@ def grid_of(x: Tensor) -> Grid:
     )
 
 
+def on_its_device(kernel: Callable[..., Any]) -> Any:
+    """Make the device of the first argument the current one, on which Triton launches."""
+
+    @wraps(kernel)
+    def launch(x: Tensor, *arguments: Any, **options: Any) -> Any:
+        with torch.cuda.device_of(x):
+            return kernel(x, *arguments, **options)
+
+    return launch
+
+
+@on_its_device
 def statistics(
     x: Tensor, parameters: Parameters, running: Running, settings: Settings
 ) -> Statistics:
@@ -131,6 +145,7 @@ def statistics(
     return result
 
 
+@on_its_device
 def forward(
     x: Tensor, residual: Tensor | None, statistics: Statistics, settings: Settings
 ) -> Tensor:
@@ -151,6 +166,7 @@ def forward(
     return y
 
 
+@on_its_device
 def backward(
     x: Tensor,
     grad: Tensor,
