@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +14,10 @@ from stages import fork_client, stdout
 
 # Errors that a user can repair: the disk is full, or a permission is missing.
 REPAIRABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+# Environment variables, unless the user has set them. Threads that wait for work would spin, and
+# take the core of another training: those of OpenMP sleep instead. OpenBLAS, numpy's library of
+# products, starts none: its threads cannot sleep, and their number changes the last bits.
+THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def run(main: Callable[[], None]) -> None:
@@ -23,6 +28,8 @@ def run(main: Callable[[], None]) -> None:
 
     `stages.tools.repro` starts a fork server, which then runs the stage: see `stages.fork_server`.
     """
+    for name, value in THREADS.items():  # before the libraries are loaded, which read them then
+        os.environ.setdefault(name, value)
     code = fork_client.run_on_server()
     if code is not None:
         sys.exit(code)

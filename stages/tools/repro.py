@@ -26,9 +26,6 @@ from stages.tools.gpus import visible_gpus
 
 DVC = (sys.executable, "-m", "dvc")
 OPTIONS = ("--wait-for-lock", "repro", "--single-item")
-# Unless the user has set them. Threads that wait for work would spin, and take the core of another
-# training: those of OpenMP sleep instead, and OpenBLAS, which cannot, starts none.
-THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1"}
 # Prefixes of the stages that run side by side, in this order. The longest trainings come first: one
 # in episodes takes twice as long as a baseline.
 TRAININGS = ("train@", "baseline@")
@@ -58,7 +55,6 @@ def main() -> None:
     if names:
         slots = job_environments(load_config().compute.device, jobs)
         print(f"== {len(names)} trainings and evaluations, {len(slots)} at a time", flush=True)
-        os.environ.update(THREADS | os.environ)
         with fork_server():
             reproduce_all(names, slots)
     # What is left, as the report; a stage that failed above fails here again and ends the run.

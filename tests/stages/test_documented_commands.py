@@ -42,7 +42,6 @@ SUBSTITUTES = {
     "make lint": "make --dry-run lint",  # checks the code, not the clone
     "make docs": "make --dry-run docs",  # a check of the documentation: test_docs_site.py
     "make bench": "make --dry-run bench",  # a quarter of an hour: test_benchmarks.py
-    "make gpu": "make --dry-run gpu",  # needs a GPU: test_benchmarks.py
     "make ui": "make --dry-run ui",  # runs until it is killed: test_ui.py
     "make ui PORT=5001": "make --dry-run ui PORT=5001",
     "dvc exp run -S 'protocol.domains=[campus,night,plaza]'": (
@@ -57,6 +56,7 @@ SUBSTITUTES = {
 }
 # Imitations of data sets have other counts than the real ones, so their check fails.
 CODES = {
+    "make gpu": 2,  # says that there is no GPU; its parts: test_benchmarks.py
     "python -m stages.tools.check market1501 grid my_site": 1,
     "python -m stages.tools.check market1501 msmt17 cuhk03 cuhk_sysu": 1,
 }
@@ -222,6 +222,7 @@ INLINE = {
     "python -m stages.download --domain grid": test_local_data_and_their_check,
     "python -m stages.tools.params protocol development": test_protocols,
     "cp -r": "tests/test_tracking_location.py",
+    "make repro JOBS=2": "tests/stages/test_repro.py",
     "python -m benchmarks.gpu --small": "tests/test_benchmarks.py",
 }
 
