@@ -41,6 +41,28 @@ def prepare(compute: Compute) -> torch.device:
     return device
 
 
+def find_device(name: str) -> torch.device:
+    """Return a device by its name, as "cpu" or "cuda:1"; "auto" is CUDA if there is one.
+
+    Raises:
+        ConfigError: the name is unknown, or torch does not find that device.
+    """
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(
+            f"the device is {name!r}; expected is auto, cpu, cuda or cuda:0"
+        ) from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise ConfigError(f"the device is {name}, but torch finds {count} CUDA devices; use auto")
+    return device
+
+
 def _prepare_cuda(precision: str) -> None:
     """Set the precision of torch's CUDA operations, and limit cuDNN to deterministic algorithms.
 

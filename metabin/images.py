@@ -164,9 +164,18 @@ def _decode(file: BinaryIO, upright: bool) -> Image.Image:
             raise DatasetError(
                 "its transparent colour does not have 8 bits; save it as an 8-bit PNG"
             )
-        image.load()
-        rgb = _to_rgb(image)
-        transpose = TRANSPOSES.get(_orientation(image)) if upright else None
+        return to_rgb(image, upright=upright)
+
+
+def to_rgb(image: Image.Image, *, upright: bool = True) -> Image.Image:
+    """Convert an opened image to RGB, as `read_image` does.
+
+    Raises:
+        DatasetError: Its mode has no standard conversion to 8-bit RGB.
+    """
+    image.load()
+    rgb = _to_rgb(image)
+    transpose = TRANSPOSES.get(_orientation(image)) if upright else None
     return rgb if transpose is None else rgb.transpose(transpose)
 
 

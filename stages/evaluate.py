@@ -58,7 +58,7 @@ def load_inputs(
         fingerprints={name: entry["fingerprint"][:16] for name, entry in domains},
         image_roots=store.load_image_roots(layout.PARTITION),
         load_records=partial(store.load_records, layout.PARTITION),
-        load_model=partial(load_trained, config, fold, device=device),
+        load_model=partial(load_trained, fold, device=device),
         load_candidates=partial(load_candidates, fold),
         load_source_scores=partial(load_source_scores, fold),
     )

@@ -45,7 +45,7 @@ def probe(config: Config, fold: str, device: torch.device) -> pd.DataFrame:
     reduced = [rho_probe.reduce_test(test) for test in tests if test.trial in (None, 0)]
     rows = []
     for name in probed_methods(config):
-        model = load_trained(config, fold, name, seed, device)
+        model = load_trained(fold, name, seed, device)
         changes = rho_probe.shifted_rho(model)
         if name == config.protocol.meta_learned[0]:  # forcing groups takes most of the time
             changes += rho_probe.forced_rho(model)

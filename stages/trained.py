@@ -9,29 +9,25 @@ from stages import layout
 if TYPE_CHECKING:
     import torch
 
-    from metabin.config import Config
     from metabin.model.embedder import Embedder
 
 
 def load_trained(
-    config: Config, fold: str, name: str, seed: int, device: torch.device, step: int | None = None
+    fold: str, name: str, seed: int, device: torch.device, step: int | None = None
 ) -> Embedder:
     """Return a trained model on the device, in evaluation mode.
 
     Args:
-        config: the parameters of the pipeline.
         name: a method or a variant of `protocol.methods`.
         step: of an earlier candidate; None loads the weights at the end of the training.
 
     Raises:
-        CheckpointError: the file is missing or damaged, belongs to another method or does not fit
-            the backbone.
+        CheckpointError: a file is missing or damaged, or does not fit the network.
     """
     from metabin.model.weights import load_model
 
-    method, training_config = config.of(name)
-    path = layout.weights(fold, name, seed, step)
-    return load_model(path, training_config.model, method, device)
+    weights = None if step is None else layout.candidate(fold, name, seed, step)
+    return load_model(layout.training(fold, name, seed), device, weights=weights)
 
 
 def load_candidates(fold: str, name: str, seed: int) -> dict[int, float]:

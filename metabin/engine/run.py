@@ -10,15 +10,16 @@ from typing import Any
 
 import pandas as pd
 
+from metabin.data.batches.loading import PIXEL_MEAN, PIXEL_STD
 from metabin.engine.resume import state_digest, values_digest
 from metabin.engine.selection import candidate_name, keep_candidates, select_on_sources
 from metabin.engine.trainer import Trainer, Watcher, identity
 from metabin.evaluation.scoring import load_source_tests
 from metabin.files import write_csv
+from metabin.model.description import ModelDescription
 from metabin.model.embedder import Embedder
-from metabin.model.weights import load_model, save_weights
+from metabin.model.weights import load_model, save_model
 
-WEIGHTS = "weights.safetensors"
 CANDIDATES = "candidates"
 
 
@@ -40,6 +41,7 @@ class Folders:
 def train_and_select(
     training: Trainer,
     manifest: Mapping[str, Any],
+    name: str,
     folders: Folders,
     code: Iterable[Path],
     watch: Watcher,
@@ -50,21 +52,18 @@ def train_and_select(
 
     Args:
         manifest: of the fold.
+        name: of the method or variant.
         code: files and folders that decide the outcome; a state of other code is not resumed.
     Returns: the table of the candidates, see `select_on_sources`, which is also written.
     """
     values = identity(training.config, training.method, training.seed, manifest)
-    header = {
-        "method": training.method.name,
-        "num_classes": training.data.num_classes,
-        "sha256": values_digest(values),
-    }
     digest = state_digest(values, code)
     unfinished = folders.resume / digest
     state = unfinished / "state.pt"
-    keep = keep_candidates(folders.output / CANDIDATES, unfinished / CANDIDATES, header)
+    keep = keep_candidates(folders.output / CANDIDATES, unfinished / CANDIDATES)
     model = training.run(watch=watch, keep=keep, state_path=state, digest=digest)
-    save_weights(folders.output / WEIGHTS, model, header)
+    description = describe(training, manifest, name, values_digest(values))
+    save_model(folders.output, model, description)
     training.history.save(folders.output)
     table, source_scores = _select(training, manifest, folders)
     write_csv(folders.output / "selection.csv", table)
@@ -72,6 +71,34 @@ def train_and_select(
     state.unlink(missing_ok=True)  # before its candidates: a state implies that they exist
     shutil.rmtree(unfinished, ignore_errors=True)
     return table
+
+
+def describe(
+    training: Trainer, manifest: Mapping[str, Any], name: str, digest: str
+) -> ModelDescription:
+    """Return the description of a training's model, without the sha256 of its weights."""
+    model = training.config.model
+    _, height, width, _ = training.data.pixels[0].shape
+    sources = source_names(training.config.optim.num_sources, manifest)
+    return ModelDescription(
+        method=name,
+        fold=manifest["fold"],
+        held_out=tuple(manifest["targets"]),
+        seed=training.seed,
+        step=training.times.num_steps,
+        domains={source: manifest["domains"][source]["fingerprint"] for source in sources},
+        training=digest,
+        backbone=model.backbone,
+        norm=training.method.norm,
+        rho_per=model.rho_per,
+        num_classes=training.data.num_classes,
+        embedding_size=training.model.neck.num_features,
+        height=height,
+        width=width,
+        pixel_mean=tuple(PIXEL_MEAN.tolist()),
+        pixel_std=tuple(PIXEL_STD.tolist()),
+        sha256="",
+    )
 
 
 def source_names(num_sources: int | str, manifest: Mapping[str, Any]) -> tuple[str, ...]:
@@ -88,8 +115,8 @@ def _select(
 
     def load(step: int) -> Embedder:
         candidate = folders.output / CANDIDATES / candidate_name(step)
-        path = folders.output / WEIGHTS if step == last else candidate
-        return load_model(path, training.config.model, training.method.name, training.device)
+        weights = None if step == last else candidate
+        return load_model(folders.output, training.device, weights=weights)
 
     tests = load_source_tests(folders.partition, {**manifest, "sources": sources})
     return select_on_sources(training.candidates, load, tests, training.device)

@@ -7,9 +7,8 @@ is embedded.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
@@ -26,7 +25,7 @@ def candidate_name(step: int) -> str:
     return f"step-{step}.safetensors"
 
 
-def keep_candidates(output: Path, unfinished: Path, header: Mapping[str, Any]) -> Keeper:
+def keep_candidates(output: Path, unfinished: Path) -> Keeper:
     """Return the function that writes the weights of candidates during a training.
 
     Each goes into the training's outputs, and beside its resume state for a run after a kill: DVC
@@ -35,7 +34,6 @@ def keep_candidates(output: Path, unfinished: Path, header: Mapping[str, Any]) -
     Args:
         output: folder of the candidates among the training's outputs.
         unfinished: folder of the candidates beside the resume state.
-        header: see `metabin.model.weights.save_weights`.
     """
     shutil.rmtree(output, ignore_errors=True)
     if unfinished.is_dir():
@@ -43,7 +41,7 @@ def keep_candidates(output: Path, unfinished: Path, header: Mapping[str, Any]) -
 
     def keep(step: int, model: Embedder) -> None:
         for folder in (unfinished, output):
-            save_weights(folder / candidate_name(step), model, header)
+            save_weights(folder / candidate_name(step), model)
 
     return keep
 

@@ -64,7 +64,7 @@ def network_tensors(content: Any) -> dict[str, Tensor]:
         raise ValueError(
             f"holds the weights of a training with batch-instance norms ({trained}); "
             "expected are batch norms only: "
-            "name the weights.safetensors of a training of the method bn"
+            "name the model.safetensors of a training of the method bn"
         )
     tensors = _with_our_names(
         {name: value for name, value in tensors.items() if not _is_ignored(name)}

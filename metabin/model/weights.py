@@ -1,80 +1,93 @@
-"""Trained weights on disk."""
+"""Trained models on disk: a folder with the weights and their description."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import hashlib
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import nn
 
-from metabin.config import Model
 from metabin.errors import CheckpointError
-from metabin.files import write_bytes
+from metabin.files import write_bytes, write_text
+from metabin.model.description import ModelDescription, read_description
 from metabin.model.embedder import Embedder, build_embedder
 from metabin.model.tensor_checks import require_fit
-from metabin.registry import find_method
+
+WEIGHTS = "model.safetensors"
+DESCRIPTION = "config.json"
 
 
-def save_weights(path: Path, model: nn.Module, header: Mapping[str, Any]) -> None:
-    """Write a model's parameters and buffers as safetensors, with plain values in the header."""
+def save_model(folder: Path, model: nn.Module, description: ModelDescription) -> ModelDescription:
+    """Write the weights and the description of a model into a folder.
+
+    Args:
+        description: Its sha256 is replaced by that of the weights.
+
+    Returns:
+        The description as written.
+    """
+    digest = save_weights(folder / WEIGHTS, model)
+    description = description.model_copy(update={"sha256": digest})
+    write_text(folder / DESCRIPTION, description.text())
+    return description
+
+
+def load_model(folder: Path, device: torch.device, *, weights: Path | None = None) -> Embedder:
+    """Load a trained model, on the device and in evaluation mode.
+
+    Args:
+        folder: Written by `save_model`.
+        weights: Another file with weights of this training, such as those of an earlier step.
+
+    Raises:
+        CheckpointError: A file is missing or damaged, or the weights do not fit the description.
+    """
+    description = read_description(folder / DESCRIPTION)
+    embedder = build_described(description)
+    digest = load_weights(weights or folder / WEIGHTS, embedder)
+    if weights is None and digest != description.sha256:
+        raise CheckpointError(
+            f"{folder / WEIGHTS} is not the file that {DESCRIPTION} beside it describes; "
+            "copy both from the same training"
+        )
+    return embedder.to(device).eval()
+
+
+def build_described(description: ModelDescription) -> Embedder:
+    """Build the network of a description, with random weights."""
+    return build_embedder(
+        description.backbone,
+        description.num_classes,
+        norm=description.norm,
+        rho_per=description.rho_per,
+    )
+
+
+def save_weights(path: Path, model: nn.Module) -> str:
+    """Write a model's parameters and buffers as safetensors; return the sha256 of the file."""
     tensors = {
         name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
     }
-    # One header entry: safetensors writes several in no fixed order, and equal trainings must give
-    # equal bytes.
-    write_bytes(path, save(tensors, metadata={"metabin": json.dumps(header, sort_keys=True)}))
+    content = save(tensors)
+    write_bytes(path, content)
+    return hashlib.sha256(content).hexdigest()
 
 
-def read_header(path: Path) -> dict[str, Any]:
-    """Return the plain values that `save_weights` wrote into the header.
+def load_weights(path: Path, model: nn.Module) -> str:
+    """Read weights into a model with the same tensors; return the sha256 of the file.
 
     Raises:
-        CheckpointError: the file is missing or damaged.
+        CheckpointError: The file is missing or damaged, or some tensors do not fit.
     """
     try:
-        with safe_open(path, framework="pt") as file:
-            return json.loads((file.metadata() or {}).get("metabin", "{}"))
+        content = path.read_bytes()
+        tensors = load(content)
     except Exception as error:  # safetensors raises its own kinds and OSError
         raise CheckpointError(
             f"{path} is not a readable weights file: {error}; train again to write it"
         ) from None
-
-
-def load_weights(path: Path, model: nn.Module) -> None:
-    """Read weights into a model with the same tensors.
-
-    Raises:
-        CheckpointError: the file is missing or damaged, or some tensors do not fit.
-    """
-    read_header(path)
-    with safe_open(path, framework="pt") as file:
-        names = file.keys()  # the file is no mapping
-        tensors = {name: file.get_tensor(name) for name in names}
     require_fit(path, tensors, model.state_dict())
     model.load_state_dict(tensors)
-
-
-def load_model(path: Path, model: Model, method: str, device: torch.device) -> Embedder:
-    """Load a trained model from its weights file, on the device and in evaluation mode.
-
-    Raises:
-        CheckpointError: the file is missing, damaged, of another method, or does not fit the
-            backbone.
-    """
-    header = read_header(path)
-    if header.get("method") != method:
-        raise CheckpointError(
-            f"{path} holds weights of the method {header.get('method')}, expected {method}; "
-            "train again"
-        )
-    norm = find_method(method).norm
-    embedder = build_embedder(
-        model.backbone, header["num_classes"], norm=norm, rho_per=model.rho_per
-    )
-    load_weights(path, embedder)
-    return embedder.to(device).eval()
+    return hashlib.sha256(content).hexdigest()

@@ -1,3 +1,4 @@
+import hashlib
 from itertools import islice
 
 import pytest
@@ -5,10 +6,11 @@ import torch
 from trainings import Killed, assert_same_bits, killer, state
 
 from metabin import compute
-from metabin.engine import resume
+from metabin.engine import resume, run
 from metabin.engine.trainer import Trainer, identity
 from metabin.errors import CheckpointError, ConfigError, DatasetError
 from metabin.model import weights
+from metabin.model.description import read_description
 from metabin.model.norm import rho_of
 from metabin.model.weights import load_model
 from metabin.registry import METHODS, find_method
@@ -174,32 +176,87 @@ def test_batches_that_cannot_be_made_are_refused_before_training(make_config, ti
         Trainer(make_config(optim__ids_per_batch=4, meta__ids_per_domain=5), tiny_images, "metabin", 0)
 
 
-def test_saved_weights_come_back_bit_for_bit_and_the_file_is_the_same_each_time(tiny_config, tiny_images, tmp_path):
-    model = Trainer(tiny_config, tiny_images, "metabin", 0).run()
+@pytest.fixture
+def describe(tiny_images):
+    """A function that describes a training on `tiny_images`."""
+
+    def describe_training(training, name):
+        domain = {"fingerprint": "x"}
+        manifest = {
+            "fold": "held",
+            "sources": tiny_images.names,
+            "targets": ["held"],
+            "domains": dict.fromkeys(tiny_images.names, domain),
+        }
+        return run.describe(training, manifest, name, "digest")
+
+    return describe_training
+
+
+def test_a_saved_model_comes_back_bit_for_bit_and_its_files_are_the_same_each_time(
+    tiny_config, tiny_images, describe, tmp_path
+):
+    training = Trainer(tiny_config, tiny_images, "metabin", 0)
+    model = training.run()
     for name in ("one", "two"):
-        weights.save_weights(tmp_path / name, model, {"method": "metabin", "num_classes": 12, "sha256": "x"})
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
-    assert_same_bits(state(load_model(tmp_path / "one", tiny_config.model, "metabin", CPU)), state(model))
+        saved = weights.save_model(tmp_path / name, model, describe(training, "metabin"))
+    for file in ("model.safetensors", "config.json"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+    assert_same_bits(state(load_model(tmp_path / "one", CPU)), state(model))
+    assert read_description(tmp_path / "one" / "config.json") == saved
+    assert saved.sha256 == hashlib.sha256((tmp_path / "one" / "model.safetensors").read_bytes()).hexdigest()
+    assert (saved.norm, saved.backbone, saved.held_out) == ("bin", tiny_config.model.backbone, ("held",))
+    assert (saved.height, saved.width, saved.num_classes) == (32, 16, 12)
 
 
 def test_weights_that_are_missing_damaged_or_of_another_net_are_refused_with_the_reason(
-    tiny_config, tiny_images, tmp_path
+    tiny_config, tiny_images, describe, tmp_path
 ):
-    path = tmp_path / "weights.safetensors"
-    with pytest.raises(CheckpointError, match="weights.safetensors is not a readable weights file"):
-        load_model(path, tiny_config.model, "bn", CPU)
+    training = Trainer(tiny_config, tiny_images, "bn", 0)
+    path = tmp_path / "model.safetensors"
+    with pytest.raises(CheckpointError, match=r"config\.json is missing; expected is the folder of a training"):
+        load_model(tmp_path, CPU)
+    weights.save_model(tmp_path, training.model, describe(training, "bn"))
+    content = path.read_bytes()
+    path.unlink()
+    with pytest.raises(CheckpointError, match="model.safetensors is not a readable weights file"):
+        load_model(tmp_path, CPU)
     path.write_bytes(b"not safetensors at all")
     with pytest.raises(CheckpointError, match="not a readable weights file"):
-        load_model(path, tiny_config.model, "bn", CPU)
-    model = Trainer(tiny_config, tiny_images, "bn", 0).model
-    weights.save_weights(path, model, {"method": "bn", "num_classes": 12})
-    with pytest.raises(CheckpointError, match="holds weights of the method bn, expected metabin"):
-        load_model(path, tiny_config.model, "metabin", CPU)
-    weights.save_weights(path, model, {"method": "metabin", "num_classes": 12})
+        load_model(tmp_path, CPU)
+    other = Trainer(tiny_config, tiny_images, "bn", 1)
+    weights.save_weights(path, other.model)
+    with pytest.raises(CheckpointError, match="is not the file that config.json beside it describes"):
+        load_model(tmp_path, CPU)
+    path.write_bytes(content)
+    description = tmp_path / "config.json"
+    description.write_text(description.read_text().replace('"norm": "bn"', '"norm": "bin"'))
     with pytest.raises(
         CheckpointError, match=r"does not fit the network: backbone.norm.rho is not in the file.* and \d+ more"
     ):
-        load_model(path, tiny_config.model, "metabin", CPU)
+        load_model(tmp_path, CPU)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is damaged: Expecting property name"),
+        ("[]", "does not describe a model of this project"),
+        ('{"architectures": ["ViT"]}', "does not describe a model of this project"),
+        ('{"format": 99}', "has the format 99, and this version of metabin reads up to 1; install a newer"),
+        ('{"format": 1, "method": 3}', r"config\.json: method: Input should be a valid string"),
+    ],
+)
+def test_a_description_that_cannot_be_used_is_refused_with_the_reason(text, message, tmp_path):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(CheckpointError, match=message):
+        load_model(tmp_path, CPU)
+
+
+def test_the_folder_of_an_earlier_version_is_refused_with_what_to_run(tmp_path):
+    (tmp_path / "weights.safetensors").write_bytes(b"")
+    with pytest.raises(CheckpointError, match="earlier version of this project.*train again with `dvc repro`"):
+        load_model(tmp_path, CPU)
 
 
 def test_cuda_is_refused_where_there_is_none(make_config):

@@ -117,27 +117,27 @@ def test_weights_trained_here_with_batch_norm_are_a_start(tmp_path):
     with torch.inference_mode():
         for _ in range(3):
             trained.train()(torch.randn(4, 3, 64, 32))
-    save_weights(tmp_path / "weights.safetensors", trained, {"method": "bn"})
-    ours = build_embedder("resnet_small", 3, norm="bin", pretrained=str(tmp_path / "weights.safetensors"))
+    save_weights(tmp_path / "model.safetensors", trained)
+    ours = build_embedder("resnet_small", 3, norm="bin", pretrained=str(tmp_path / "model.safetensors"))
     images = torch.randn(4, 3, 64, 32)
     torch.testing.assert_close(ours.eval()(images), trained.eval()(images))
 
 
 @pytest.mark.parametrize("norm", ["bin", "bin_shared"])
 def test_weights_trained_here_with_batch_instance_norms_are_refused(norm, tmp_path):
-    save_weights(tmp_path / "weights.safetensors", build_embedder("resnet_small", 7, norm=norm), {"method": "metabin"})
+    save_weights(tmp_path / "model.safetensors", build_embedder("resnet_small", 7, norm=norm))
     message = (
         r"holds the weights of a training with batch-instance norms \(\w.*\.rho\); "
-        r"expected are batch norms only: name the wei"
+        r"expected are batch norms only: name the mod"
     )
     with pytest.raises(CheckpointError, match=message):
-        build_embedder("resnet_small", 3, pretrained=str(tmp_path / "weights.safetensors"))
+        build_embedder("resnet_small", 3, pretrained=str(tmp_path / "model.safetensors"))
 
 
 def test_weights_trained_here_with_instance_norms_have_no_running_statistics_and_are_refused(tmp_path):
-    save_weights(tmp_path / "weights.safetensors", build_embedder("resnet_small", 7, norm="in"), {"method": "in"})
+    save_weights(tmp_path / "model.safetensors", build_embedder("resnet_small", 7, norm="in"))
     with pytest.raises(CheckpointError, match=r"norm\.running_mean is not in the file"):
-        build_embedder("resnet_small", 3, pretrained=str(tmp_path / "weights.safetensors"))
+        build_embedder("resnet_small", 3, pretrained=str(tmp_path / "model.safetensors"))
 
 
 @pytest.mark.parametrize("kind", ["BN", "BIN_gate1", "BIN_gate2"])

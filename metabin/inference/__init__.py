@@ -1,0 +1,1 @@
+"""Trained models in use: load one, embed images, compare embeddings."""
