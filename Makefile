@@ -3,25 +3,35 @@
 #              instead of one per GPU or, without a GPU, one per core
 # make test    set up, run the tests
 # make ui      browse the MLflow experiment in a web browser; PORT=5001 if another program uses port 5000
+# make register  register the final model in MLflow, with the alias champion and its model card;
+#              METHOD=bin_joint registers another method's
 # make bench   measure speed against common alternatives, write docs/performance.json and its picture
 # make gpu     on a machine with a CUDA GPU: tests, checks and measurements in at most 9 minutes,
 #              written to docs/gpu.json and docs/gpu.md; runs with the installed Python if that has
 #              torch with CUDA and the packages needed, else in .venv
 # make lint    ruff and pyright
 # make docs    build the documentation as a web site, in site/ (Sphinx; warnings are errors)
-# Everything is installed in .venv, once.
+# make lock    write requirements.lock and requirements-dev.lock again, from requirements.txt and
+#              requirements-dev.txt; pins that still fit stay
+# Everything is installed in .venv, once, from the lock files: pip checks the hash of every file.
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   := 5000
 PRESET :=
+METHOD := metabin
 JOBS   ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: repro test bench gpu lint docs ui setup setup-dev clean
+# --universal: one lock file for every supported Python and platform. 3.11.5: soupsieve's minimum.
+COMPILE := uv pip compile --quiet --universal --python-version 3.11.5 --generate-hashes \
+           --no-annotate --custom-compile-command "make lock"
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: repro test bench gpu lint docs ui register lock setup setup-dev clean
 .DEFAULT_GOAL := repro
 
 repro: setup
@@ -55,18 +65,25 @@ docs: setup-dev
 ui: setup
 	@python -m stages.tools.ui --port $(PORT)
 
+register: setup
+	@python -m stages.tools.register --method $(METHOD)
+
+lock: setup-dev
+	$(COMPILE) requirements.txt --output-file requirements.lock
+	$(COMPILE) requirements-dev.txt --constraint requirements.lock --output-file requirements-dev.lock
+
 setup: $(BIN)/.installed
 setup-dev: $(BIN)/.installed-dev
 
-$(BIN)/.installed: requirements.txt requirements.lock
+$(BIN)/.installed: requirements.lock
 	@echo "== setting up $(VENV) (downloads PyTorch the first time: some minutes, several GB)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -c requirements.lock
+	$(INSTALL) --require-hashes -r requirements.lock
 	@touch $@
 
-$(BIN)/.installed-dev: requirements-dev.txt $(BIN)/.installed
+$(BIN)/.installed-dev: requirements-dev.lock $(BIN)/.installed
 	@echo "== installing what the tests need"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c requirements.lock
+	$(INSTALL) --require-hashes -r requirements-dev.lock
 	@touch $@
 
 clean:

@@ -35,6 +35,7 @@ class ImageRecord:
     distractor: bool = False
 
 
+FINAL = "final"  # name of the fold that holds no data set out
 Trial = tuple[tuple[ImageRecord, ...], tuple[ImageRecord, ...]]  # query and gallery of one test
 
 
@@ -74,8 +75,11 @@ class DomainSplit:
 class Fold:
     """Train on `sources`, test on `targets`, which training must never see.
 
+    The fold `FINAL` has no targets: its models train on all data sets.
+
     Raises:
-        ValueError: a domain is both source and target, or one of the two is empty.
+        ValueError: a domain is both source and target, there is no source, or a fold other than
+            `FINAL` has no target.
     """
 
     name: str
@@ -87,7 +91,7 @@ class Fold:
             raise ValueError(
                 f"fold {self.name!r}: {both} are both sources and targets; a target must be unseen"
             )
-        if not self.sources or not self.targets:
+        if not self.sources or not (self.targets or self.name == FINAL):
             raise ValueError(
                 f"fold {self.name!r} needs at least one source and one target, found "
                 f"{len(self.sources)} and {len(self.targets)}"

@@ -78,6 +78,7 @@ def load_records(config: Config, folds: Sequence[str]) -> dict[str, Any]:
     def of_folds(name: str) -> pd.DataFrame:
         return _concat({layout.results(fold) / name: {} for fold in folds})
 
+    finals = {name: layout.final_training(name, config.protocol) for name in config.protocol.final}
     ranked = [(layout.results(fold) / "ranked_lists.json").read_text() for fold in folds]
     overlaps = {fold: load_overlaps(layout.PARTITION, fold) for fold in folds}
     return {
@@ -89,6 +90,10 @@ def load_records(config: Config, folds: Sequence[str]) -> dict[str, Any]:
         "losses": of_trainings("losses.csv"),
         "rho": of_trainings("rho.csv"),
         "rho_histograms": of_trainings("rho_histograms.csv"),
+        "final_models": {name: folder.as_posix() for name, folder in finals.items()},
+        "final_scores": _concat(
+            {folder / "source_scores.csv": {"method": name} for name, folder in finals.items()}
+        ),
         "ranked_lists": [item for text in ranked for item in json.loads(text)],
         "overlaps": [{"fold": fold, **item} for fold in folds for item in overlaps[fold]],
     }
@@ -140,4 +145,4 @@ def _concat(files: Mapping[Path, Mapping[str, Any]]) -> pd.DataFrame:
 
     tables = [pd.read_csv(path).assign(**columns) for path, columns in files.items()]
     filled = [table for table in tables if not table.empty]
-    return pd.concat(filled or tables[:1], ignore_index=True)
+    return pd.concat(filled or tables[:1] or [pd.DataFrame()], ignore_index=True)

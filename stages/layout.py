@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from metabin.types import FINAL
+
 if TYPE_CHECKING:
     from metabin.config import Protocol
 
@@ -56,12 +58,14 @@ def training(fold: str, method: str, seed: int) -> Path:
     return MODELS / fold / method / f"seed-{seed}"
 
 
-def weights(fold: str, method: str, seed: int, step: int | None = None) -> Path:
-    """Return the file with the last weights of a training, or with those of a candidate step."""
-    folder = training(fold, method, seed)
-    if step is None:
-        return folder / "weights.safetensors"
-    return folder / "candidates" / f"step-{step}.safetensors"
+def final_training(method: str, protocol: Protocol) -> Path:
+    """Return the folder with the final model of a method, which trained on all data sets."""
+    return training(FINAL, method, protocol.final_seed)
+
+
+def candidate(fold: str, method: str, seed: int, step: int) -> Path:
+    """Return the file with the weights of a training after a candidate step."""
+    return training(fold, method, seed) / "candidates" / f"step-{step}.safetensors"
 
 
 def results(fold: str) -> Path:

@@ -38,12 +38,13 @@ def raw_outputs(config: Config) -> list[Path]:
 def model_outputs(config: Config) -> list[Path]:
     """Return the outputs in models of a configuration."""
     protocol = config.protocol
-    return [
+    trainings = [
         layout.training(fold, method, seed)
         for fold in protocol.domains
         for method in protocol.methods
         for seed in protocol.seeds
     ]
+    return trainings + [layout.final_training(method, protocol) for method in protocol.final]
 
 
 def remove(folder: Path, outputs: Iterable[Path]) -> None:

@@ -10,16 +10,15 @@ from stages import cli, layout, leftovers
 
 if TYPE_CHECKING:
     from metabin.config import Config
-    from metabin.types import Domain
+    from metabin.types import Domain, DomainSplit, Fold
 
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
 
     from metabin.config import load_config
-    from metabin.data import scorable, store
+    from metabin.data import store
     from metabin.data.acquisition import local_files
-    from metabin.data.batches import meta_domains
     from metabin.data.partition import overlap, protocols, roles
     from metabin.data.partition.folds import datasets, leave_one_out
 
@@ -29,9 +28,12 @@ def main() -> None:
     leftovers.remove(layout.RAW, leftovers.raw_outputs(config))
     # Errors in the data and in protocols/ come before any image is decoded.
     domains = load_domains(datasets(folds), config)
-    splits = {fold: roles.split_fold(fold, domains, config) for fold in folds}
-    meta_domains.check_folds(splits, config)  # changes no output: meta is no parameter here
-    for remark in scorable.check_folds(splits):
+    splits, remarks = split(folds, domains, config)
+    if protocol.final:
+        final_splits, final_remarks = split_final(folds, domains, config)
+        splits |= final_splits
+        remarks += final_remarks
+    for remark in dict.fromkeys(remarks):
         print(f"remark: {remark}")
     known = protocols.load_protocols(layout.PROTOCOLS)
     num_train_ids = config.partition.num_train_ids
@@ -67,6 +69,40 @@ def load_domains(names: Sequence[str], config: Config) -> dict[str, Domain]:
         else:
             domains[name] = catalogue.read(name, folders[name])
     return domains
+
+
+def split(
+    folds: Sequence[Fold], domains: Mapping[str, Domain], config: Config
+) -> tuple[dict[Fold, list[DomainSplit]], list[str]]:
+    """Return the splits of the data sets of every fold, and remarks on their tests.
+
+    Raises:
+        DatasetError: a training or a test is not possible.
+        ConfigError: no domain is left for meta-test.
+    """
+    from metabin.data import scorable
+    from metabin.data.batches import meta_domains
+    from metabin.data.partition import roles
+
+    splits = {fold: roles.split_fold(fold, domains, config) for fold in folds}
+    meta_domains.check_folds(splits, config)  # changes no output: meta is no parameter here
+    return splits, scorable.check_folds(splits)
+
+
+def split_final(
+    folds: Sequence[Fold], domains: Mapping[str, Domain], config: Config
+) -> tuple[dict[Fold, list[DomainSplit]], list[str]]:
+    """Return the splits for the final models, as `split`. Errors say how to do without these."""
+    from metabin.data.partition.folds import final_fold
+    from metabin.errors import ConfigError, DatasetError
+
+    try:
+        return split([final_fold(folds)], domains, config)
+    except (ConfigError, DatasetError) as error:
+        raise DatasetError(
+            f"{error}\nThis concerns the final model alone, which trains on all data sets; "
+            "set protocol.final to [] to train none"
+        ) from None
 
 
 def decode_images(domains: Mapping[str, Domain], config: Config) -> dict[str, str]:

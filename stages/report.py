@@ -24,14 +24,30 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
 
     from metabin.config import load_config
+    from metabin.files import write_text
     from metabin.report.page import write_report
 
     config = load_config()
     leftovers.remove_gathered(config)
     inputs = gather(config)
     files = write_report(inputs, layout.REPORTS)
+    write_text(layout.REPORTS / "model_card.md", model_card(config))
     track(config, inputs, files)
     print((layout.REPORTS / "report.md").read_text())
+
+
+def model_card(config: Config) -> str:
+    """Return the card of the first final model, with what its folds measured."""
+    from metabin.card.results import read_results, results_text
+    from metabin.card.training import CARD
+    from metabin.model.description import read_description
+
+    if not config.protocol.final:
+        return "There is no final model: protocol.final is empty.\n"
+    folder = layout.final_training(config.protocol.final[0], config.protocol)
+    description = read_description(folder / "config.json")
+    text = results_text(description, read_results(layout.RESULTS))
+    return (folder / CARD).read_text() + (f"\n{text}" if text else "")
 
 
 def track(config: Config, inputs: ReportInputs, files: ReportFiles) -> None:
@@ -78,7 +94,8 @@ def upload(run: Run, config: Config, files: ReportFiles) -> None:
 
     for path in files.charts:
         run.file(path, "figures")
-    run.file(layout.REPORTS / "report.md")
+    for name in ("report.md", "model_card.md"):
+        run.file(layout.REPORTS / name)
     roots = store.load_image_roots(layout.PARTITION)
     if not (config.tracking.upload_images or is_synthetic(roots)):
         run.tags({"images": "not uploaded: tracking.upload_images is false"})

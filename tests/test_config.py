@@ -108,6 +108,14 @@ def test_a_missing_key_is_named(tmp_path, params):
         ("protocol__baselines", ["metabin"], "metabin is no baseline; known are bn, in, half"),
         ("protocol__meta_learned", ["bn"], "bn has no rho to meta-learn; known are metabin"),
         ("protocol__meta_learned", ["maml"], "maml is unknown; known are metabin"),
+        ("protocol__domains", ["campus", "final", "night"], "a domain with the name final, which is the folder of the"),
+        ("protocol__final", ["bn", "bn"], "final names bn more than once"),
+        (
+            "protocol__final",
+            ["mldg"],
+            "protocol.final: mldg is not tested on held-out domains, so nothing says what to",
+        ),
+        ("optim__num_sources", 2, "protocol.final: metabin trains on all data sets; set optim.num_sources to all, or"),
         ("protocol__baselines", ["dualnorm"], "dualnorm, which is defined for MobileNetV2; model.backbone is"),
         ("meta__num_meta_train", 5, "meta.num_meta_train is 5, but there are 5 source domains"),
         ("meta__inner_period", 1, "a cycle needs at least 2"),
@@ -148,7 +156,7 @@ def test_a_protocol_is_accepted_only_if_every_fold_has_each_data_set_once(domain
     except ValueError:
         expected = False
     try:
-        protocol = Protocol(**values, baselines=[], meta_learned=["metabin"], seeds=[0])
+        protocol = Protocol(**values, baselines=[], meta_learned=["metabin"], final=[], seeds=[0])
     except ValueError:
         assert not expected
         return
@@ -211,6 +219,21 @@ def test_mldg_with_other_statistics_than_the_batch_s_is_refused(meta_learned, ma
     make_config(protocol__meta_learned=["metabin"], variants=variants, meta__statistics="running")
 
 
+def test_baselines_and_variants_can_be_final_models_and_the_ceiling_cannot(make_config):
+    variants = {"calm": {"method": "metabin", "meta.inner_lr": 0.1}, "top": {"method": "bin_target"}}
+    changes = {"variants": variants, "protocol__meta_learned": ["calm", "top", "bin_target"]}
+    assert make_config(**changes, protocol__final=["bn", "calm"]).protocol.final == ["bn", "calm"]
+    for name in ("top", "bin_target"):
+        with pytest.raises(ConfigError, match=f"protocol.final: {name} learns on the held-out domain, and a final"):
+            make_config(**changes, protocol__final=[name])
+
+
+def test_a_variant_with_fewer_sources_cannot_be_a_final_model(make_config):
+    changes = {"variants": {"few": {"method": "metabin", "optim.num_sources": 2}}}
+    with pytest.raises(ConfigError, match="protocol.final: few trains on all data sets"):
+        make_config(**changes, protocol__meta_learned=["metabin", "few"], protocol__final=["few"])
+
+
 def test_every_problem_is_listed_at_once(tmp_path, params):
     text = message(write(tmp_path, params, optim__lr=None, meta__inner_rate=1.0))
     assert len(text.splitlines()) == 2
@@ -254,7 +277,7 @@ def documented_variants():
     for line in (Path(__file__).parents[1] / "docs" / "method.md").read_text().splitlines():
         if "| `-S " in line:
             _, name, command, _ = line.split("|")
-            yield name.strip(), re.findall(r"-S ([\w.]+)=(\S+?)[ `]", command)
+            yield name.strip(), re.findall(r"-S '?([\w.]+)=(\S+?)'?[ `]", command)
 
 
 @pytest.mark.parametrize(("name", "settings"), list(documented_variants()), ids=lambda value: str(value))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import metabin
 from metabin.backbones import BACKBONES
 from metabin.registry import EPISODE_LOSSES, LOSSES, METHODS, baselines
 
@@ -25,12 +26,17 @@ MAY_IMPORT = {
     "model": BOTTOM | {"model"},
     "losses": BOTTOM | {"losses"},
     "results": BOTTOM | {"results"},
+    "card": BOTTOM | {"card", "results"},
     "evaluation": BOTTOM | {"evaluation", "model", "data"},
     "episodes": BOTTOM | {"episodes", "losses", "model"},
     "engine": BOTTOM | {"engine", "methods", "losses", "model", "data", "evaluation", "results"},
     "methods": BOTTOM | {"methods"},  # what a method needs to train, it imports when it trains: see below
     "report": BOTTOM | {"report", "results"},
     "tracking": BOTTOM | {"tracking"},
+    "export": BOTTOM | {"export", "model"},
+    "inference": BOTTOM | {"inference", "model", "data", "synthetic", "evaluation", "results", "export", "tracking"},
+    "commands": BOTTOM
+    | {"commands", "inference", "model", "data", "evaluation", "results", "export", "report", "card"},
 }
 IN_FUNCTIONS = {"methods": {"engine", "episodes", "model", "data"}}
 HEAVY = ("torch", "torchvision", "mlflow", "matplotlib", "pandas", "dvc", "numba")
@@ -128,10 +134,10 @@ def registered(stage):
     methods = {file for place in METHODS.values() for file in files_of(place.partition(":")[0])}
     if stage == "report":  # their labels and colours
         return methods
-    if stage not in ("train", "baseline", "evaluate", "rho-probe"):
+    if stage not in ("train", "final", "baseline", "evaluate", "rho-probe"):
         return set()
     names = {backbone.builder.partition(":")[0] for backbone in BACKBONES.values()}
-    if stage == "train":
+    if stage in ("train", "final"):
         names |= {place.partition(":")[0] for place in METHODS.values()} | set(EPISODE_LOSSES.values())
     if stage == "baseline":
         names |= {METHODS[name].partition(":")[0] for name in baselines()} | set(LOSSES.values())
@@ -175,12 +181,21 @@ def test_what_only_episodes_use_is_no_code_of_a_baseline():
     assert {"metabin/episodes", "metabin/methods"} <= set(table["train"]["deps"])
 
 
+def test_a_final_training_depends_on_what_a_training_of_a_fold_depends_on():
+    table = dict(stages())
+    deps = [dep.replace("${item.fold}", "final") for dep in table["train"]["deps"]]
+    assert table["final"]["deps"] == deps
+    assert table["final"]["params"] == table["train"]["params"]
+
+
 def test_editing_the_report_reruns_no_training_and_meta_parameters_no_baseline():
     table = dict(stages())
-    for name in ("train", "baseline", "partition", "download", "evaluate"):
+    for name in ("train", "baseline", "final", "partition", "download", "evaluate"):
         assert not any("report" in dep or "tracking" in dep for dep in table[name]["deps"])
         assert not any("tracking" in param or "params.yaml" in param for param in table[name]["params"])
     assert "meta" in table["train"]["params"]
+    for name in ("evaluate", "rho-probe"):  # a final model is trained and reported, the folds stay as they are
+        assert not {"protocol", "protocol.final"} & set(table[name]["params"])
     assert not any(param.startswith("meta") for param in table["baseline"]["params"])
 
 
@@ -208,5 +223,5 @@ def test_files_stay_small(path):
 def test_the_citation_names_the_version_and_licence_of_the_package():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert (citation["version"], citation["license"]) == (project["version"], project["license"]["text"])
+    assert (citation["version"], citation["license"]) == (metabin.__version__, project["license"])
     assert citation["title"] == project["description"]

@@ -51,7 +51,7 @@ def test_a_deleted_or_a_new_file_of_code_is_dirty(repository):
 def test_parameters_outputs_documents_and_tests_are_not_code(repository):
     for name in ("params.yaml", "docs/method.md", "tests/test_net.py"):
         (repository / name).write_text("changed")
-    for name in ("models/weights.safetensors", "results/scores.csv", "metabin/__pycache__/net.pyc"):
+    for name in ("models/model.safetensors", "results/scores.csv", "metabin/__pycache__/net.pyc"):
         (repository / name).parent.mkdir(parents=True, exist_ok=True)
         (repository / name).write_text("new")
     assert git_dirty() == "false"

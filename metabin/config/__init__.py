@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from metabin.backbones import BACKBONES
 from metabin.config.protocol import Protocol
@@ -131,6 +129,24 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _final_models_fit(self) -> Config:
+        for name in self.protocol.final:
+            method, config = self.of(name)
+            problem = ""
+            if name not in self.protocol.methods:
+                problem = (
+                    "is not tested on held-out domains, so nothing says what to expect of it at a "
+                    "new place; add it to protocol.baselines or protocol.meta_learned, or remove it"
+                )
+            elif find_method(method).learns_on_target:
+                problem = "learns on the held-out domain, and a final model has none; remove it"
+            elif config.optim.num_sources != "all":
+                problem = "trains on all data sets; set optim.num_sources to all, or remove it"
+            if problem:
+                raise ValueError(f"protocol.final: {name} {problem}")
+        return self
+
+    @model_validator(mode="after")
     def _sections_fit(self) -> Config:
         if self.meta.domains == "datasets":
             try:
@@ -193,7 +209,7 @@ class Config(Section):
         # Without variants, which would be checked again, and so without their names in the
         # protocol.
         values = self.model_dump() | {"variants": {}}
-        values["protocol"]["meta_learned"] = [METABIN]
+        values["protocol"] |= {"meta_learned": [METABIN], "final": []}
         for key, value in changes.items():
             _change(values, key, value, f"variants.{name}")
         return method, parse_config(values, source=f"variants.{name}")
@@ -237,6 +253,10 @@ def read_values(path: str | Path) -> Any:
     Raises:
         ConfigError: the file does not exist or is not valid YAML.
     """
+    # Not needed to use a trained model: the package installs it with the extra "pipeline".
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
     try:
         return YAML(typ="safe").load(Path(path))
     except FileNotFoundError:

@@ -9,14 +9,15 @@ from typing import Annotated
 from pydantic import Field, field_validator, model_validator
 
 from metabin.config.sections import BASELINES, META_LEARNED, Name, Section, Whole
-from metabin.types import Fold
+from metabin.types import FINAL, Fold
 
 
 class Protocol(Section):
     """The sources and targets of every fold, the methods and the seeds.
 
     Each of `domains` is held out once and tested. All other domains and `sources` train, or the
-    data sets in `sources_of` if it has an entry for the domain that is held out.
+    data sets in `sources_of` if it has an entry for the domain that is held out. The methods in
+    `final` also train once on all data sets, for use at places that nobody has seen.
     """
 
     domains: list[Name] = Field(min_length=1)
@@ -27,11 +28,12 @@ class Protocol(Section):
     sources_of: dict[Name, Annotated[list[Name], Field(min_length=1)]]
     baselines: list[Name]
     meta_learned: list[Name] = Field(min_length=1)  # methods that learn rho, and variants
+    final: list[Name]  # methods and variants that also train on all data sets
     seeds: list[Whole] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _without_repeats(self) -> Protocol:
-        keys = ("domains", "sources", "baselines", "meta_learned", "seeds")
+        keys = ("domains", "sources", "baselines", "meta_learned", "final", "seeds")
         lists = {key: getattr(self, key) for key in keys}
         for key in ("groups", "sources_of"):
             lists |= {f"{key}.{name}": names for name, names in getattr(self, key).items()}
@@ -62,6 +64,11 @@ class Protocol(Section):
             raise ValueError(
                 "found a domain with the name local, which is the folder of the records of local "
                 "data sets; give the domain another name"
+            )
+        if FINAL in self.domains:
+            raise ValueError(
+                f"found a domain with the name {FINAL}, which is the folder of the final models; "
+                "give the domain another name"
             )
         if both := [name for name in self.sources if name in self.domains]:
             raise ValueError(
@@ -119,6 +126,11 @@ class Protocol(Section):
         """The data sets that are held out or train in some fold, each once."""
         sources = (name for domain in self.domains for name in self.sources_for(domain))
         return tuple(dict.fromkeys((*self.targets, *sources)))
+
+    @property
+    def final_seed(self) -> int:
+        """The seed of the final models."""
+        return self.seeds[0]
 
     def holds_out(self, name: str) -> bool | None:
         """Return whether a data set is held out in some fold; None for an unused data set."""

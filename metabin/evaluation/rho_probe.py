@@ -19,11 +19,11 @@ from metabin.evaluation.overlap import select_images
 from metabin.evaluation.scoring import TestSet, embed_test, retrieval_scores, score_row
 from metabin.model.embedder import Embedder
 from metabin.model.norm import rho_of
+from metabin.rho_summary import layer_groups
 
 FORCED_VALUES = (0.0, 0.5, 1.0)
 SHIFTS = (-0.3, -0.15, 0.0, 0.15, 0.3)
 ALL = "all"
-STEM = "stem"
 COLUMNS = (
     "fold",
     "method",
@@ -38,7 +38,6 @@ COLUMNS = (
     "mAP",
     "rank1",
 )
-MAX_GROUPS = 6
 # Of a test. Two dozen scorings of each model are cheap then, and all galleries show as many people.
 MAX_IDS = 20
 
@@ -60,29 +59,6 @@ class RhoChange:
     def mean_rho(self) -> float:
         """Return the mean over all channels of the network."""
         return float(torch.cat(list(self.rho.values())).mean())
-
-
-def layer_groups(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Group a backbone's layers by stage, into at most `MAX_GROUPS` groups.
-
-    A stage is the shortest beginning of the dotted names that tells two stages apart. A first stage
-    of a single layer is the stem. If there are more stages than groups, the first is a group of its
-    own and the others are merged into runs of neighbours with about as many layers each.
-
-    Args:
-        names: dotted names, in network order.
-
-    Returns:
-        The names of each group, in network order.
-    """
-    stages = _stages(names)
-    first, *others = stages
-    runs = [[stage] for stage in others] if len(stages) <= MAX_GROUPS else _merge(others, stages)
-    groups = {STEM if len(stages[first]) == 1 else first: stages[first]}
-    for run in runs:
-        title = run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}"
-        groups[title] = tuple(name for stage in run for name in stages[stage])
-    return groups
 
 
 def forced_rho(model: Embedder) -> list[RhoChange]:
@@ -174,30 +150,6 @@ def reduce_test(test: TestSet, max_ids: int = MAX_IDS) -> TestSet:
 
 def _learned_rho(model: Embedder) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in rho_of(model.backbone).items()}
-
-
-def _stages(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Group names by their first part, or by as many parts as tell two stages apart."""
-    depth = 0
-    stages: dict[str, tuple[str, ...]] = {}
-    while len(stages) < min(2, len(names)):
-        depth += 1
-        stages = {}
-        for name in names:
-            stage = ".".join(name.split(".")[:depth])
-            stages[stage] = (*stages.get(stage, ()), name)
-    return stages
-
-
-def _merge(names: Sequence[str], stages: Mapping[str, Sequence[str]]) -> list[list[str]]:
-    """Merge stages into at most `MAX_GROUPS` - 1 runs of neighbours, by their number of layers."""
-    counts = np.array([len(stages[name]) for name in names])
-    # The middle of each stage among all layers, in [0, 1], decides its run: no stage is split.
-    middles = (counts.cumsum() - counts / 2) / counts.sum()
-    runs: list[list[str]] = [[] for _ in range(MAX_GROUPS - 1)]
-    for name, middle in zip(names, middles, strict=True):
-        runs[int(middle * (MAX_GROUPS - 1))].append(name)
-    return [run for run in runs if run]
 
 
 @torch.no_grad()

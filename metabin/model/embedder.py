@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.compiler import is_compiling
 
 from metabin.backbones import BACKBONES, build_backbone
 from metabin.model.fused.function import recompute_norms
@@ -55,7 +56,8 @@ class Embedder(nn.Module):
         device = images.device.type
         autocast = torch.autocast(device, self.precision) if self.precision else nullcontext()
         # On CUDA, memory is large and a pass over the maps costs more than keeping its result.
-        saving = recompute_norms() if images.is_cpu else nullcontext()
+        recomputing = images.is_cpu and torch.is_grad_enabled()
+        saving = recompute_norms() if recomputing and not is_compiling() else nullcontext()
         with autocast, saving:
             maps = self.backbone(images)
         # The mean is taken in the type of the images, also where the maps are bfloat16.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Literal
 
 import torch
@@ -14,9 +15,9 @@ RHO = "rho"  # the parameter's name in every layer that has one: the meta step f
 class BalancedNorm2d(nn.Module):
     """Base of the norms that mix batch and instance normalisation by a learnable balance rho.
 
-    Holds rho, and the running statistics of the batch half. rho = 1 is batch normalisation, rho = 0
-    is instance normalisation. The training step keeps rho in [0, 1] (`clip_rho`), so that the
-    gradient in a layer is that of its equation.
+    Holds rho, and the running statistics of the batch half; a subclass adds its affine. rho = 1 is
+    batch normalisation, rho = 0 is instance normalisation. The training step keeps rho in [0, 1]
+    (`clip_rho`), so that the gradient in a layer is that of its equation.
 
     Args:
         num_features: channels C.
@@ -49,6 +50,11 @@ class BalancedNorm2d(nn.Module):
         self.rho = nn.Parameter(torch.full((size,), float(rho)))
         self.register_buffer("running_mean", torch.zeros(num_features))
         self.register_buffer("running_var", torch.ones(num_features))
+        self.add_affine()
+
+    @abstractmethod
+    def add_affine(self) -> None:
+        """Register the parameters of the affine, (C,) each; the constructor calls it."""
 
     def extra_repr(self) -> str:
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
@@ -73,20 +79,11 @@ class BatchInstanceNorm2d(BalancedNorm2d):
     Source: MetaBIN, section 3.1; the reference's `BIN_gate2`.
     """
 
-    def __init__(
-        self,
-        num_features: int,
-        *,
-        eps: float = 1e-5,
-        momentum: float = 0.1,
-        rho: float = 1.0,
-        rho_per: Literal["channel", "layer"] = "channel",
-    ) -> None:
-        super().__init__(num_features, eps=eps, momentum=momentum, rho=rho, rho_per=rho_per)
-        self.bn_weight = nn.Parameter(torch.ones(num_features))
-        self.bn_bias = nn.Parameter(torch.zeros(num_features))
-        self.in_weight = nn.Parameter(torch.ones(num_features))
-        self.in_bias = nn.Parameter(torch.zeros(num_features))
+    def add_affine(self) -> None:
+        self.bn_weight = nn.Parameter(torch.ones(self.num_features))
+        self.bn_bias = nn.Parameter(torch.zeros(self.num_features))
+        self.in_weight = nn.Parameter(torch.ones(self.num_features))
+        self.in_bias = nn.Parameter(torch.zeros(self.num_features))
 
     def forward(self, x: Tensor) -> Tensor:
         require_pixels(x)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -27,18 +25,9 @@ class SharedAffineBatchInstanceNorm2d(BalancedNorm2d):
     Source: Nam and Kim 2018; the reference's `BIN_gate1`.
     """
 
-    def __init__(
-        self,
-        num_features: int,
-        *,
-        eps: float = 1e-5,
-        momentum: float = 0.1,
-        rho: float = 1.0,
-        rho_per: Literal["channel", "layer"] = "channel",
-    ) -> None:
-        super().__init__(num_features, eps=eps, momentum=momentum, rho=rho, rho_per=rho_per)
-        self.weight = nn.Parameter(torch.ones(num_features))
-        self.bias = nn.Parameter(torch.zeros(num_features))
+    def add_affine(self) -> None:
+        self.weight = nn.Parameter(torch.ones(self.num_features))
+        self.bias = nn.Parameter(torch.zeros(self.num_features))
 
     def forward(self, x: Tensor) -> Tensor:
         require_pixels(x)

@@ -37,6 +37,7 @@ COLUMNS = {
     "rho_probe": PROBE_COLUMNS,
     "published": COMPARISON,
     "without_overlap": (*SCORE_KEYS, *METRICS),
+    "final_scores": ("method", "test_domain", *METRICS),
 }
 TRAINING_RECORDS = ("losses", "rho", "rho_histograms")
 MAX_DOMAINS = 40
@@ -82,6 +83,9 @@ class ReportInputs:
             ...]}: the images and people that a source shares with a held-out domain.
         without_overlap: as `scores`, without the people in near-duplicates, for the domains that
             have any.
+        final_models: method -> folder of its model that trained on all domains.
+        final_scores: scores of these models on the held-out identities of the domains: method,
+            test_domain, mAP, mINP, rank1, rank5, rank10. Empty if all identities train.
         samples: domain -> paths of a few images.
         provenance: nested parameters, digests, versions and commit.
         note: a remark on the data, displayed under the title.
@@ -110,6 +114,8 @@ class ReportInputs:
     ranked_lists: Sequence[Mapping[str, Any]] = ()
     overlaps: Sequence[Mapping[str, Any]] = ()
     without_overlap: pd.DataFrame = field(default_factory=pd.DataFrame)
+    final_models: Mapping[str, str] = field(default_factory=dict)
+    final_scores: pd.DataFrame = field(default_factory=pd.DataFrame)
     samples: Mapping[str, Sequence[str]] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
@@ -128,6 +134,7 @@ class ReportInputs:
             if name in TRAINING_RECORDS:
                 _require_names(f"{name}.fold", frame["fold"], self.folds)
                 _require_names(f"{name}.method", frame["method"], self.methods)
+        _require_names("final_models", pd.Series(list(self.final_models)), self.methods)
         _check_ranked_lists(self.ranked_lists, self.unseen)
         # Tables select these cells, so each must exist.
         for name, cells in self.column_groups.items():

@@ -7,6 +7,7 @@ opened.
 
 from __future__ import annotations
 
+from metabin.tracking.model_records import log_model
 from metabin.tracking.run import Run, open_run
 
-__all__ = ["Run", "open_run"]
+__all__ = ["Run", "log_model", "open_run"]

@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 
 MAX_PARAM_LENGTH = 6000  # MLflow's own limit
+MAX_CARD_LENGTH = 5000  # MLflow's limit for descriptions
+LEFT_OUT = ("rho", "Training", "Use")  # sections of a model card, the least needed first
+NOTE = "\n\nThis is not the complete card, which is too long for MLflow: `metabin card` prints it."
 MAX_MESSAGE_LENGTH = 4000  # below MLflow's limit for a tag; some errors hold a whole web page
 
 
@@ -47,3 +50,24 @@ def describe(error: BaseException) -> str:
         return text
     half = MAX_MESSAGE_LENGTH // 2
     return f"{text[:half]} [...] {text[-half:]}"
+
+
+def shorten_card(card: str) -> str:
+    """Return a model card as a description: without its YAML, and within MLflow's limit.
+
+    If it is too long, the sections in LEFT_OUT go first, then its end.
+    """
+    if card.startswith("---\n"):
+        card = card.partition("\n---\n")[2]
+    card = card.strip()
+    if len(card) <= MAX_CARD_LENGTH:
+        return card
+    limit = MAX_CARD_LENGTH - len(NOTE)
+    sections = re.split(r"^(?=## )", card, flags=re.MULTILINE)
+    for heading in LEFT_OUT:
+        if sum(map(len, sections)) > limit:
+            sections = [text for text in sections if not text.startswith(f"## {heading}\n")]
+    text = "".join(sections).strip()
+    if len(text) > limit:
+        text = text[:limit].rpartition("\n")[0].strip()
+    return text + NOTE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import logging
 import math
@@ -11,12 +10,13 @@ import posixpath
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec
+from typing import TYPE_CHECKING, Literal
 
 from metabin.errors import ConfigError
+from metabin.tracking.failures import warn, warn_on_error
 from metabin.tracking.formatting import clean_key, describe, flatten, shorten
 from metabin.tracking.provenance import read_provenance
 from metabin.tracking.rho import ALL_LAYERS, rho_metrics
@@ -27,35 +27,11 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-P = ParamSpec("P")
 logger = logging.getLogger("metabin.tracking")
 
 FLUSH_POINTS = 500  # a commit of 500 takes as long as one of 1; MLflow's limit is 1000
 FLUSH_SECONDS = 10.0
 LOGGED_TABLES = "mlflow.loggedArtifacts"  # the tag in which the UI and mlflow.load_table look
-
-
-def _warn_on_error(
-    method: Callable[Concatenate[Run, P], None],
-) -> Callable[Concatenate[Run, P], None]:
-    """Make a method of `Run` log its error as a warning instead of raising it.
-
-    After an error, and if tracking is off, the method does nothing.
-    """
-
-    @functools.wraps(method)
-    def call(self: Run, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        if self._opened is None or self._failed:
-            return
-        try:
-            with warnings.catch_warnings():  # of MLflow and pandas, which a stage cannot act on
-                warnings.simplefilter("ignore")
-                method(self, *args, **kwargs)
-        except Exception as error:  # no error of tracking stops a training
-            self._failed = True
-            _warn(f"the rest of {self._run.entity.info.run_name}", error)
-
-    return call
 
 
 class Run:
@@ -74,7 +50,7 @@ class Run:
         self._last_picture: np.ndarray | None = None
         self._monitor = start_monitor(opened) if opened and opened.parent_id else None
 
-    @_warn_on_error
+    @warn_on_error
     def params(self, values: Mapping[str, object]) -> None:
         """Record parameters; a nested mapping becomes dotted names.
 
@@ -93,9 +69,9 @@ class Run:
                 logger.warning(message, key, self._params[key], text)
         entities = [Param(key, text) for key, text in new.items()]
         for start in range(0, len(entities), 100):
-            self._run.client.log_batch(self._run.run_id, params=entities[start : start + 100])
+            self.opened.client.log_batch(self.opened.run_id, params=entities[start : start + 100])
 
-    @_warn_on_error
+    @warn_on_error
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Record numbers at a step. They are collected in memory and written in batches.
 
@@ -109,13 +85,13 @@ class Run:
                 self._points.append((clean_key(key), number, now, step))
             elif key not in self._not_finite:
                 self._not_finite.add(key)
-                self._run.client.set_tag(
-                    self._run.run_id, f"not_finite.{clean_key(key)}", f"step {step}"
+                self.opened.client.set_tag(
+                    self.opened.run_id, f"not_finite.{clean_key(key)}", f"step {step}"
                 )
         if len(self._points) >= FLUSH_POINTS or time.monotonic() - self._flushed > FLUSH_SECONDS:
             self._flush()
 
-    @_warn_on_error
+    @warn_on_error
     def rho(self, values: Mapping[str, np.ndarray], step: int) -> None:
         """Record rho of every BIN layer: metrics, and pictures with a step slider in the MLflow UI.
 
@@ -131,14 +107,14 @@ class Run:
             return
         self.metrics(rho_metrics(values), step)
         if self._pictures is None:
-            self._pictures = open_child(self._run, "rho")
+            self._pictures = open_child(self.opened, "rho")
         for key, picture in rho_pictures(values, step).items():
             run_id = self._pictures.run_id
-            self._run.client.log_image(run_id, picture, key=clean_key(key), step=step)
+            self.opened.client.log_image(run_id, picture, key=clean_key(key), step=step)
             if key == ALL_LAYERS:
                 self._last_picture = picture
 
-    @_warn_on_error
+    @warn_on_error
     def table(self, name: str, frame: pd.DataFrame) -> None:
         """Record a table as `<name>.json`, which the MLflow UI shows and `mlflow.load_table` reads.
 
@@ -151,23 +127,23 @@ class Run:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / posixpath.basename(target)
             plain.to_json(path, orient="split", index=False, date_format="iso")
-            self._run.client.log_artifact(
-                self._run.run_id, str(path), posixpath.dirname(target) or None
+            self.opened.client.log_artifact(
+                self.opened.run_id, str(path), posixpath.dirname(target) or None
             )
         entry = {"path": target, "type": "table"}
         if entry not in self._tables:
             self._tables.append(entry)
-            self._run.client.set_tag(self._run.run_id, LOGGED_TABLES, json.dumps(self._tables))
+            self.opened.client.set_tag(self.opened.run_id, LOGGED_TABLES, json.dumps(self._tables))
 
-    @_warn_on_error
+    @warn_on_error
     def file(self, path: Path, folder: str | None = None) -> None:
         """Record a file. If it is missing, log a warning and continue."""
         if Path(path).is_file():
-            self._run.client.log_artifact(self._run.run_id, str(path), folder)
+            self.opened.client.log_artifact(self.opened.run_id, str(path), folder)
         else:
             logger.warning("not recorded in MLflow: %s is not a file", path)
 
-    @_warn_on_error
+    @warn_on_error
     def dataset(
         self, frame: pd.DataFrame, *, name: str, digest: str, source: str, context: str
     ) -> None:
@@ -184,12 +160,14 @@ class Run:
 
         data = from_pandas(frame, source=source, name=name, digest=digest[:36])
         use = [InputTag("mlflow.data.context", context)]
-        self._run.client.log_inputs(self._run.run_id, [DatasetInput(data._to_mlflow_entity(), use)])
+        self.opened.client.log_inputs(
+            self.opened.run_id, [DatasetInput(data._to_mlflow_entity(), use)]
+        )
 
-    @_warn_on_error
+    @warn_on_error
     def tags(self, values: Mapping[str, object]) -> None:
         """Set tags. Unlike parameters, they can be changed."""
-        set_tags(self._run.client, self._run.run_id, values)
+        set_tags(self.opened.client, self.opened.run_id, values)
 
     def note(self, markdown: str) -> None:
         """Set the description at the top of the run's page."""
@@ -206,19 +184,22 @@ class Run:
             close_in_store(self._opened, status)
         except Exception as error:
             if not self._failed:
-                _warn(f"the end of {self._opened.entity.info.run_name}", error)
+                warn(f"the end of {self._opened.entity.info.run_name}", error)
         self._opened = None
 
     @property
-    def _run(self) -> OpenedRun:
+    def opened(self) -> OpenedRun:
+        """The run in the store."""
         assert self._opened is not None
         return self._opened
 
-    @_warn_on_error
+    @warn_on_error
     def _flush_all(self) -> None:
         self._flush()
         if self._last_picture is not None:
-            self._run.client.log_image(self._run.run_id, self._last_picture, f"{ALL_LAYERS}.png")
+            self.opened.client.log_image(
+                self.opened.run_id, self._last_picture, f"{ALL_LAYERS}.png"
+            )
         if self._monitor is not None:
             stop_monitor(self._monitor)
 
@@ -230,7 +211,7 @@ class Run:
         self._flushed = time.monotonic()
         for start in range(0, len(points), FLUSH_POINTS):
             batch = [Metric(*point) for point in points[start : start + FLUSH_POINTS]]
-            self._run.client.log_batch(self._run.run_id, metrics=batch)
+            self.opened.client.log_batch(self.opened.run_id, metrics=batch)
 
 
 @contextmanager
@@ -286,15 +267,5 @@ def _open(kind: str, name: str, tags: Mapping[str, str]) -> Run:
             warnings.simplefilter("ignore")
             return Run(open_in_store(kind, name, dict(tags), read_provenance()))
     except Exception as error:  # no error of tracking stops a training
-        _warn(f"{kind}/{name}".rstrip("/"), error)
+        warn(f"{kind}/{name}".rstrip("/"), error)
         return Run()
-
-
-def _warn(record: str, error: Exception) -> None:
-    logger.warning(
-        "%s is not recorded in MLflow: %s. The stage continues; to record it, run it again after "
-        "the repair (`dvc repro --force --single-item %s`), or set METABIN_TRACKING=off.",
-        record,
-        describe(error).rstrip("."),
-        os.environ.get("DVC_STAGE", "STAGE"),
-    )

@@ -27,7 +27,8 @@ from stages.tools.gpus import visible_gpus
 DVC = (sys.executable, "-m", "dvc")
 OPTIONS = ("--wait-for-lock", "repro", "--single-item")
 # Prefixes of the stages that run side by side, in this order. The longest trainings come first: one
-# in episodes takes twice as long as a baseline.
+# in episodes takes twice as long as a baseline. No evaluation reads a final model.
+FINAL_TRAININGS = ("final@",)
 TRAININGS = ("train@", "baseline@")
 EVALUATIONS = ("evaluate@", "rho-probe@")
 
@@ -50,7 +51,7 @@ def main() -> None:
     # All trainings read the folds that partition writes, so it runs first and alone.
     cli.dvc("repro", "partition")
     stale = json.loads(cli.dvc("status", "--json", capture=True))
-    prefixes = (*TRAININGS, *EVALUATIONS)
+    prefixes = (*FINAL_TRAININGS, *TRAININGS, *EVALUATIONS)
     names = [name for prefix in prefixes for name in stale if name.startswith(prefix)]
     if names:
         slots = job_environments(load_config().compute.device, jobs)

@@ -1,7 +1,7 @@
 import pytest
 
-from metabin.data.partition.folds import datasets, describe, leave_one_out
-from metabin.types import Fold
+from metabin.data.partition.folds import datasets, describe, final_fold, leave_one_out
+from metabin.types import FINAL, Fold
 
 
 def test_every_domain_is_held_out_once_and_the_others_are_its_sources():
@@ -44,3 +44,15 @@ def test_a_held_out_domain_may_have_sources_of_its_own():
         ("x", ("e", "f"), ("a", "b")),
         ("c", ("a", "b", "d"), ("c",)),
     ]
+
+
+def test_the_final_fold_trains_on_every_data_set_and_holds_none_out():
+    fold = final_fold(leave_one_out(["small", "c"], ["d"], {"small": ["a", "b"]}, {"c": ["e", "f"]}))
+    assert (fold.name, set(fold.sources), fold.targets) == (FINAL, {"a", "b", "c", "d", "e", "f"}, ())
+    assert len(set(fold.sources)) == len(fold.sources)
+    assert describe(Fold(FINAL, ("a", "b"), ())) == "a + b: all data sets, for the final model"
+
+
+def test_another_fold_needs_a_target():
+    with pytest.raises(ValueError, match="at least one source and one target, found 1 and 0"):
+        Fold("c", ("a",), ())

@@ -7,7 +7,7 @@ from metabin.data.batches.loading import cameras_as_domains
 from metabin.engine.trainer import Trainer
 from metabin.errors import ConfigError, DatasetError
 from metabin.registry import METHODS, find_method
-from metabin.types import DomainSplit, Fold, ImageRecord
+from metabin.types import FINAL, DomainSplit, Fold, ImageRecord
 
 
 def split(name, *cameras):
@@ -75,12 +75,21 @@ def test_each_method_is_checked_with_the_parameters_and_sources_that_it_uses(mak
     splits = folds(split("a", 9), split("b", 9), split("c", 2))
     with pytest.raises(DatasetError, match="source domain c has 2"):
         meta_domains.check_folds(splits, make_config())
-    meta_domains.check_folds(splits, make_config(optim__num_sources=2))
-    meta_domains.check_folds(splits, make_config(protocol__meta_learned=["bin_target"]))  # it has no meta step
-    config = make_config(variants=variant, protocol__meta_learned=["wide"], optim__num_sources=2)
+    alone = {"protocol__final": []}
+    meta_domains.check_folds(splits, make_config(**alone, optim__num_sources=2))
+    ceiling = make_config(**alone, protocol__meta_learned=["bin_target"])  # it has no meta step
+    meta_domains.check_folds(splits, ceiling)
+    config = make_config(**alone, variants=variant, protocol__meta_learned=["wide"], optim__num_sources=2)
     meta_domains.check_folds(splits, config)
     with pytest.raises(DatasetError, match="source domain a/camera 1 has 2"):
         meta_domains.check_folds(folds(split("a", 9, 2), split("b", 9)), config)
+
+
+def test_of_the_final_fold_the_final_models_alone_are_checked(make_config):
+    splits = {Fold(FINAL, ("a", "b"), ()): [split("a", 9), split("b", 3)]}
+    meta_domains.check_folds(splits, make_config(protocol__final=["bn"]))  # it has no meta step
+    with pytest.raises(DatasetError, match="source domain b has 3 training identities"):
+        meta_domains.check_folds(splits, make_config(protocol__final=["metabin"]))
 
 
 def test_a_training_refuses_the_same_before_its_first_step(tiny_config, make_images):

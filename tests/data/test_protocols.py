@@ -10,7 +10,7 @@ from metabin.data.acquisition.local_datasets import READERS, published_counts
 from metabin.data.partition.folds import leave_one_out
 from metabin.data.partition.protocols import load_protocols, membership, summary
 from metabin.errors import ConfigError
-from metabin.types import DomainSplit, Fold, ImageRecord
+from metabin.types import FINAL, DomainSplit, Fold, ImageRecord
 
 SMALL = ("viper", "prid2011", "grid", "ilids")
 RENDERED = ("embedded", "development", "confirmation", "significance")
@@ -106,6 +106,11 @@ def test_sources_and_their_split_decide_and_targets_may_be_fewer(protocols):
     assert not protocols["p2"].has(Fold("any", (*sources, "dukemtmcreid"), ("market1501",)), "official")
     assert not protocols["p2"].has(Fold("any", sources, ("market1501", "viper")), "official")
     assert protocols["p1"].has(Fold("any", tuple(protocols["p1"].trains), ("grid",)), "all")
+
+
+def test_a_fold_that_tests_nothing_is_of_no_protocol(protocols):
+    fold = Fold(FINAL, tuple(protocols["p1"].trains), ())
+    assert membership(fold, "all", [], {}, protocols) == {"name": "", "deviations": []}
 
 
 def images(name, num_ids, num_images):

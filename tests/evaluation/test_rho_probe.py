@@ -12,6 +12,7 @@ from metabin.evaluation.scoring import TestSet, embed_test, retrieval_scores, sc
 from metabin.model.embedder import build_embedder
 from metabin.model.norm import rho_of
 from metabin.model.swapping import swap_norms
+from metabin.rho_summary import MAX_GROUPS, layer_groups
 
 
 @pytest.fixture
@@ -88,9 +89,9 @@ def test_a_shift_is_clipped_and_moves_the_mean(model):
 def test_groups_cover_every_rho_once_in_network_order(backbone):
     network = swap_norms(build_backbone(backbone)[0], "bin", rho=1.0)
     names = list(rho_of(network))
-    groups = rho_probe.layer_groups(names)
+    groups = layer_groups(names)
     assert [name for members in groups.values() for name in members] == names
-    assert 3 <= len(groups) <= rho_probe.MAX_GROUPS
+    assert 3 <= len(groups) <= MAX_GROUPS
 
 
 def test_a_reduced_test_has_the_first_people_alone_with_all_their_images(tests_of):

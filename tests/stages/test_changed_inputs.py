@@ -17,6 +17,7 @@ SETTINGS = {
         "sources": ["shop", "office"],
         "sources_of": {"viper": ["shop", "office"], "yard": ["shop", "office"]},
         "baselines": ["bn"],
+        "final": [],
     },
     "data": {"local": ["viper", "yard", "shop", "office", "weights/start.safetensors"], "accept_unfit": ["viper"]},
     "model": {"pretrained": "weights/start.safetensors"},

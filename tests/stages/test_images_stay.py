@@ -16,7 +16,7 @@ from stages.gather import is_synthetic
 
 GREEN = (0, 230, 0)  # of every image of the data, and of no chart
 SETTINGS = {
-    "protocol": {"domains": ["yard"], "sources": ["shop", "office"], "baselines": [], "meta_learned": ["metabin"]},
+    "protocol": {"domains": ["yard"], "sources": ["shop", "office"], "baselines": [], "final": []},
     "data": {"local": ["shop", "office", "yard"]},
     "partition": {"num_train_ids": "all"},
     "optim": {"duration": 2, "ids_per_batch": 4, "images_per_id": 2},
@@ -103,7 +103,7 @@ def servers(tmp_path_factory):
 def test_no_image_of_own_data_and_no_name_of_one_reaches_a_server_by_default(servers):
     files, _ = servers
     names = {in_run(path) for path in files}
-    assert {"report.md", "figures/unseen_and_seen.png", "rho/all layers.png", "model/weights.safetensors"} <= names
+    assert {"report.md", "figures/unseen_and_seen.png", "rho/all layers.png", "data/model.safetensors"} <= names
     assert [name for name, content in files.items() if shows_data(content)] == []
     assert [name for name, content in files.items() if b"_person_" in content] == []
 

@@ -61,12 +61,14 @@ def test_entries_of_stages_that_do_not_exist_leave_the_lock_and_the_rest_keeps_i
 def test_after_other_domains_and_methods_a_clone_that_pulls_is_up_to_date(tmp_path):
     first = make_clone(tmp_path / "first", SETTINGS)
     run(first, "dvc", "repro")
+    assert (first / "models/final/metabin/seed-0/selection.csv").is_file()
     params = YAML(typ="safe").load(first / "params.yaml")
     params["protocol"] |= {
         "domains": ["campus"],
         "sources": ["night", "plaza"],
         "baselines": [],
         "meta_learned": ["mldg"],
+        "final": [],
     }
     YAML().dump(params, first / "params.yaml")
     run(first, "dvc", "repro")

@@ -74,6 +74,26 @@ def test_the_images_are_where_the_documentation_says(clone):
     assert manifest["domains"]["campus"]["counts"]["train"] == {"ids": 4, "images": 32, "cameras": 4}
 
 
+def test_the_final_model_trains_on_all_data_sets_and_the_report_names_its_folder(clone):
+    manifest = json.loads((clone / "data/partition/folds/final.json").read_text())
+    assert (manifest["sources"], manifest["targets"]) == (["campus", "night", "plaza"], [])
+    assert json.loads((clone / "data/partition/overlaps/final.json").read_text()) == []
+    folder = clone / "models/final/metabin/seed-0"
+    assert [path.name for path in (clone / "models/final").iterdir()] == ["metabin"]
+    scores = pd.read_csv(folder / "source_scores.csv")
+    assert scores["test_domain"].tolist() == ["campus", "night", "plaza"]
+    assert set(scores["role"]) == {"seen"}
+    text = (clone / "reports/report.md").read_text().partition("## Final model")[2].partition("##")[0]
+    assert "MetaBIN: models/final/metabin/seed-0" in text
+    assert "(campus, night, plaza)" in text
+    unseen = json.loads((clone / "reports/summary.json").read_text())["metabin"]["unseen"]["mAP"]
+    row = next(line for line in text.splitlines() if line.startswith("| MetaBIN"))
+    assert [cell.strip() for cell in row.split("|")][2::2][:2] == [
+        f"{100 * scores['mAP'].mean():.1f}",
+        f"{100 * unseen:.1f}",
+    ]
+
+
 def test_a_second_repro_does_nothing(clone):
     before = (clone / "dvc.lock").read_bytes()
     assert "Data and pipelines are up to date." in run(clone, "dvc", "repro").stdout
@@ -92,7 +112,7 @@ print(*kinds, parent.info.status, all(name in parent.data.metrics for name in wa
 print(*[item.path for path in (None, "figures") for item in client.list_artifacts(parent.info.run_id, path)])
 """
     found, files = run(clone, sys.executable, "-c", code).stdout.splitlines()
-    expected = ["evaluate"] * 2 + ["parent"] + ["rho_probe"] * 2 + ["train"] * 4 + ["FINISHED", "True"]
+    expected = ["evaluate"] * 2 + ["parent"] + ["rho_probe"] * 2 + ["train"] * 5 + ["FINISHED", "True"]
     assert found.split() == expected
     shown = {"index.html", "report.md", *(f"figures/samples_{name}.png" for name in TINY["protocol"]["domains"])}
     assert shown < set(files.split())  # the people are synthetic, so their images may be uploaded
@@ -147,7 +167,7 @@ def test_evaluating_without_weights_names_the_file(clone, tmp_path):
     shutil.rmtree(copy / "models/night/bn")
     done = run(copy, sys.executable, "-m", "stages.evaluate", "--fold", "night", check=False)
     assert done.returncode == 1
-    assert "models/night/bn/seed-0/weights.safetensors is not a readable weights file" in done.stderr
+    assert "models/night/bn/seed-0/model.safetensors is not a readable weights file" in done.stderr
 
 
 def test_a_group_is_held_out_together_by_everything_that_learns_in_episodes(call):
@@ -167,9 +187,11 @@ def test_a_group_is_held_out_together_by_everything_that_learns_in_episodes(call
     call("partition")
     for method in ("half", "metabin", "mldg"):
         call("train", "--fold", "dark", "--method", method, "--seed", "0")
+    call("train", "--fold", "final", "--method", "metabin", "--seed", "0")
     for stage in ("evaluate", "rho_probe"):
         call(stage, "--fold", "dark")
     call("report")
+    assert "the final model itself has no scores" in Path("reports/report.md").read_text()
     cells = pd.read_csv("reports/matrix.csv").dropna(subset="mAP")
     assert set(cells["held_out"]) == {"dark"}
     assert set(cells["test_domain"]) == {"night", "winter"}  # the sources train with all that they have

@@ -18,6 +18,7 @@ PROTOCOL = {
     "groups": {"dark": ["yard", "street", "grid", "market1501"]},
     "baselines": ["bn"],
     "meta_learned": ["metabin"],
+    "final": [],
 }
 SETTINGS = {
     "protocol": PROTOCOL,

@@ -156,12 +156,20 @@ def test_make_applies_a_preset_only_if_one_is_given_and_before_the_pipeline(root
 
 def test_the_prefixes_name_stages_of_the_pipeline_trainings_first(root):
     stages = yaml.safe_load((root / "dvc.yaml").read_text())["stages"]
-    trainings, evaluations = (
-        [prefix.removesuffix("@") for prefix in group] for group in (repro.TRAININGS, repro.EVALUATIONS)
+    finals, trainings, evaluations = (
+        [prefix.removesuffix("@") for prefix in group]
+        for group in (repro.FINAL_TRAININGS, repro.TRAININGS, repro.EVALUATIONS)
     )
-    assert {*trainings, *evaluations} == {"train", "baseline", "evaluate", "rho-probe"}
-    assert all("foreach" in stages[name] or "matrix" in stages[name] for name in (*trainings, *evaluations))
+    assert {*finals, *trainings, *evaluations} == {"final", "train", "baseline", "evaluate", "rho-probe"}
+    names = (*finals, *trainings, *evaluations)
+    assert all("foreach" in stages[name] or "matrix" in stages[name] for name in names)
     # `needed` looks for the fold at the start of the items of a matrix
     assert all(next(iter(stages[name]["matrix"])) == "fold" for name in trainings)
     order = list(stages)
-    assert max(map(order.index, trainings)) < min(map(order.index, evaluations))
+    assert max(map(order.index, (*finals, *trainings))) < min(map(order.index, evaluations))
+
+
+def test_no_evaluation_waits_for_a_final_model():
+    trainings = ["final@night-shift", "train@night-metabin-0", "train@noon-metabin-0"]
+    assert repro.needed("evaluate@night", trainings) == ["train@night-metabin-0"]
+    assert repro.needed("final@night-shift", trainings) == []

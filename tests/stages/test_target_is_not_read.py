@@ -15,7 +15,7 @@ import pytest
 from stages_in_clone import make_clone, run
 
 TINY = {
-    "protocol": {"domains": ["campus", "night", "plaza"], "baselines": ["bn"]},
+    "protocol": {"domains": ["campus", "night", "plaza"], "baselines": ["bn"], "final": []},
     "benchmark": {"num_ids": 8},
     "partition": {"num_train_ids": 4},
     "optim": {"duration": 8, "ids_per_batch": 4, "images_per_id": 2},
@@ -79,7 +79,7 @@ def test_training_and_choosing_open_the_sources_alone_and_need_nothing_else(clon
     outputs, opened, _ = train(clone, method)
     assert opened == PERMITTED
     assert (clone / "data/partition/night.npy").is_file()  # it was there to be read
-    assert {"weights.safetensors", "candidates/step-2.safetensors", "selection.csv"} <= outputs.keys()
+    assert {"model.safetensors", "candidates/step-2.safetensors", "selection.csv"} <= outputs.keys()
 
     alone = shutil.copytree(clone, tmp_path / "alone", symlinks=True)
     for name in ("data", "results", "models", ".dvc", ".git"):  # .dvc has a cache of them

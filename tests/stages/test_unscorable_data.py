@@ -20,6 +20,7 @@ TARGETS = {
     "absent": (4, lambda pid, shot: (pid + 100 * (shot > 0), shot, SPLIT[shot])),
     "onlyq": (4, lambda pid, shot: (pid, shot, "query")),
     "some": (30, lambda pid, shot: (pid, 0 if pid < 20 else shot, SPLIT[shot])),  # the first 20 have no match
+    "few": (5, lambda pid, shot: (pid, shot, "")),
     "shop": (6, lambda pid, shot: (pid, shot, "")),
     "office": (6, lambda pid, shot: (pid, shot, "")),
 }
@@ -54,7 +55,7 @@ def stage(call, data):
 
     def run(name, *arguments, target="", sources=("shop", "office"), **changes):
         params = YAML(typ="safe").load(ROOT / "params.yaml")
-        params["protocol"] |= {"baselines": ["bin_joint"]}
+        params["protocol"] |= {"baselines": ["bin_joint"], "final": []}
         if target:
             params["protocol"] |= {"domains": [target], "sources": list(sources)}
         params["data"] |= {"folder": str(data), "local": [target, *sources] if target else []}
@@ -111,6 +112,17 @@ def test_a_source_under_one_camera_trains_if_it_has_no_test(stage, tmp_path):
     shutil.rmtree(tmp_path / "data/raw/local/office")  # else a leftover, for which DVC is asked
     with pytest.raises(ConfigError, match="the training images are of 1 camera .with meta.domains = cameras"):
         stage("partition", target="shop", sources=("onecam",), meta__domains="cameras", partition__num_train_ids="all")
+
+
+def test_a_target_that_cannot_train_prevents_the_final_model_alone(stage, tmp_path):
+    for name in ("few", "shop", "office"):
+        stage("check", "--name", name, target="few")
+    advice = "This concerns the final model alone, which trains on all data sets; set protocol.final to "
+    with pytest.raises(DatasetError, match=f"domain few has 5 identities; .* so use at most 3\n{advice}"):
+        stage("partition", target="few", protocol__final=["metabin"])
+    assert not (tmp_path / "data/partition").exists()
+    stage("partition", target="few")
+    assert [path.name for path in (tmp_path / "data/partition/folds").iterdir()] == ["few.json"]
 
 
 def test_what_can_be_scored_is_counted(stage, capsys, tmp_path):

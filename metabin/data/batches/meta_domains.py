@@ -60,7 +60,7 @@ def check_identities(identities: Mapping[str, int], ids_per_domain: int) -> None
 
 
 def check_folds(splits: Mapping[Fold, Sequence[DomainSplit]], config: Config) -> None:
-    """Check, for every method with a meta step, that each fold has identities for its batches.
+    """Check, for every method with a meta step, that its folds have identities for its batches.
 
     A training checks the same when it starts. This check comes before any image is decoded and any
     baseline is trained.
@@ -73,14 +73,13 @@ def check_folds(splits: Mapping[Fold, Sequence[DomainSplit]], config: Config) ->
         DatasetError: See `check_identities`.
         ConfigError: No domain is left for meta-test.
     """
-    trainings = [
-        method_config
-        for method, method_config in map(config.of, config.protocol.meta_learned)
-        if find_method(method).is_episodic
-    ]
+    protocol = config.protocol
     for fold, domains in splits.items():
         sources = [split for split in domains if split.name in fold.sources]
-        for training in trainings:
+        for name in protocol.meta_learned if fold.targets else protocol.final:
+            method, training = config.of(name)
+            if not find_method(method).is_episodic:
+                continue
             num_sources = training.optim.num_sources
             used = sources if num_sources == "all" else sources[:num_sources]
             identities = count_identities(used, by_camera=training.meta.domains == "cameras")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from metabin.types import Fold
+from metabin.types import FINAL, Fold
 
 
 def leave_one_out(
@@ -44,6 +44,14 @@ def datasets(folds: Sequence[Fold]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*targets, *sources]))
 
 
+def final_fold(folds: Sequence[Fold]) -> Fold:
+    """Return the fold of the final models: all data sets of some folds train."""
+    return Fold(FINAL, datasets(folds), ())
+
+
 def describe(fold: Fold) -> str:
-    """Return a fold as text, "a + b -> c": its sources and its targets."""
-    return f"{' + '.join(fold.sources)} -> {' + '.join(fold.targets)}"
+    """Return a fold as text: its sources and its targets, as "a + b -> c"."""
+    sources = " + ".join(fold.sources)
+    if not fold.targets:
+        return f"{sources}: all data sets, for the final model"
+    return f"{sources} -> {' + '.join(fold.targets)}"

@@ -89,8 +89,13 @@ class NamedProtocol(Section):
         }
 
     def has(self, fold: Fold, num_train_ids: int | str) -> bool:
-        """Return whether a fold is one of this protocol's, with all or some of its targets."""
-        return num_train_ids == self.params[NUM_TRAIN_IDS] and any(
+        """Return whether a fold is one of this protocol's, with all or some of its targets.
+
+        No protocol has the fold of the final models, which tests nothing.
+        """
+        if not fold.targets or num_train_ids != self.params[NUM_TRAIN_IDS]:
+            return False
+        return any(
             set(fold.sources) == set(named.sources) and set(fold.targets) <= set(named.targets)
             for named in self.folds
         )

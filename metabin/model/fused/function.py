@@ -1,8 +1,8 @@
 """The operation clip(batch_instance_norm(x) + residual) with its gradient, by fused kernels.
 
 The maps are read once for the statistics, once for y, and twice in the backward pass. Only x is
-saved for it. `metabin.model.fused.interface` derives the equations. Gradients of gradients use the
-plain equation of `metabin.model.norm`.
+saved for it, and y for the clip of a sum. `metabin.model.fused.interface` derives the equations.
+Gradients of gradients use the plain equation of `metabin.model.norm`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from importlib.util import find_spec
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
-from metabin.model.fused.clip import clip
+from metabin.model.fused.clip import clip, clip_gradient
 from metabin.model.fused.interface import Kernels, Parameters, Running, Settings
-from metabin.model.norm import batch_instance_norm
+from metabin.model.norm import batch_instance_norm, require_pixels
 
 FLOAT_TYPES = {
     "cpu": (torch.float32, torch.float64),
@@ -30,7 +30,13 @@ FLOAT_TYPES = {
 
 
 def kernels_for(x: Tensor) -> Kernels | None:
-    """Return the kernels for tensors like x; None where the plain equation must be used."""
+    """Return the kernels for tensors like x; None where the plain equation must be used.
+
+    The kernels read the memory of a tensor. torch.compile and torch.export record torch's own
+    operations, and a subclass of Tensor, such as their fake tensors, may have no memory.
+    """
+    if torch.compiler.is_compiling() or type(x) not in (Tensor, nn.Parameter):
+        return None
     device = x.device.type
     return _import_kernels(device) if x.dtype in FLOAT_TYPES.get(device, ()) else None
 
@@ -57,11 +63,30 @@ def dense_like(x: Tensor, like: Tensor) -> Tensor:
     return x.contiguous(memory_format=order)
 
 
-class Fused(torch.autograd.Function):
-    """clip(batch_instance_norm(x, ...) + residual), for tensors that `kernels_for` supports.
+def fused_norm(
+    x: Tensor, residual: Tensor | None, parameters: Parameters, running: Running, settings: Settings
+) -> Tensor:
+    """Compute clip(batch_instance_norm(x) + residual) of maps that `kernels_for` supports.
 
-    Arguments: x and the residual or None, (N, C, H, W) and `dense`; the parameters (C,) and the
-    running statistics, as of `batch_instance_norm`; `Settings`.
+    Shapes: x and the residual (N, C, H, W) -> (N, C, H, W) with H * W > 1.
+    """
+    require_pixels(x)
+    x = dense(x)
+    if residual is None:
+        return Fused.apply(x, None, *parameters, *running, settings)
+    y = Fused.apply(x, dense_like(residual, x), *parameters, *running, settings)
+    return clip_gradient(y, settings.low, settings.high)
+
+
+class Fused(torch.autograd.Function):
+    """clip(batch_instance_norm(x, ...) + residual) in one pass, with its gradient.
+
+    Without a residual, the backward pass computes from x where the clip passes a gradient. With
+    one, the gradient is that of the sum before the clip, and `clip_gradient` must follow: as an
+    operation of its own, it frees y before the backward pass of the norm allocates dx.
+
+    Arguments: x and the residual or None, `dense`; the parameters (C,) and the running statistics,
+    as of `batch_instance_norm`; `Settings`.
     """
 
     @staticmethod
@@ -85,9 +110,9 @@ class Fused(torch.autograd.Function):
         y = kernels.forward(x, residual, statistics, settings)
         if settings.training:
             running = Running(None, None)  # not saved: a second order would move them again
-        # Without a residual, the kernels compute from x where the clip passes a gradient.
-        saved_y = None if residual is None else y
-        ctx.save_for_backward(x, *parameters, *running, saved_y)
+        if residual is not None:
+            settings = replace(settings, low=-math.inf, high=math.inf)
+        ctx.save_for_backward(x, *parameters, *running)
         ctx.statistics = statistics
         ctx.settings = settings
         ctx.can_recompute = residual is None
@@ -95,14 +120,9 @@ class Fused(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, *tensors, y = ctx.saved_tensors
+        x, *tensors = ctx.saved_tensors
         settings = ctx.settings
-        grad_residual = None
-        if y is not None:
-            # The clip passes the gradient where y is inside its bounds, and x needs no clip.
-            grad = torch.ops.aten.hardtanh_backward(grad, y, settings.low, settings.high)
-            settings = replace(settings, low=-math.inf, high=math.inf)
-            grad_residual = grad
+        grad_residual = grad if ctx.needs_input_grad[1] else None
         if torch.is_grad_enabled():  # create_graph: these gradients will be differentiated
             needed = (ctx.needs_input_grad[0], *ctx.needs_input_grad[2:])
             dx, *gradients = plain_gradients([x, *tensors], needed, settings, grad)

@@ -7,6 +7,7 @@ from metabin.report.section import Section
 from metabin.report.sections import (
     comparisons,
     differences,
+    final,
     losses,
     matrices,
     overlap,
@@ -25,6 +26,7 @@ SECTIONS = (
     differences.section,
     comparisons.section,
     selection.section,
+    final.section,
     published.section,
     overlap.section,
     matrices.section,

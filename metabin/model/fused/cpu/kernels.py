@@ -57,10 +57,10 @@ def forward(
 ) -> Tensor:
     """Implement `Kernels.forward`."""
     y = torch.empty_like(x)
-    inputs = (x,) if residual is None else (x, residual.to(x.dtype))
-    kernel = maps.forward if residual is None else maps.forward_residual
+    if residual is not None:
+        residual = residual.to(x.dtype)
     affine = statistics.mean, statistics.scale, statistics.shift
-    _run(kernel, x.dtype, *inputs, *affine, settings.low, settings.high, y)
+    _run(maps.forward, x.dtype, x, residual, *affine, settings.low, settings.high, y)
     return y
 
 

@@ -60,6 +60,7 @@ def moments(x: np.ndarray, mean: np.ndarray, var: np.ndarray) -> None:
 @compiled
 def forward(
     x: np.ndarray,
+    residual: np.ndarray | None,
     mean: np.ndarray,
     scale: np.ndarray,
     shift: np.ndarray,
@@ -71,29 +72,11 @@ def forward(
     for n in prange(num_images):
         for p in range(num_pixels):
             for c in range(num_channels):
-                # z = scale * (x - mean) + shift;  y = min(max(z, low), high)
+                # z = scale * (x - mean) + shift + residual;  y = min(max(z, low), high)
                 z = scale[n, c] * (x[n, p, c] - mean[n, c]) + shift[n, c]
+                if residual is not None:  # decided when numba compiles for the arguments' types
+                    z += residual[n, p, c]
                 z = low if z < low else z  # comparisons in this order keep a NaN
-                y[n, p, c] = high if z > high else z
-
-
-@compiled
-def forward_residual(
-    x: np.ndarray,
-    residual: np.ndarray,
-    mean: np.ndarray,
-    scale: np.ndarray,
-    shift: np.ndarray,
-    low: float,
-    high: float,
-    y: np.ndarray,
-) -> None:
-    num_images, num_pixels, num_channels = x.shape
-    for n in prange(num_images):
-        for p in range(num_pixels):
-            for c in range(num_channels):
-                z = scale[n, c] * (x[n, p, c] - mean[n, c]) + shift[n, c] + residual[n, p, c]
-                z = low if z < low else z
                 y[n, p, c] = high if z > high else z
 
 

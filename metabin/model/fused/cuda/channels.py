@@ -45,20 +45,13 @@ def combine(
     TYPE: tl.constexpr,
 ):
     """Merge the chunks of every image, and write the statistics of some channels."""
-    n = tl.arange(0, BLOCK_N)[:, None]
-    c = tl.program_id(0) * BLOCK_C + tl.arange(0, BLOCK_C)
-    valid = c < num_channels
-    inside = (n < num_images) & valid[None, :]
-    at = n * num_channels + c[None, :]
+    c, valid, at, inside = locate(num_images, num_channels, BLOCK_N, BLOCK_C)
     plane = num_images * num_channels
     image_mean, var = merge_chunks(
         chunk_mean, chunk_square, at, inside, plane, num_pixels, chunk, num_chunks
     )
     if TRAINING:
-        # m = mean_n m_n,  v = mean_n (v_n + d_n^2)
-        batch_mean = tl.sum(image_mean, axis=0) / num_images
-        d = tl.where(inside, image_mean - batch_mean[None, :], 0.0)
-        batch_var = tl.sum(var + d * d, axis=0) / num_images
+        batch_mean, batch_var = batch_statistics(image_mean, var, inside, num_images)
         if RECORDING:
             num_values = num_images * num_pixels
             unbiased_var = batch_var * num_values / (num_values - 1)
@@ -73,12 +66,11 @@ def combine(
     balance = read(rho + c, valid, TYPE)
     batch_scale = balance * read(bn_weight + c, valid, TYPE) * rstd
     image_scale = (1 - balance) * read(in_weight + c, valid, TYPE)
-    batch_bias = balance * read(bn_bias + c, valid, TYPE)
-    image_bias = (1 - balance) * read(in_bias + c, valid, TYPE)
+    bias = balance * read(bn_bias + c, valid, TYPE) + (1 - balance) * read(in_bias + c, valid, TYPE)
     # scale_n = rho bn_weight s + (1 - rho) in_weight s_n
     scales = batch_scale[None, :] + image_scale[None, :] * image_rstds
     # shift_n = rho bn_bias + (1 - rho) in_bias + rho bn_weight s d_n
-    shifts = (batch_bias + image_bias)[None, :] + batch_scale[None, :] * d
+    shifts = bias[None, :] + batch_scale[None, :] * d
     tl.store(mean + at, image_mean, mask=inside)
     tl.store(scale + at, scales, mask=inside)
     tl.store(shift + at, shifts, mask=inside)
@@ -116,11 +108,7 @@ def gradients(
     TYPE: tl.constexpr,
 ):
     """Write the gradients of the parameters of some channels, and slope and offset of dx."""
-    n = tl.arange(0, BLOCK_N)[:, None]
-    c = tl.program_id(0) * BLOCK_C + tl.arange(0, BLOCK_C)
-    valid = c < num_channels
-    inside = (n < num_images) & valid[None, :]
-    at = n * num_channels + c[None, :]
+    c, valid, at, inside = locate(num_images, num_channels, BLOCK_N, BLOCK_C)
     plane = num_images * num_channels
     image0 = sum_chunks(sum0 + at, inside, plane, num_chunks)
     image1 = sum_chunks(sum1 + at, inside, plane, num_chunks)
@@ -159,6 +147,15 @@ def gradients(
 
 
 @program
+def locate(num_images, num_channels, BLOCK_N: tl.constexpr, BLOCK_C: tl.constexpr):
+    """Return the channels of a program and their places in (N, C), each with its mask."""
+    n = tl.arange(0, BLOCK_N)[:, None]
+    c = tl.program_id(0) * BLOCK_C + tl.arange(0, BLOCK_C)
+    valid = c < num_channels
+    return c, valid, n * num_channels + c[None, :], (n < num_images) & valid[None, :]
+
+
+@program
 def merge_chunks(mean, square, at, inside, plane, num_pixels, chunk, num_chunks):
     """Return mean and variance of the images, from the sums of their chunks."""
     image_mean = tl.load(mean + at, mask=inside, other=0.0)
@@ -173,6 +170,14 @@ def merge_chunks(mean, square, at, inside, plane, num_pixels, chunk, num_chunks)
         image_mean += step
         image_square += tl.load(square + here, mask=inside, other=0.0) + d * step * before
     return image_mean, image_square / num_pixels
+
+
+@program
+def batch_statistics(image_mean, var, inside, num_images):
+    """Return m = mean_n m_n and v = mean_n (v_n + d_n^2)."""
+    batch_mean = tl.sum(image_mean, axis=0) / num_images
+    d = tl.where(inside, image_mean - batch_mean[None, :], 0.0)
+    return batch_mean, tl.sum(var + d * d, axis=0) / num_images
 
 
 @program

@@ -1,0 +1,1 @@
+"""Model cards: `training` is written with every model, `results` adds what was measured later."""
