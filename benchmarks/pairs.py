@@ -144,10 +144,10 @@ def serve(work: Callable[[], object]) -> None:
     This is the process of a `Worker`.
     """
     Path("/proc/self/clear_refs").write_text("5")  # resets the peak to the present memory
-    before = _status("VmRSS")
+    before = status("VmRSS")
     for _ in sys.stdin:
         seconds = processor_seconds(work)
-        print(json.dumps([seconds, _status("VmHWM") - before]), flush=True)
+        print(json.dumps([seconds, status("VmHWM") - before]), flush=True)
 
 
 def main(rows: Callable[[], Iterable[Row]]) -> None:
@@ -175,9 +175,9 @@ def _processor_seconds() -> float:
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
-def _status(field: str) -> int:
-    """Return a field of the process's status in bytes; the system reports kilobytes."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+def status(field: str, process: int | str = "self") -> int:
+    """Return a field of a process's status in bytes; the system reports kilobytes."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
 
 

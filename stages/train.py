@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from metabin.config import Config
-    from metabin.data.batches.loading import ImageSet
     from metabin.engine.trainer import Trainer, Watcher
     from metabin.tracking import Run
 
@@ -75,15 +74,11 @@ def prepare(pipeline: Config, manifest: Mapping[str, Any], name: str, seed: int)
     require_unchanged(config.model.pretrained_file, manifest["files"])
     names = source_names(config.optim.num_sources, manifest)
     sources = loading.load_part(layout.PARTITION, manifest, names, "train")
-    target = load_target(manifest) if method.learns_on_target else None
+    target = None
+    if method.learns_on_target:  # the ceiling, which trains on the queries held out
+        targets = tuple(manifest["targets"])
+        target = loading.load_part(layout.PARTITION, manifest, targets, "query")
     return Trainer(config, sources, method, seed, target=target)
-
-
-def load_target(manifest: Mapping[str, Any]) -> ImageSet:
-    """Return the queries of the held-out domains, for the ceiling that learns on them."""
-    from metabin.data.batches import loading
-
-    return loading.load_part(layout.PARTITION, manifest, tuple(manifest["targets"]), "query")
 
 
 def describe_data(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PROGRAMS = ("dvc", "make", "python", "pip", "git", "cp", "export", "source", "METABIN_TRACKING=off")
+PROGRAMS = ("dvc", "make", "python", "pip", "git", "cp", "export", "source", "metabin", "METABIN_TRACKING=off")
 LOG = "log.md"  # dated notes, with the commands of their time
 
 

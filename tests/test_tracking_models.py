@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from models import describe_network
+from descriptions import describe_network
 from PIL import Image
 
 import metabin
@@ -276,6 +276,12 @@ def test_without_a_store_or_without_mlflow_the_message_says_what_to_do(tmp_path,
     assert not (tmp_path / ".mlflow").exists()
     monkeypatch.setitem(sys.modules, "mlflow", None)
     with pytest.raises(UserError, match=r'mlflow is not installed; run: pip install "metabin\[pipeline\]"'):
+        metabin.load("models:/metabin/1")
+
+
+def test_a_store_that_is_no_database_is_one_line(store):
+    Path(".mlflow/mlflow.db").write_text("no database " * 100)
+    with pytest.raises(CheckpointError, match="cannot be read from the MLflow store .*file is not a database"):
         metabin.load("models:/metabin/1")
 
 

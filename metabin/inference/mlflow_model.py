@@ -26,11 +26,6 @@ if TYPE_CHECKING:
 COLUMN = "image"  # of the table that MLflow passes
 
 
-def encode_image(content: bytes) -> str:
-    """Return the content of an image file as text for a request."""
-    return base64.b64encode(content).decode("ascii")
-
-
 @dataclass(frozen=True, slots=True)
 class MlflowModel:
     """A trained model with the interface of an MLflow pyfunc."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from metabin.errors import CheckpointError, UserError
 from metabin.tracking.formatting import describe
-from metabin.tracking.location import Location, local_path, locate, repair_paths
+from metabin.tracking.location import local_path, locate, repair_paths
 from metabin.tracking.model_folder import DATA, DESCRIPTION
 from metabin.tracking.provenance import project_root
 from metabin.tracking.store import EXPERIMENT, import_mlflow
@@ -54,8 +54,15 @@ def download_model(uri: str) -> Path:
 
 def _find_and_fetch(uri: str) -> Path:
     client_class = import_mlflow()
-    store = _existing_store(uri)
+    root = project_root()
+    store = locate(root)
+    if store.database is not None and not store.database.is_file():  # MLflow would create it
+        raise CheckpointError(
+            f"{uri} is a model in MLflow, and {store.database} does not exist; run this in the "
+            "project's folder, or set MLFLOW_TRACKING_URI to the store that has the model"
+        )
     try:
+        repair_paths(store, root, EXPERIMENT)  # if the project was moved
         location = _artifact_location(client_class(tracking_uri=store.uri), uri)
         return _fetch(location, store.uri)
     except CheckpointError:
@@ -66,24 +73,6 @@ def _find_and_fetch(uri: str) -> Path:
             f"{uri} cannot be read from the MLflow store {store.uri}: {reason}; "
             "check the name, or set MLFLOW_TRACKING_URI to the store that has it"
         ) from None
-
-
-def _existing_store(uri: str) -> Location:
-    """Return the store, with its paths repaired if the project was moved.
-
-    Raises:
-        CheckpointError: There is none, and MLflow would create it.
-    """
-    root = project_root()
-    location = locate(root)
-    if location.database is not None:
-        if not location.database.is_file():
-            raise CheckpointError(
-                f"{uri} is a model in MLflow, and {location.database} does not exist; run this in "
-                "the project's folder, or set MLFLOW_TRACKING_URI to the store that has the model"
-            )
-        repair_paths(location, root, EXPERIMENT)
-    return location
 
 
 def _artifact_location(client: MlflowClient, uri: str) -> str:

