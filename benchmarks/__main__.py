@@ -20,7 +20,7 @@ from benchmarks.pairs import ONE_THREAD
 from metabin.files import write_text
 from stages import cli
 
-NAMES = ("step", "ranking", "loading", "startup", "growth")
+NAMES = ("step", "ranking", "loading", "startup", "growth", "embed", "search", "export")
 DOCS = Path(__file__).parents[1] / "docs"
 RESULTS = DOCS / "performance.json"
 PAGE = DOCS / "performance.md"

@@ -50,6 +50,9 @@ def to_pixels(image: AnyImage, height: int, width: int) -> np.ndarray:
     Raises:
         DatasetError: The image cannot be read, or is of another kind.
     """
+    is_ready = isinstance(image, np.ndarray) and image.shape == (height, width, 3)
+    if is_ready and image.dtype == np.uint8:
+        return image
     rgb = _to_pillow(image)
     if rgb.size != (width, height):
         rgb = rgb.resize((width, height), Image.Resampling.BICUBIC)
