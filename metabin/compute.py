@@ -81,7 +81,10 @@ def _prepare_cuda(precision: str) -> None:
             "compute.precision is tf32, "
             f"which {torch.cuda.get_device_name()} does not have; use float32"
         )
-    torch.backends.cudnn.fp32_precision = "tf32" if precision == "tf32" else "ieee"
+    # torch.compile sets the precision of each operation, which then hides that of all of them.
+    cudnn = torch.backends.cudnn
+    for setting in (cudnn, cudnn.conv, cudnn.rnn):
+        setting.fp32_precision = "tf32" if precision == "tf32" else "ieee"
     torch.backends.cuda.matmul.fp32_precision = "ieee"
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False  # it would choose algorithms by their time

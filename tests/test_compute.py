@@ -26,6 +26,7 @@ def defaults():
 
     def reset():
         torch.backends.cudnn.fp32_precision = "none"
+        torch.backends.cudnn.conv.fp32_precision = torch.backends.cudnn.rnn.fp32_precision = "tf32"
         torch.backends.cuda.matmul.fp32_precision = "none"
         torch.backends.cudnn.deterministic = torch.backends.cudnn.benchmark = False
 
@@ -42,15 +43,18 @@ def device(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Old GPU")
 
 
-def test_torch_allows_tf32_in_convolutions_by_default():
-    assert flags() == ("tf32", "none", False, False)
-
-
 @pytest.mark.parametrize(("precision", "convolutions"), [("float32", "ieee"), ("tf32", "tf32"), ("bfloat16", "ieee")])
 def test_on_cuda_a_precision_is_what_its_name_says_and_algorithms_repeat_their_bits(precision, convolutions, device):
     torch.backends.cudnn.benchmark = True
     assert compute.prepare(settings(precision)) == torch.device("cuda")
     assert flags() == (convolutions, "ieee", True, False)
+
+
+def test_a_precision_replaces_that_of_single_operations(device):
+    torch.backends.cudnn.conv.fp32_precision = "tf32"  # as torch.compile leaves it
+    compute.prepare(settings("float32"))
+    assert flags() == ("ieee", "ieee", True, False)
+    assert torch.backends.cudnn.rnn.fp32_precision == "ieee"
 
 
 def test_a_later_precision_replaces_an_earlier_one(device):

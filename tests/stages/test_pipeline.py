@@ -167,7 +167,7 @@ def test_evaluating_without_weights_names_the_file(clone, tmp_path):
     shutil.rmtree(copy / "models/night/bn")
     done = run(copy, sys.executable, "-m", "stages.evaluate", "--fold", "night", check=False)
     assert done.returncode == 1
-    assert "models/night/bn/seed-0/model.safetensors is not a readable weights file" in done.stderr
+    assert "models/night/bn/seed-0/config.json is missing; expected is the folder of a training" in done.stderr
 
 
 def test_a_group_is_held_out_together_by_everything_that_learns_in_episodes(call):
