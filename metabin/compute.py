@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from metabin.config import Compute
 from metabin.errors import ConfigError
@@ -82,7 +82,7 @@ def _prepare_cuda(precision: str) -> None:
             f"which {torch.cuda.get_device_name()} does not have; use float32"
         )
     # torch.compile sets the precision of each operation, which then hides that of all of them.
-    cudnn = torch.backends.cudnn
+    cudnn: Any = torch.backends.cudnn
     for setting in (cudnn, cudnn.conv, cudnn.rnn):
         setting.fp32_precision = "tf32" if precision == "tf32" else "ieee"
     torch.backends.cuda.matmul.fp32_precision = "ieee"

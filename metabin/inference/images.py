@@ -50,13 +50,16 @@ def to_pixels(image: AnyImage, height: int, width: int) -> np.ndarray:
     Raises:
         DatasetError: The image cannot be read, or is of another kind.
     """
-    is_ready = isinstance(image, np.ndarray) and image.shape == (height, width, 3)
-    if is_ready and image.dtype == np.uint8:
+    if isinstance(image, np.ndarray) and _is_ready(image, height, width):
         return image
     rgb = _to_pillow(image)
     if rgb.size != (width, height):
         rgb = rgb.resize((width, height), Image.Resampling.BICUBIC)
     return np.asarray(rgb)
+
+
+def _is_ready(image: np.ndarray, height: int, width: int) -> bool:
+    return image.shape == (height, width, 3) and image.dtype == np.uint8
 
 
 def _to_pillow(image: AnyImage) -> Image.Image:
