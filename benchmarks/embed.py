@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from metabin.inference.model import ReIDModel
-    from metabin.model.description import ModelDescription
 
 # Backbone -> height and width of its images, and images of a run.
 NETWORKS = {"resnet50": (256, 128, 32), "resnet_small": (64, 32, 512)}
@@ -77,41 +76,16 @@ def model_of(backbone: str) -> ReIDModel:
     """Return a model with random weights."""
     import torch
 
+    from benchmarks.descriptions import description_of
     from metabin.inference.model import ReIDModel, TorchBackend
     from metabin.model.weights import build_described
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    network = build_described(description_of(backbone)).eval()
-    return ReIDModel(description_of(backbone), TorchBackend(network, torch.device("cpu")))
-
-
-def description_of(backbone: str) -> ModelDescription:
-    """Return the description of a model with random weights."""
-    from metabin.backbones import BACKBONES
-    from metabin.data.batches.loading import PIXEL_MEAN, PIXEL_STD
-    from metabin.model.description import ModelDescription
-
     height, width, _ = NETWORKS[backbone]
-    return ModelDescription(
-        method="metabin",
-        fold="final",
-        held_out=(),
-        seed=0,
-        step=0,
-        domains={},
-        training="",
-        backbone=backbone,
-        norm="bin",
-        rho_per="channel",
-        num_classes=1,
-        embedding_size=BACKBONES[backbone].num_features,
-        height=height,
-        width=width,
-        pixel_mean=tuple(PIXEL_MEAN.tolist()),
-        pixel_std=tuple(PIXEL_STD.tolist()),
-        sha256="",
-    )
+    description = description_of(backbone, height, width)
+    network = build_described(description).eval()
+    return ReIDModel(description, TorchBackend(network, torch.device("cpu")))
 
 
 def embed(backbone: str, kind: str, folder: str) -> Callable[[], object]:
@@ -183,9 +157,10 @@ def files(backbone: str, folder: str) -> list[Path]:
 
 def growth(folder: Path) -> pairs.Row:
     """Measure the growth of the memory of `metabin embed` after the first tenth of the images."""
+    from benchmarks.descriptions import description_of
     from metabin.model.weights import build_described, save_model
 
-    description = description_of("resnet_small").model_copy(update=SMALL)
+    description = description_of("resnet_small", 64, 32).model_copy(update=SMALL)
     save_model(folder / "model", build_described(description), description)
     command = [sys.executable, "-m", "metabin.commands", "embed"]
     arguments = [folder / "model", folder / "list.txt", "--output", folder / "embeddings"]

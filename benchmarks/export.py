@@ -16,7 +16,6 @@ import numpy as np
 from benchmarks import pairs
 
 if TYPE_CHECKING:
-    from metabin.model.description import ModelDescription
     from metabin.model.embedder import Embedder
 
 # Backbone -> height and width of its images, and images of a batch.
@@ -25,7 +24,6 @@ NETWORKS = {
     "mobilenetv2_1.0": (256, 128, 16),
     "resnet50": (256, 128, 16),
 }
-NORM = "bin"
 
 
 def rows() -> Iterator[pairs.Row]:
@@ -60,12 +58,13 @@ def speed_row(what: str, batch: int, seconds: pairs.Row) -> pairs.Row:
 
 def write_files(backbone: str, path: Path, weights: Path) -> None:
     """Write a model as an ONNX file, and its weights."""
+    from benchmarks.descriptions import description_of
     from metabin.export.onnx_file import export_onnx
     from metabin.model.weights import save_weights
 
     network = network_of(backbone)
     save_weights(weights, network)
-    export_onnx(network, description_of(backbone), path)
+    export_onnx(network, description_of(backbone, *NETWORKS[backbone][:2]), path)
 
 
 def exported(backbone: str, path: str) -> Callable[[], object]:
@@ -98,45 +97,16 @@ def network_of(backbone: str) -> Embedder:
     """Return a network with random weights and random rho."""
     import torch
 
+    from benchmarks.descriptions import description_of
     from metabin.model.norm import rho_of
     from metabin.model.weights import build_described
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    network = build_described(description_of(backbone)).eval()
+    network = build_described(description_of(backbone, *NETWORKS[backbone][:2])).eval()
     for value in rho_of(network).values():
         torch.nn.init.uniform_(value)
     return network
-
-
-def description_of(backbone: str) -> ModelDescription:
-    """Return the description of a network with random weights."""
-    from metabin.backbones import BACKBONES
-    from metabin.data.batches.loading import PIXEL_MEAN, PIXEL_STD
-    from metabin.model.description import ModelDescription
-
-    height, width, _ = NETWORKS[backbone]
-    mean = PIXEL_MEAN.tolist()
-    std = PIXEL_STD.tolist()
-    return ModelDescription(
-        method="metabin",
-        fold="benchmark",
-        held_out=(),
-        seed=0,
-        step=0,
-        domains={},
-        training="",
-        backbone=backbone,
-        norm=NORM,
-        rho_per="channel",
-        num_classes=2,
-        embedding_size=BACKBONES[backbone].num_features,
-        height=height,
-        width=width,
-        pixel_mean=(mean[0], mean[1], mean[2]),
-        pixel_std=(std[0], std[1], std[2]),
-        sha256="",
-    )
 
 
 if __name__ == "__main__":

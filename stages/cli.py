@@ -6,10 +6,10 @@ import errno
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from metabin.errors import UserError
+from metabin.progress import progress as progress
 from stages import fork_client, stdout
 
 # Errors that a user can repair: the disk is full, or a permission is missing.
@@ -83,31 +83,3 @@ def dvc(*arguments: str, capture: bool = False) -> str:
     if process.returncode:
         sys.exit(process.returncode)
     return process.stdout or ""
-
-
-@contextmanager
-def progress(title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
-    """Yield a function to call with the amount of work done since its last call.
-
-    On a terminal it moves a bar; elsewhere it prints a line at every quarter of a `total` above 0.
-    """
-    if sys.stderr.isatty():
-        from tqdm import tqdm
-
-        with tqdm(total=total or None, desc=title, unit=unit, unit_scale=unit == "byte") as bar:
-
-            def advance_bar(count: int) -> None:
-                bar.update(count)
-
-            yield advance_bar
-        return
-    done = 0
-
-    def advance(count: int) -> None:
-        nonlocal done
-        quarter = 4 * done // max(total, 1)
-        done += count
-        if total and 4 * done // total > quarter:
-            print(f"{title}: {done} of {total} {unit}s", flush=True)
-
-    yield advance

@@ -38,16 +38,13 @@ def main() -> None:
 
 def model_card(config: Config) -> str:
     """Return the card of the first final model, with what its folds measured."""
-    from metabin.card.results import read_results, results_text
-    from metabin.card.training import CARD
+    from metabin.card.results import complete_card
     from metabin.model.description import read_description
 
     if not config.protocol.final:
         return "There is no final model: protocol.final is empty.\n"
     folder = layout.final_training(config.protocol.final[0], config.protocol)
-    description = read_description(folder / "config.json")
-    text = results_text(description, read_results(layout.RESULTS))
-    return (folder / CARD).read_text() + (f"\n{text}" if text else "")
+    return complete_card(folder, read_description(folder / "config.json"), layout.RESULTS)
 
 
 def track(config: Config, inputs: ReportInputs, files: ReportFiles) -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from metabin.card.markdown import percent, table
+from metabin.card.training import CARD
+from metabin.errors import CheckpointError
 from metabin.results import tables
 from metabin.results.statistics import Interval, over_queries
 from metabin.types import FINAL
@@ -47,6 +49,23 @@ def read_results(folder: Path) -> Results:
     lists = [json.loads((fold / "ranked_lists.json").read_text()) for fold in folds]
     unseen = scores[scores["role"] == "unseen"]
     return Results(unseen, queries, [item for fold in lists for item in fold])
+
+
+def complete_card(folder: Path, description: ModelDescription, results: Path) -> str:
+    """Return the card of a training, with what was measured later on unseen data sets.
+
+    Args:
+        folder: Of the training.
+        results: Folder with a folder of scores per fold; it may not exist.
+
+    Raises:
+        CheckpointError: The training wrote no card.
+    """
+    card = folder / CARD
+    if not card.is_file():
+        raise CheckpointError(f"{card} is missing; train again with `dvc repro` to write it")
+    text = results_text(description, read_results(results))
+    return card.read_text() + (f"\n{text}" if text else "")
 
 
 def results_text(description: ModelDescription, results: Results) -> str:

@@ -17,21 +17,16 @@ def command(model: str, results: str | None) -> None:
 
     In a project, the card also has the scores on unseen data sets and the worst queries.
     """
-    from metabin.card.results import read_results, results_text
-    from metabin.card.training import CARD
-    from metabin.errors import CheckpointError, ConfigError
+    from metabin.card.results import complete_card
+    from metabin.errors import ConfigError
     from metabin.inference.load import find_folder
     from metabin.model.description import read_description
 
     folder = find_folder(model)
     description = read_description(folder / "config.json")
-    card = folder / CARD
-    if not card.is_file():
-        raise CheckpointError(f"{card} is missing; train again with `dvc repro` to write it")
     if results and not any(Path(results).glob("*/scores.csv")):
         raise ConfigError(
             f"{results} has no folder of a fold with scores.csv; pass the folder `results` of the "
             "project that trained the model"
         )
-    text = results_text(description, read_results(Path(results or RESULTS)))
-    click.echo(card.read_text() + (f"\n{text}" if text else ""), nl=False)
+    click.echo(complete_card(folder, description, Path(results or RESULTS)), nl=False)

@@ -25,7 +25,7 @@ VERDICTS = {"A": "A is better", "B": "B is better", "": "the data do not tell wh
 @click.argument("model_a")
 @click.argument("model_b")
 @data_options
-def command(model_a: str, model_b: str, device: str, form: str, **options: Any) -> None:
+def command(model_a: str, model_b: str, device: str, output_format: str, **choice: Any) -> None:
     """Compare two models on the same queries.
 
     The difference is the mAP of MODEL_A minus that of MODEL_B, with a 95 % interval over the
@@ -40,15 +40,15 @@ def command(model_a: str, model_b: str, device: str, form: str, **options: Any) 
 
     first = load(model_a, device=device)
     second = load(model_b, device=device)
-    data = find_data([first, second], **options)
+    data = find_data([first, second], **choice)
     comparison = compare_evaluations(
         evaluate_with_progress(first, data, "A"), evaluate_with_progress(second, data, "B")
     )
     for remark in fairness_remarks(comparison):
         click.echo(f"remark: {remark}", err=True)
-    if form == "text":
+    if output_format == "text":
         click.echo(f"A: {model_a}\nB: {model_b}\n")
-    click.echo(FORMATS[form](comparison))
+    click.echo(FORMATS[output_format](comparison))
 
 
 def as_text(comparison: pd.DataFrame) -> str:

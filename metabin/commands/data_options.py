@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from metabin.commands import options
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,15 +52,8 @@ OPTIONS = (
         is_flag=True,
         help="Use the withdrawn DukeMTMC-reID, which you have.",
     ),
-    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1."),
-    click.option(
-        "--format",
-        "form",
-        default="text",
-        show_default=True,
-        type=click.Choice(["text", "csv", "json"]),
-        help="Of the output. text has percent; csv and json have fractions with 6 decimals.",
-    ),
+    options.device,
+    options.output_format,
 )
 
 
@@ -68,7 +64,7 @@ def data_options(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
-def find_data(models: Sequence[ReIDModel], **options: Any) -> list[EvaluationData]:
+def find_data(models: Sequence[ReIDModel], **choice: Any) -> list[EvaluationData]:
     """Return the data sets that the options choose, in the order of the options.
 
     Args:
@@ -83,25 +79,23 @@ def find_data(models: Sequence[ReIDModel], **options: Any) -> list[EvaluationDat
     from metabin.inference.evaluation_folder import from_folder
     from metabin.inference.evaluation_partition import from_partition
 
-    names = list(dict.fromkeys(options["domains"]))
+    names = list(dict.fromkeys(choice["domains"]))
     files = [name for name in names if name.lower().endswith(".csv")]
-    folder = options["data"]
+    folder = choice["data"]
     if folder is None and not files:
         preferred = [model.description.fold for model in models]
-        return from_partition(
-            options["partition"], names, fold=options["fold"], preferred=preferred
-        )
+        return from_partition(choice["partition"], names, fold=choice["fold"], preferred=preferred)
     if not names:
         raise ConfigError(
             f"--data {folder} needs --domain with the name of a data set in it, such as market1501"
         )
-    if options["fold"]:
+    if choice["fold"]:
         raise ConfigError("--fold is of a partition; leave out --fold, or --data and CSV files")
     if folder is None and len(files) < len(names):
         raise ConfigError(
             "--domain names CSV files and data sets of the partition; evaluate them one by one"
         )
-    acknowledged = options["acknowledge_withdrawn"]
+    acknowledged = choice["acknowledge_withdrawn"]
     return [from_folder(name, folder or Path(), acknowledged=acknowledged) for name in names]
 
 
@@ -113,10 +107,11 @@ def evaluate_with_progress(
     Args:
         label: Name of the model in these lines, if there are several.
     """
-    from metabin.commands.progress import progress
     from metabin.inference.evaluation import evaluate, num_images
+    from metabin.progress import progress
 
-    with progress(f"evaluate {label}".rstrip(), num_images(data), "images") as advance:
+    title = f"evaluate {label}".rstrip()
+    with progress(title, num_images(data), "image", lines=sys.stderr) as advance:
         evaluation = evaluate(model, data, advance)
     for remark in evaluation.remarks:
         click.echo(f"remark: {label}: {remark}" if label else f"remark: {remark}", err=True)

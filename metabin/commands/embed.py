@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from metabin.commands import options
 from metabin.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -37,13 +39,7 @@ if TYPE_CHECKING:
     type=click.IntRange(1),
     help="Images per Parquet file. Their embeddings are in memory at a time.",
 )
-@click.option(
-    "--batch-size",
-    default=64,
-    show_default=True,
-    type=click.IntRange(1),
-    help="Images that the model reads at a time.",
-)
+@options.batch_size
 @click.option(
     "--workers",
     default=0,
@@ -51,7 +47,7 @@ if TYPE_CHECKING:
     type=click.IntRange(0),
     help="Processes that read images ahead. Useful with a GPU.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
+@options.device
 @click.option(
     "--skip-unreadable",
     is_flag=True,
@@ -83,8 +79,8 @@ def command(
     find crops -name '*.jpg' | metabin embed model.onnx - --output embeddings
     """
     from metabin.commands.image_lists import read_image_list
-    from metabin.commands.progress import progress
     from metabin.inference.load import load
+    from metabin.progress import progress
 
     image_list = read_image_list(images)  # before the model, which takes seconds to load
     loaded = load(model, device=device)
@@ -99,7 +95,7 @@ def command(
     num_images = sum(len(shards.manifest.images_of(number)) for number in missing)
     if num_images < len(image_list):
         click.echo(f"{len(image_list) - num_images:,} images are finished already", err=True)
-    with progress("embed", num_images, "images") as advance:
+    with progress("embed", num_images, "image", lines=sys.stderr) as advance:
         for number in missing:
             embed_shard(embed_batches, image_list, shards, number, advance)
     report(shards)
@@ -172,9 +168,10 @@ def report(shards: ShardFolder) -> None:
     manifest = shards.manifest
     unreadable = shards.finish()
     num_embeddings = manifest.num_images - len(unreadable)
+    files = "file" if manifest.num_shards == 1 else "files"
     click.echo(
         f"{shards.folder}: {num_embeddings:,} embeddings of {manifest.embedding_size:,} values "
-        f"in {manifest.num_shards:,} files"
+        f"in {manifest.num_shards:,} {files}"
     )
     if unreadable:
         click.echo(

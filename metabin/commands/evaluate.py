@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("model")
 @data_options
-def command(model: str, device: str, form: str, **options: Any) -> None:
+def command(model: str, device: str, output_format: str, **choice: Any) -> None:
     """Score a model on data sets.
 
     The scores are those of the pipeline: mAP, mINP, rank-1, rank-5 and rank-10 by cosine distance
@@ -35,9 +35,9 @@ def command(model: str, device: str, form: str, **options: Any) -> None:
     from metabin.inference.load import load
 
     loaded = load(model, device=device)
-    data = find_data([loaded], **options)
+    data = find_data([loaded], **choice)
     evaluation = evaluate_with_progress(loaded, data)
-    click.echo(FORMATS[form](evaluation.scores))
+    click.echo(FORMATS[output_format](evaluation.scores))
 
 
 def as_text(scores: pd.DataFrame) -> str:

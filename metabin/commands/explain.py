@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from metabin.commands import options
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     help="Layer of the backbone whose maps are explained, such as block2. Default: the last maps.",
 )
 @click.option("--rho", is_flag=True, help="Print the rho of every layer.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
+@options.device
 def command(
     model: str, images: tuple[str, ...], picture: Path, layer: str, rho: bool, device: str
 ) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from metabin.commands import options
 from metabin.errors import ConfigError, DatasetError
 
 if TYPE_CHECKING:
@@ -37,14 +39,7 @@ class Source:
 @click.option(
     "--top", default=10, show_default=True, type=click.IntRange(1), help="Matches per query."
 )
-@click.option(
-    "--format",
-    "kind",
-    default="text",
-    show_default=True,
-    type=click.Choice(["text", "csv", "json"]),
-    help="Of the table on standard output.",
-)
+@options.output_format
 @click.option(
     "--picture",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -64,20 +59,14 @@ class Source:
     type=click.Choice(["exact", "faiss", "auto"]),
     help=f"exact compares all; faiss is approximate; auto is faiss above {FEW:,} embeddings.",
 )
-@click.option(
-    "--batch-size",
-    default=64,
-    show_default=True,
-    type=click.IntRange(1),
-    help="Images that the model reads at a time.",
-)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
+@options.batch_size
+@options.device
 def command(
     model: str,
     query: str,
     gallery: str,
     top: int,
-    kind: str,
+    output_format: str,
     picture: Path | None,
     images: Path | None,
     index: str,
@@ -109,7 +98,7 @@ def command(
     candidates = open_source(loaded, gallery, batch_size, "gallery")
     matches = find_matches(all_embeddings(queries), candidates, top, index)
     results = named_matches(queries, candidates, matches)
-    click.echo(FORMATS[kind](results), nl=False)
+    click.echo(FORMATS[output_format](results), nl=False)
     if picture:
         from metabin.commands.match_picture import draw_matches
 
@@ -128,7 +117,7 @@ def open_source(model: ReIDModel, source: str, batch_size: int, title: str) -> S
     from metabin.commands import embedding_files
     from metabin.commands.image_lists import read_image_list
     from metabin.commands.nearest import InMemory
-    from metabin.commands.progress import progress
+    from metabin.progress import progress
 
     if embedding_files.is_embeddings(source):
         files = embedding_files.open_embeddings(source)
@@ -141,7 +130,7 @@ def open_source(model: ReIDModel, source: str, batch_size: int, title: str) -> S
         return Source(files, files.images, files.paths(), folder)
     images = read_image_list(source)
     blocks = []
-    with progress(f"embed {title}", len(images), "images") as advance:
+    with progress(f"embed {title}", len(images), "image", lines=sys.stderr) as advance:
         for batch in model.embed_batches(images.files(), batch_size=batch_size):
             blocks.append(batch.embeddings)
             advance(len(batch.index))

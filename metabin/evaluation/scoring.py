@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from metabin.evaluation.metrics import Multiply, cosine_blocks, score_blocks
 from metabin.model.embedder import Embedder
 from metabin.types import Embeddings, RetrievalScores
 
+BATCH_SIZE = 256  # images that are embedded at a time
 # Columns of `score_row`.
 SCORE_COLUMNS = (
     *("test_domain", "role", "trial", "num_ids", "num_query"),
@@ -81,7 +83,7 @@ def _load_tests(
     return tests
 
 
-def embed(model: Embedder, images: ImageSet, *, batch_size: int = 256) -> Embeddings:
+def embed(model: Embedder, images: ImageSet, *, batch_size: int = BATCH_SIZE) -> Embeddings:
     """Compute the embeddings after the neck, (N, D) float32.
 
     Raises:
@@ -95,19 +97,49 @@ def embed(model: Embedder, images: ImageSet, *, batch_size: int = 256) -> Embedd
     if not len(images):  # some layers refuse an empty batch
         empty = np.empty((0, model.neck.num_features), np.float32)
         return Embeddings(empty, images.pid, images.camid)
-    device = next(model.parameters()).device
+    return embed_in_batches(partial(embed_pixels, model), images, batch_size=batch_size)
+
+
+def embed_in_batches(
+    embed_batch: Callable[[np.ndarray], np.ndarray],
+    images: ImageSet,
+    *,
+    batch_size: int = BATCH_SIZE,
+    advance: Callable[[int], None] = lambda count: None,
+) -> Embeddings:
+    """Compute the embeddings of images in batches of nearly equal size.
+
+    Args:
+        embed_batch: pixels (B, H, W, 3) uint8 -> embeddings (B, D).
+        images: at least one.
+        advance: called with the number of images after every batch.
+    """
     num_batches = math.ceil(len(images) / batch_size)
     features = []
     for index in np.array_split(np.arange(len(images)), num_batches):
-        batch = normalise(torch.from_numpy(images.images(index)).to(device))
-        features.append(model.embed(batch).float().cpu().numpy())
+        features.append(embed_batch(images.images(index)))
+        advance(len(index))
     return Embeddings(np.concatenate(features), images.pid, images.camid)
 
 
+def embed_pixels(model: Embedder, pixels: np.ndarray) -> np.ndarray:
+    """Compute the embeddings of pixels, (B, H, W, 3) uint8 -> (B, D) float32."""
+    device = next(model.parameters()).device
+    images = normalise(torch.from_numpy(pixels).to(device))
+    return model.embed(images).float().cpu().numpy()
+
+
 def embed_test(model: Embedder, test: TestSet) -> tuple[Embeddings, Embeddings]:
-    """Compute the embeddings of the query and of the gallery images, once if they are the same."""
-    gallery = embed(model, test.gallery)
-    query = gallery if test.every_image_queries else embed(model, test.query)
+    """Compute the embeddings of the query and of the gallery images of a test."""
+    return embed_test_by(partial(embed, model), test)
+
+
+def embed_test_by(
+    embed_images: Callable[[ImageSet], Embeddings], test: TestSet
+) -> tuple[Embeddings, Embeddings]:
+    """Embed the query and the gallery images by a function, once if they are the same."""
+    gallery = embed_images(test.gallery)
+    query = gallery if test.every_image_queries else embed_images(test.query)
     return query, gallery
 
 

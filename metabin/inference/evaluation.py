@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from metabin.data.batches.loading import ImageSet
 from metabin.evaluation.scoring import (
-    TestSet,
+    embed_in_batches,
+    embed_test_by,
     mean_over_trials,
     query_table,
     retrieval_scores,
@@ -20,9 +20,6 @@ from metabin.evaluation.scoring import (
 from metabin.inference.evaluation_data import EvaluationData
 from metabin.inference.model import ReIDModel, TorchBackend
 from metabin.model.description import ModelDescription
-from metabin.types import Embeddings
-
-BATCH_SIZE = 256  # of metabin.evaluation.scoring.embed: equal batches give equal bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +53,14 @@ def evaluate(
     """
     description = model.description
     key = {"method": description.method, "seed": description.seed}
+    # The backend: the pipeline scales to unit length only where it computes distances.
+    embed_images = partial(embed_in_batches, model.backend, advance=on_images)
     rows = []
     queries = []
     for dataset in data:
         unseen = not seen_as(description, dataset)
         for test in dataset.tests(description.height, description.width, unseen=unseen):
-            query, gallery = _embed_test(model, test, on_images)
+            query, gallery = embed_test_by(embed_images, test)
             # Distances are computed where the pipeline computes them; of an ONNX file on the CPU.
             device = model.backend.device if isinstance(model.backend, TorchBackend) else None
             scores = retrieval_scores(query, gallery, device)
@@ -145,22 +144,3 @@ def _has_sources_of(description: ModelDescription, data: EvaluationData) -> bool
     fingerprints = {name: source.fingerprint for name, source in sources.items()}
     num_ids = sum(source.num_ids for source in sources.values())
     return fingerprints == description.domains and num_ids == description.num_classes
-
-
-def _embed_test(
-    model: ReIDModel, test: TestSet, on_images: Callable[[int], None]
-) -> tuple[Embeddings, Embeddings]:
-    """Return the embeddings of query and gallery, computed once if they are the same images."""
-    gallery = _embed(model, test.gallery, on_images)
-    query = gallery if test.every_image_queries else _embed(model, test.query, on_images)
-    return query, gallery
-
-
-def _embed(model: ReIDModel, images: ImageSet, on_images: Callable[[int], None]) -> Embeddings:
-    num_batches = max(1, math.ceil(len(images) / BATCH_SIZE))
-    features = []
-    for index in np.array_split(np.arange(len(images)), num_batches):
-        # Not embed_pixels: the pipeline scales to unit length only where it computes distances.
-        features.append(model.backend(images.images(index)))
-        on_images(len(index))
-    return Embeddings(np.concatenate(features), images.pid, images.camid)

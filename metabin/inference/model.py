@@ -9,8 +9,8 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from metabin.data.batches.loading import normalise
 from metabin.errors import DatasetError
+from metabin.evaluation.scoring import embed_pixels
 from metabin.inference.images import AnyImage, PixelBatch, Reader, as_images
 from metabin.inference.similarity import unit_length
 from metabin.model.description import ModelDescription
@@ -33,8 +33,7 @@ class TorchBackend:
     device: torch.device
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
-        images = normalise(torch.from_numpy(pixels).to(self.device))
-        return self.network.embed(images).float().cpu().numpy()
+        return embed_pixels(self.network, pixels)
 
 
 @dataclass(frozen=True, slots=True)

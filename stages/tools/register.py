@@ -19,6 +19,7 @@ def main() -> None:
     parser.add_argument("--name", default="metabin", help="of the registered model")
     args = parser.parse_args()
 
+    from metabin.card.results import complete_card
     from metabin.config import load_config
     from metabin.inference.load import find_folder
     from metabin.model.description import read_description
@@ -27,8 +28,9 @@ def main() -> None:
     folder, reason = choose_training(args.method, load_config().protocol)
     print(f"{folder}: {reason}")
     description = read_description(find_folder(folder) / "config.json")
+    card = complete_card(folder, description, layout.RESULTS)
     tags = {"fold": description.fold, "method": description.method, "seed": str(description.seed)}
-    version = register_model(folder, args.name, card_of(folder), tags)
+    version = register_model(folder, args.name, card, tags)
     state = "registered as" if version.is_new else "already registered as"
     print(f"{state} version {version.number} of {args.name}, alias {version.alias}")
     print(f"  load it in Python:  metabin.load({version.uri!r})")
@@ -81,16 +83,6 @@ def source_scores(method: str, protocol: Protocol) -> dict[Path, float]:
             if not math.isnan(last):
                 scores[layout.training(fold, method, seed)] = last
     return scores
-
-
-def card_of(folder: Path) -> str:
-    """Return the model card of a training, with what the folds of its method measured."""
-    from metabin.card.results import read_results, results_text
-    from metabin.card.training import CARD
-    from metabin.model.description import read_description
-
-    results = results_text(read_description(folder / "config.json"), read_results(layout.RESULTS))
-    return (folder / CARD).read_text() + (f"\n{results}" if results else "")
 
 
 if __name__ == "__main__":

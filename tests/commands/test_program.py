@@ -1,7 +1,6 @@
 """The program `metabin`: its commands, and its messages for errors that a user can mend."""
 
 import errno
-import io
 import re
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import pytest
 from tiny import refuse, run, succeed
 
 import metabin
-from metabin.commands import COMMANDS, progress
+from metabin.commands import COMMANDS
 from metabin.errors import DatasetError
 
 ROOT = Path(__file__).parents[2]
@@ -103,20 +102,3 @@ def test_an_unknown_command_is_a_usage_error():
     result = run("embd")
     assert result.exit_code == 2
     assert "No such command 'embd'" in result.stderr
-
-
-def test_progress_is_a_line_at_each_tenth(capsys):
-    with progress.progress("embed", 20, "images") as advance:
-        for _ in range(20):
-            advance(1)
-    lines = capsys.readouterr().err.splitlines()
-    assert lines == [f"embed: {done} of 20 images" for done in range(2, 21, 2)]
-
-
-def test_progress_is_a_bar_on_a_terminal(monkeypatch):
-    terminal = io.StringIO()
-    terminal.isatty = lambda: True
-    monkeypatch.setattr(sys, "stderr", terminal)
-    with progress.progress("embed", 20, "images") as advance:
-        advance(20)
-    assert "20/20" in terminal.getvalue()

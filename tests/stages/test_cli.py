@@ -1,4 +1,5 @@
 import ast
+import io
 import os
 import subprocess
 import sys
@@ -48,6 +49,21 @@ def test_progress_without_a_terminal_is_a_line_at_every_quarter(capsys):
         for _ in range(8):
             advance(1)
     assert capsys.readouterr().out.splitlines() == [f"render night: {done} of 8 images" for done in (2, 4, 6, 8)]
+
+
+def test_progress_of_a_command_leaves_standard_output_to_its_result(capsys):
+    with cli.progress("embed", 8, "image", lines=sys.stderr) as advance:
+        advance(8)
+    assert capsys.readouterr() == ("", "embed: 8 of 8 images\n")
+
+
+def test_progress_is_a_bar_on_a_terminal(monkeypatch):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with cli.progress("embed", 20, "image") as advance:
+        advance(20)
+    assert "20/20" in terminal.getvalue()
 
 
 def test_progress_towards_an_unknown_total_writes_no_lines(capsys):
