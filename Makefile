@@ -26,8 +26,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
-# --universal: one lock file for every supported Python and platform. 3.11.5: soupsieve's minimum.
-COMPILE := uv pip compile --quiet --universal --python-version 3.11.5 --generate-hashes \
+# --universal: one lock file for every supported Python and platform. 3.11.2: that of Debian 12.
+COMPILE := uv pip compile --quiet --universal --python-version 3.11.2 --generate-hashes \
            --no-annotate --custom-compile-command "make lock"
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
