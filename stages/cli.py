@@ -9,8 +9,10 @@ import sys
 from collections.abc import Callable
 
 from metabin.errors import UserError
-from metabin.progress import progress as progress
 from stages import fork_client, stdout
+from stages.progress_messages import reported_progress as progress
+
+__all__ = ["dvc", "progress", "run"]
 
 # Errors that a user can repair: the disk is full, or a permission is missing.
 REPAIRABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)

@@ -16,13 +16,14 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
-from itertools import cycle, islice
 from queue import SimpleQueue
 
-from stages import cli
+from stages import cli, layout
 from stages.fork_server import fork_server
+from stages.live_view import LiveView
+from stages.stage_times import StageTimes, duration
 from stages.tools import remove_leftovers
-from stages.tools.gpus import visible_gpus
+from stages.tools.gpus import job_environments
 
 DVC = (sys.executable, "-m", "dvc")
 OPTIONS = ("--wait-for-lock", "repro", "--single-item")
@@ -47,6 +48,8 @@ def main() -> None:
 
     from metabin.config import load_config
 
+    start = time.monotonic()
+    config = load_config()
     remove_leftovers.remove_leftovers()
     # All trainings read the folds that partition writes, so it runs first and alone.
     cli.dvc("repro", "partition")
@@ -54,60 +57,65 @@ def main() -> None:
     prefixes = (*FINAL_TRAININGS, *TRAININGS, *EVALUATIONS)
     names = [name for prefix in prefixes for name in stale if name.startswith(prefix)]
     if names:
-        slots = job_environments(load_config().compute.device, jobs)
-        print(f"== {len(names)} trainings and evaluations, {len(slots)} at a time", flush=True)
-        with fork_server():
-            reproduce_all(names, slots)
+        slots = job_environments(config.compute.device, jobs)
+        view = LiveView(names, len(slots), StageTimes(config, len(slots)))
+        title = f"{len(names)} trainings and evaluations, {len(slots)} at a time"
+        print(f"== {title}{view.estimate()}", flush=True)
+        with fork_server(), view.shown() as environment:
+            reproduce_all(names, [slot | environment for slot in slots], view)
     # What is left, as the report; a stage that failed above fails here again and ends the run.
     cli.dvc("repro")
+    print(f"== {conclusion()} Took {duration(time.monotonic() - start)}.")
 
 
-def job_environments(device: str, jobs: int | None) -> list[dict[str, str]]:
-    """Return the additions to the environment of every job that runs at the same time.
+def conclusion() -> str:
+    """Return what was best, and where to look."""
+    from metabin.report.style import styles_for
 
-    Args:
-        device: compute.device; on "auto" and "cuda" a job sees one GPU, if there are any.
-        jobs: their number. None: one per GPU, since a training leaves no room for another, or one
-            per core.
-    """
-    gpus = visible_gpus() if device != "cpu" else []
-    if not gpus:
-        return [{}] * (jobs or os.cpu_count() or 1)
-    return [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in islice(cycle(gpus), jobs or len(gpus))]
+    summary = json.loads((layout.REPORTS / "summary.json").read_text())
+    unseen = {
+        name: values["unseen"]["mAP"] for name, values in summary.items() if "unseen" in values
+    }
+    ranked = sorted((name for name in unseen if unseen[name] is not None), key=unseen.__getitem__)
+    styles = styles_for(ranked)
+    means = ", ".join(f"{styles[name].label} {100 * unseen[name]:.1f}" for name in ranked[::-1])
+    return (
+        f"Unseen mAP in percent: {means}. "
+        f"Report: {layout.REPORTS / 'index.html'}; all runs: `make ui`."
+    )
 
 
-def reproduce_all(names: Sequence[str], slots: Sequence[Mapping[str, str]]) -> None:
-    """Run stages, as many at a time as there are slots, and print what `reproduce` returns.
+def reproduce_all(names: Sequence[str], slots: Sequence[Mapping[str, str]], view: LiveView) -> None:
+    """Run stages, as many at a time as there are slots, and print the result of each.
 
     An evaluation waits for the trainings of its fold. After Ctrl-C no further stage starts.
 
     Args:
         names: of the stages; evaluations after trainings, so that a waiting one blocks no training.
         slots: the additions to the environment of each.
+        view: is told of every start and end.
     """
     available: SimpleQueue[Mapping[str, str]] = SimpleQueue()
     for slot in slots:
         available.put(slot)
 
-    def run(name: str, earlier: Sequence[Future[str]]) -> str:
+    def run(name: str, earlier: Sequence[Future[None]]) -> None:
         wait(earlier)
         slot = available.get()
         try:
-            return reproduce(name, slot)
+            view.begin(name)
+            succeeded, text = reproduce(name, slot)
+            view.end(name, text, succeeded=succeeded)
         finally:
             available.put(slot)
 
-    with (
-        ThreadPoolExecutor(len(slots)) as pool,
-        cli.progress("side by side", len(names), "stage") as advance,
-    ):
-        stages: dict[str, Future[str]] = {}
+    with ThreadPoolExecutor(len(slots)) as pool:
+        stages: dict[str, Future[None]] = {}
         for name in names:
             stages[name] = pool.submit(run, name, [stages[other] for other in needed(name, stages)])
         try:
             for stage in as_completed(stages.values()):
-                print(stage.result(), flush=True)
-                advance(1)
+                stage.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -122,16 +130,19 @@ def needed(name: str, others: Iterable[str]) -> list[str]:
     return [other for other in others if other.startswith(beginnings)]
 
 
-def reproduce(name: str, environment: Mapping[str, str]) -> str:
-    """Run one stage alone and return its output if it fails, otherwise its stderr."""
+def reproduce(name: str, environment: Mapping[str, str]) -> tuple[bool, str]:
+    """Run one stage alone. Return whether it succeeded, and a text.
+
+    The text is its output if it fails, otherwise its stderr.
+    """
     start = time.monotonic()
     process = subprocess.run(
         [*DVC, *OPTIONS, name], env=os.environ | environment, capture_output=True, text=True
     )
     seconds = f"{time.monotonic() - start:.0f} s"
     if process.returncode:
-        return f"{name} failed after {seconds}:\n{process.stdout}{process.stderr}"
-    return f"{name} done in {seconds}\n{process.stderr}".rstrip()
+        return False, f"{name} failed after {seconds}\n{process.stdout}{process.stderr}"
+    return True, f"{name} done in {seconds}\n{process.stderr}".rstrip()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from metabin.errors import ConfigError
+from metabin.progress import progress
 from stages import cli
 
 
@@ -52,7 +53,7 @@ def test_progress_without_a_terminal_is_a_line_at_every_quarter(capsys):
 
 
 def test_progress_of_a_command_leaves_standard_output_to_its_result(capsys):
-    with cli.progress("embed", 8, "image", lines=sys.stderr) as advance:
+    with progress("embed", 8, "image", lines=sys.stderr) as advance:
         advance(8)
     assert capsys.readouterr() == ("", "embed: 8 of 8 images\n")
 

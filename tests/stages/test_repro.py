@@ -11,6 +11,7 @@ import yaml
 from ruamel.yaml import YAML
 
 from stages.tools import repro
+from stages.tools.gpus import job_environments
 
 SCRIPT = """
 import sys
@@ -18,6 +19,19 @@ print("progress: 1 of 4 steps")
 print("train/night is not recorded in MLflow: disk full", file=sys.stderr)
 sys.exit(int(sys.argv[1]))
 """
+
+
+class Silent:
+    """A view that shows nothing."""
+
+    def begin(self, name):
+        pass
+
+    def end(self, name, text, *, succeeded):
+        pass
+
+
+SILENT = Silent()
 
 
 @pytest.fixture
@@ -33,13 +47,16 @@ def project(tmp_path, monkeypatch):
 
 
 def test_a_warning_of_a_stage_that_succeeds_is_shown_without_its_progress(project):
-    head, *lines = repro.reproduce("warns", {}).splitlines()
+    succeeded, text = repro.reproduce("warns", {})
+    assert succeeded
+    head, *lines = text.splitlines()
     assert head.startswith("warns done in ")
     assert lines == ["train/night is not recorded in MLflow: disk full"]
 
 
 def test_all_output_of_a_stage_that_fails_is_shown(project):
-    text = repro.reproduce("fails", {})
+    succeeded, text = repro.reproduce("fails", {})
+    assert not succeeded
     assert text.startswith("fails failed after ")
     assert "progress: 1 of 4 steps" in text
     assert "train/night is not recorded in MLflow: disk full" in text
@@ -47,7 +64,7 @@ def test_all_output_of_a_stage_that_fails_is_shown(project):
 
 
 def test_the_reason_of_dvc_is_shown_where_no_stage_ran(project):
-    assert "ERROR: " in repro.reproduce("absent", {})
+    assert "ERROR: " in repro.reproduce("absent", {})[1]
 
 
 def test_after_an_interruption_no_further_stage_starts(monkeypatch):
@@ -60,7 +77,7 @@ def test_after_an_interruption_no_further_stage_starts(monkeypatch):
 
     monkeypatch.setattr(repro, "reproduce", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        repro.reproduce_all([str(number) for number in range(100)], [{}])
+        repro.reproduce_all([str(number) for number in range(100)], [{}], SILENT)
     assert len(started) < 100
 
 
@@ -72,10 +89,10 @@ def test_an_evaluation_starts_after_the_trainings_of_its_fold_and_before_those_o
         events.append(f"start {name}")
         time.sleep(seconds.get(name, 0.05))
         events.append(f"end {name}")
-        return name
+        return True, name
 
     monkeypatch.setattr(repro, "reproduce", run)
-    repro.reproduce_all([*seconds, "evaluate@far", "rho-probe@near"], [{}, {}])
+    repro.reproduce_all([*seconds, "evaluate@far", "rho-probe@near"], [{}, {}], SILENT)
     assert events.index("end train@far-metabin-0") < events.index("start evaluate@far")
     assert events.index("end evaluate@far") < events.index("end baseline@near-bn-0")
     assert events.index("end baseline@near-bn-0") < events.index("start rho-probe@near")
@@ -92,17 +109,17 @@ def test_jobs_at_the_same_time_have_different_gpus(monkeypatch):
         used.append(gpu)
         time.sleep(0.02)
         using.remove(gpu)
-        return name
+        return True, name
 
     monkeypatch.setattr(repro, "reproduce", run)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, GPU-5f")
-    repro.reproduce_all([str(number) for number in range(8)], repro.job_environments("auto", None))
+    repro.reproduce_all([str(number) for number in range(8)], job_environments("auto", None), SILENT)
     assert set(used) == {"2", "GPU-5f"}
 
 
 def test_a_job_gets_the_environment_of_its_slot(project):
     (project / "stage.py").write_text("import os, sys; print(os.environ['CUDA_VISIBLE_DEVICES'], file=sys.stderr)")
-    assert repro.reproduce("warns", {"CUDA_VISIBLE_DEVICES": "3"}).splitlines()[1:] == ["3"]
+    assert repro.reproduce("warns", {"CUDA_VISIBLE_DEVICES": "3"})[1].splitlines()[1:] == ["3"]
 
 
 NVIDIA_SMI = """#!/bin/sh
@@ -125,16 +142,16 @@ def test_there_is_one_training_per_gpu_that_the_process_may_use(tmp_path, monkey
     if listed is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", listed)
     per_core = [{}] * (os.cpu_count() or 1)
-    assert repro.job_environments("auto", None) == ([{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus] or per_core)
-    assert repro.job_environments("cpu", None) == per_core
-    assert len(repro.job_environments("cuda", 5)) == 5  # the option decides, also above the number of GPUs
+    assert job_environments("auto", None) == ([{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus] or per_core)
+    assert job_environments("cpu", None) == per_core
+    assert len(job_environments("cuda", 5)) == 5  # the option decides, also above the number of GPUs
 
 
 def test_without_a_driver_there_is_one_training_per_core(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert repro.job_environments("auto", None) == [{}] * (os.cpu_count() or 1)
-    assert repro.job_environments("auto", 3) == [{}] * 3
+    assert job_environments("auto", None) == [{}] * (os.cpu_count() or 1)
+    assert job_environments("auto", 3) == [{}] * 3
 
 
 def commands_of_make(root, *arguments):
