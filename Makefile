@@ -9,6 +9,7 @@
 # make gpu     on a machine with a CUDA GPU: tests, checks and measurements in at most 9 minutes,
 #              written to docs/gpu.json and docs/gpu.md; runs with the installed Python if that has
 #              torch with CUDA and the packages needed, else in .venv
+# make notebooks  run the notebooks and keep their outputs; after make repro
 # make lint    ruff and pyright
 # make docs    build the documentation as a web site, in site/ (Sphinx; warnings are errors)
 # make lock    write requirements.lock and requirements-dev.lock again, from requirements.txt and
@@ -31,7 +32,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11.2 --generate
            --no-annotate --custom-compile-command "make lock"
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: repro test bench gpu lint docs ui register lock setup setup-dev clean
+.PHONY: repro test bench gpu notebooks lint docs ui register lock setup setup-dev clean
 .DEFAULT_GOAL := repro
 
 repro: setup
@@ -61,6 +62,9 @@ lint: setup-dev
 
 docs: setup-dev
 	python -m sphinx -W --keep-going -q -E -b html docs site
+
+notebooks: setup-dev
+	python notebooks
 
 ui: setup
 	@python -m stages.tools.ui --port $(PORT)
