@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     import torch
 
     from metabin.config import Config
+    from metabin.config.protocol import Protocol
     from metabin.evaluation.score_fold import FoldInputs, FoldTables
+
+TABLES = (
+    *("scores", "trials", "without_overlap", "queries", "selection"),
+    *("camera_pairs", "verification", "embedding_map"),
+)
 
 
 def main() -> None:
@@ -36,7 +42,6 @@ def main() -> None:
     with cli.progress(f"evaluate {fold}", len(inputs.trainings), "model") as advance:
         tables = score_fold(inputs, device, advance)
     write(fold, tables)
-    track(fold, tables, manifest)
 
 
 def load_inputs(
@@ -53,6 +58,7 @@ def load_inputs(
         fold=fold,
         trainings=[(method, seed) for method in protocol.methods for seed in protocol.seeds],
         example=(protocol.meta_learned[0], protocol.seeds[0]),
+        mapped=[(method, protocol.seeds[0]) for method in mapped_methods(protocol)],
         tests=load_tests(layout.PARTITION, manifest),
         overlaps=store.load_overlaps(layout.PARTITION, fold),
         fingerprints={name: entry["fingerprint"][:16] for name, entry in domains},
@@ -64,28 +70,23 @@ def load_inputs(
     )
 
 
+def mapped_methods(protocol: Protocol) -> list[str]:
+    """Return the methods with a map of embeddings: the first meta-learned one and BN.
+
+    Without BN, the first baseline.
+    """
+    baselines = sorted(protocol.baselines, key=lambda name: name != "bn")
+    return [protocol.meta_learned[0], *baselines[:1]]
+
+
 def write(fold: str, tables: FoldTables) -> None:
     """Write the outputs of the stage."""
     from metabin.files import write_csv, write_text
 
-    for name in ("scores", "trials", "without_overlap", "queries", "selection"):
+    for name in TABLES:
         write_csv(layout.results(fold) / f"{name}.csv", getattr(tables, name))
     text = json.dumps(tables.ranked_lists, indent=1) + "\n"
     write_text(layout.results(fold) / "ranked_lists.json", text)
-
-
-def track(fold: str, tables: FoldTables, manifest: Mapping[str, Any]) -> None:
-    """Record the scores in MLflow."""
-    from metabin import tracking
-
-    domains = manifest["domains"].items()
-    with tracking.open_run("evaluate", fold, tags={"fold": fold}) as run:
-        run.tags({f"fingerprint.{name}": entry["fingerprint"] for name, entry in domains})
-        run.table("scores", tables.scores)
-        for row in tables.scores.to_dict("records"):
-            seed = f"/seed-{row['seed']}" if row["seed"] >= 0 else ""
-            prefix = f"eval.{row['test_domain']}/{row['method']}{seed}"
-            run.metrics({f"{prefix}/{name}": row[name] for name in ("mAP", "rank1")})
 
 
 if __name__ == "__main__":

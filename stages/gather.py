@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from stages import layout
+from stages.gather_records import load_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
-
-    import pandas as pd
 
     from metabin.config import Config
     from metabin.report.inputs import ReportInputs
@@ -61,44 +59,6 @@ def gather(config: Config) -> ReportInputs:
     )
 
 
-def load_records(config: Config, folds: Sequence[str]) -> dict[str, Any]:
-    """Return the outputs of trainings and evaluations, by field of `ReportInputs`."""
-    from metabin.data.store import load_overlaps
-
-    trainings = {
-        layout.training(fold, method, seed): {"fold": fold, "method": method, "seed": seed}
-        for fold in folds
-        for method in config.protocol.methods
-        for seed in config.protocol.seeds
-    }
-
-    def of_trainings(name: str) -> pd.DataFrame:
-        return _concat({folder / name: keys for folder, keys in trainings.items()})
-
-    def of_folds(name: str) -> pd.DataFrame:
-        return _concat({layout.results(fold) / name: {} for fold in folds})
-
-    finals = {name: layout.final_training(name, config.protocol) for name in config.protocol.final}
-    ranked = [(layout.results(fold) / "ranked_lists.json").read_text() for fold in folds]
-    overlaps = {fold: load_overlaps(layout.PARTITION, fold) for fold in folds}
-    return {
-        "scores": of_folds("scores.csv"),
-        "queries": of_folds("queries.csv"),
-        "candidates": of_folds("selection.csv"),
-        "without_overlap": of_folds("without_overlap.csv"),
-        "rho_probe": _concat({layout.rho_probe(fold) / "rho.csv": {} for fold in folds}),
-        "losses": of_trainings("losses.csv"),
-        "rho": of_trainings("rho.csv"),
-        "rho_histograms": of_trainings("rho_histograms.csv"),
-        "final_models": {name: folder.as_posix() for name, folder in finals.items()},
-        "final_scores": _concat(
-            {folder / "source_scores.csv": {"method": name} for name, folder in finals.items()}
-        ),
-        "ranked_lists": [item for text in ranked for item in json.loads(text)],
-        "overlaps": [{"fold": fold, **item} for fold in folds for item in overlaps[fold]],
-    }
-
-
 def note(config: Config, roots: Mapping[str, Path], summaries: Sequence[str], protocol: str) -> str:
     """Return a remark on the data: people are rendered, or the protocol of each fold.
 
@@ -137,12 +97,3 @@ def is_synthetic(roots: Mapping[str, Path]) -> bool:
     from metabin.synthetic import is_site
 
     return all(is_site(name) and root.is_relative_to(layout.RAW) for name, root in roots.items())
-
-
-def _concat(files: Mapping[Path, Mapping[str, Any]]) -> pd.DataFrame:
-    """Return the rows of CSV files one after the other, with the added columns of each file."""
-    import pandas as pd
-
-    tables = [pd.read_csv(path).assign(**columns) for path, columns in files.items()]
-    filled = [table for table in tables if not table.empty]
-    return pd.concat(filled or tables[:1] or [pd.DataFrame()], ignore_index=True)

@@ -63,6 +63,17 @@ def final_training(method: str, protocol: Protocol) -> Path:
     return training(FINAL, method, protocol.final_seed)
 
 
+def trainings(protocol: Protocol) -> list[tuple[str, str, int]]:
+    """Return the fold, method and seed of every training of a protocol."""
+    of_folds = [
+        (fold, method, seed)
+        for fold in protocol.domains
+        for method in protocol.methods
+        for seed in protocol.seeds
+    ]
+    return of_folds + [(FINAL, method, protocol.final_seed) for method in protocol.final]
+
+
 def candidate(fold: str, method: str, seed: int, step: int) -> Path:
     """Return the file with the weights of a training after a candidate step."""
     return training(fold, method, seed) / "candidates" / f"step-{step}.safetensors"

@@ -37,14 +37,7 @@ def raw_outputs(config: Config) -> list[Path]:
 
 def model_outputs(config: Config) -> list[Path]:
     """Return the outputs in models of a configuration."""
-    protocol = config.protocol
-    trainings = [
-        layout.training(fold, method, seed)
-        for fold in protocol.domains
-        for method in protocol.methods
-        for seed in protocol.seeds
-    ]
-    return trainings + [layout.final_training(method, protocol) for method in protocol.final]
+    return [layout.training(*key) for key in layout.trainings(config.protocol)]
 
 
 def remove(folder: Path, outputs: Iterable[Path]) -> None:

@@ -28,7 +28,6 @@ def main() -> None:
     leftovers.remove(layout.MODELS / fold, leftovers.model_outputs(config))
     table = probe(config, fold, compute.prepare(config.compute))
     write_csv(layout.rho_probe(fold) / "rho.csv", table)
-    track(fold, table)
 
 
 def probe(config: Config, fold: str, device: torch.device) -> pd.DataFrame:
@@ -67,18 +66,6 @@ def probed_methods(config: Config) -> tuple[str, ...]:
     return tuple(
         name for name in names if name in run and find_method(config.of(name)[0]).learns_rho
     )
-
-
-def track(fold: str, table: pd.DataFrame) -> None:
-    """Record the table in MLflow, with the mean mAP of every shift."""
-    from metabin import tracking
-
-    shifts = table[table["kind"] == "shift"].groupby(["method", "role", "value"])["mAP"].mean()
-    with tracking.open_run("rho_probe", fold, tags={"fold": fold}) as run:
-        run.table("rho", table)
-        for row in shifts.reset_index().to_dict("records"):
-            name = f"shift.{row['method']}/{row['role']}/{row['value']:+.2f}"
-            run.metrics({name: row["mAP"]})
 
 
 if __name__ == "__main__":

@@ -6,17 +6,16 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from stages import cli, layout
+from stages import training_records as records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
-    import numpy as np
     import pandas as pd
 
     from metabin.config import Config
-    from metabin.engine.trainer import Trainer, Watcher
-    from metabin.tracking import Run
+    from metabin.engine.trainer import Trainer
 
 
 def main() -> None:
@@ -28,7 +27,6 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True, help="of the training")
     args = parser.parse_args()
 
-    from metabin import tracking
     from metabin.card.training import CARD
     from metabin.config import load_config
     from metabin.data import store
@@ -39,26 +37,17 @@ def main() -> None:
     key = (args.fold, args.method, args.seed)
     manifest = store.load_manifest(layout.PARTITION, args.fold)
     training = prepare(pipeline, manifest, args.method, args.seed)
-
+    folders = Folders(layout.training(*key), layout.PARTITION, layout.resume_states())
     title = f"{args.fold}/{args.method}/seed-{args.seed}"
-    tags = {"fold": args.fold, "method": args.method, "seed": str(args.seed)}
     with (
-        tracking.open_run("train", title, tags=tags) as run,
+        records.open_training(pipeline, manifest, args.method, args.seed) as run,
         cli.progress(title, training.times.num_steps, "step") as advance,
     ):
-        run.params(training.config.model_dump())
-        describe_data(run, pipeline, manifest, training.config.optim.num_sources)
-        folders = Folders(layout.training(*key), layout.PARTITION, layout.resume_states())
-        watch = watcher(run, advance)
-        table = train_and_select(
-            training, manifest, args.method, folders, layout.training_code(), watch
-        )
-        run.table("rho/histograms", training.history.histogram_table())
-        run.table("selection", table)
+        watch = records.watcher(run, advance)
+        code = layout.training_code()
+        table = train_and_select(training, manifest, args.method, folders, code, watch)
         write_text(folders.output / CARD, card(pipeline, training, manifest, folders.output, table))
-        # model.safetensors has the weights of the last step
-        scores = {"source_mAP": float(table["source_mAP"].iloc[-1])}
-        tracking.log_model(run, folders.output, scores)
+        records.record_end(run, *key)
 
 
 def prepare(pipeline: Config, manifest: Mapping[str, Any], name: str, seed: int) -> Trainer:
@@ -79,26 +68,6 @@ def prepare(pipeline: Config, manifest: Mapping[str, Any], name: str, seed: int)
         targets = tuple(manifest["targets"])
         target = loading.load_part(layout.PARTITION, manifest, targets, "query")
     return Trainer(config, sources, method, seed, target=target)
-
-
-def describe_data(
-    run: Run, config: Config, manifest: Mapping[str, Any], num_sources: int | str
-) -> None:
-    """Record which data the training reads."""
-    from metabin.data import store
-    from metabin.engine.run import source_names
-
-    domains = manifest["domains"]
-    run.tags({f"fingerprint.{name}": domains[name]["fingerprint"] for name in domains})
-    folders = layout.raw_folders(config.protocol)
-    for name in source_names(num_sources, manifest):
-        run.dataset(
-            store.records_table(layout.PARTITION, name),
-            name=name,
-            source=str(folders[name]),
-            digest=domains[name]["sha256"],
-            context="train",
-        )
 
 
 def card(
@@ -128,20 +97,6 @@ def card(
         rho_histograms=training.history.histogram_table(),
     )
     return training_card(facts)
-
-
-def watcher(run: Run, advance: Callable[[int], None]) -> Watcher:
-    """Return the function that reports every step to the progress bar and to MLflow."""
-    reached = 0
-
-    def watch(step: int, scalars: dict[str, float], rho: dict[str, np.ndarray]) -> None:
-        nonlocal reached
-        advance(step + 1 - reached)  # more than one where a killed training resumes
-        reached = step + 1
-        run.metrics(scalars, step)
-        run.rho(rho, step)
-
-    return watch
 
 
 if __name__ == "__main__":

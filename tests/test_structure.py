@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 MODULES = sorted(path.relative_to(ROOT) for folder in ("metabin", "stages") for path in (ROOT / folder).rglob("*.py"))
 BOTTOM = {
     *("backbones", "compute", "config", "errors", "files", "images", "progress"),
-    *("registry", "repository", "rho_summary", "seeding", "types"),
+    *("registry", "repository", "rho_channels", "rho_summary", "seeding", "types"),
 }
 MAY_IMPORT = {
     **dict.fromkeys(BOTTOM, BOTTOM),
@@ -40,6 +40,8 @@ MAY_IMPORT = {
 }
 IN_FUNCTIONS = {"methods": {"engine", "episodes", "model", "data"}}
 HEAVY = ("torch", "torchvision", "mlflow", "matplotlib", "pandas", "dvc", "numba")
+# What MLflow records is no output.
+RECORDS = ("stages/record.py", "stages/run_description.py", "stages/training_records.py")
 # They carry values, and values are tracked as params; what happens to a value shows in the layer that uses it.
 NOT_DEPENDENCIES = {
     "metabin/types.py",
@@ -53,6 +55,8 @@ NOT_DEPENDENCIES = {
     "stages/fork_client.py",  # where a stage runs, not what it does
     "stages/layout.py",
     "stages/leftovers.py",  # removes what is no output
+    "stages/progress_messages.py",  # for people
+    *RECORDS,
 }
 
 
@@ -113,12 +117,12 @@ def test_mlflow_is_imported_by_tracking_alone_and_dvc_by_nobody(path):
 
 
 def closure(path, seen=None):
-    """The files that a file imports, directly or not; those of the configuration and of tracking end a chain."""
+    """The files that a file imports, directly or not; those of the configuration and of records end a chain."""
     seen = set() if seen is None else seen
     for name in imported(path):
         for file in files_of(name) - seen:
             seen.add(file)
-            if not {"config", "tracking"} & set(file.parts):
+            if not {"config", "tracking", *RECORDS} & {*file.parts, str(file)}:
                 closure(file, seen)
     return seen
 

@@ -1,4 +1,4 @@
-"""The record of a training: losses and rho over the steps, and their CSV files."""
+"""The record of a training: losses and rho over the steps, and their files."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from metabin.files import write_csv
+from metabin.rho_channels import FILE, RhoChannels, write_channels
 from metabin.rho_summary import NUM_BINS, summarize_rho
 
 if TYPE_CHECKING:
@@ -22,15 +23,18 @@ Scalars = Mapping[str, Tensor | float]  # by name: losses as tensors, learning r
 
 @dataclass(slots=True)
 class History:
-    """Rows of plain values, recorded during a training.
+    """Plain values and tensors, recorded during a training.
 
     Attributes:
         losses: step and every scalar by name.
         rho: step, layer and the summary of the layer's rho.
+        channels: for each step in `rho`, the rho of all layers one after the other, (C,) float16.
     """
 
     losses: list[dict[str, float]] = field(default_factory=list)
     rho: list[dict[str, Any]] = field(default_factory=list)
+    # `==` of two tensors is no truth value, so the comparison of two histories leaves them out.
+    channels: list[Tensor] = field(default_factory=list, compare=False)
     _pending: list[tuple[int, Scalars]] = field(
         default_factory=list, init=False, repr=False, compare=False
     )
@@ -68,7 +72,10 @@ class History:
         return values
 
     def add_rho(self, step: int, layers: Mapping[str, np.ndarray]) -> None:
-        """Record the summary of every layer's rho, each (C,) in [0, 1]."""
+        """Record every layer's rho, each (C,) in [0, 1], and its summary."""
+        if layers:
+            values = np.concatenate(list(layers.values()))
+            self.channels.append(torch.from_numpy(values.astype(np.float16)))
         for layer, rho in layers.items():
             summary = summarize_rho(rho)
             self.rho.append(
@@ -114,11 +121,25 @@ class History:
         ]
         return pd.DataFrame(rows, columns=["step", "layer", "bin_left", "count"])
 
-    def save(self, directory: Path) -> None:
-        """Write losses.csv, rho.csv and rho_histograms.csv.
+    def rho_channels(self) -> RhoChannels:
+        """Return the rho of every channel at every recorded step."""
+        steps = dict.fromkeys(row["step"] for row in self.rho)
+        sizes = {row["layer"]: row["num_channels"] for row in self.rho}
+        values = np.array([step_values.numpy() for step_values in self.channels])
+        ends = np.cumsum(list(sizes.values()))
+        layers = {
+            name: values[:, end - size : end]
+            for (name, size), end in zip(sizes.items(), ends, strict=True)
+        }
+        return RhoChannels(np.array(list(steps), dtype=np.int64), layers)
 
-        The last two have only headers if no rho is learned.
+    def save(self, directory: Path) -> None:
+        """Write losses.csv, rho.csv, rho_histograms.csv and rho_channels.npz.
+
+        If no rho is learned, the CSV files of rho have only headers, and rho_channels.npz has no
+        layers.
         """
+        write_channels(directory / FILE, self.rho_channels())
         for name, table in (
             ("losses", self.losses_table()),
             ("rho", self.rho_table()),

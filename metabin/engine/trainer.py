@@ -156,7 +156,11 @@ class Trainer:
         """
         return {
             "step": self.step,
-            "history": {"losses": self.history.losses, "rho": self.history.rho},
+            "history": {
+                "losses": self.history.losses,
+                "rho": self.history.rho,
+                "channels": self.history.channels,
+            },
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),

@@ -13,7 +13,9 @@ import pandas as pd
 from metabin.report.style import UNTRAINED
 from metabin.results import comparisons as results
 from metabin.results import selection, tables
+from metabin.results.camera_pairs import PAIR
 from metabin.results.published import COMPARISON
+from metabin.rho_channels import RhoChannels
 
 METRICS = ("mAP", "mINP", "rank1", "rank5", "rank10")
 SCORE_KEYS = ("fold", "method", "seed", "test_domain")
@@ -37,6 +39,9 @@ COLUMNS = {
     "rho_probe": PROBE_COLUMNS,
     "published": COMPARISON,
     "without_overlap": (*SCORE_KEYS, *METRICS),
+    "camera_pairs": (*SCORE_KEYS, *PAIR, "num_query", "mAP", "rank1"),
+    "verification": (*SCORE_KEYS, "tpr_1e-4", "tpr_1e-3", "tpr_1e-2"),
+    "embedding_map": ("fold", "method", "domain", "role", "pid", "x", "y"),
     "final_scores": ("method", "test_domain", *METRICS),
 }
 TRAINING_RECORDS = ("losses", "rho", "rho_histograms")
@@ -72,6 +77,8 @@ class ReportInputs:
             does not have it.
         rho: fold, method, seed, step, layer, num_channels, mean, q10, q90; layers in network order.
         rho_histograms: fold, method, seed, step, layer, bin_left, count.
+        rho_channels: (fold, method, seed) -> the rho of every channel, for one seed of each fold
+            and method that learns rho, in the order of display.
         rho_probe: scores with forced and shifted rho, from the stage rho-probe: fold, method, seed,
             kind ("force", "shift"), group, value, test_domain, role, num_ids, mAP.
         published: `results.published.compare` of the scores with the protocol's published results.
@@ -83,6 +90,11 @@ class ReportInputs:
             ...]}: the images and people that a source shares with a held-out domain.
         without_overlap: as `scores`, without the people in near-duplicates, for the domains that
             have any.
+        camera_pairs: fold, method, seed, test_domain, query_camid, gallery_camid, num_query, mAP,
+            rank1: unseen tests with the queries of one camera and the gallery of another.
+        verification: fold, method, seed, test_domain, tpr_1e-4, tpr_1e-3, tpr_1e-2: TPR at a fixed
+            FPR of the pairs of unseen tests; NaN with too few pairs.
+        embedding_map: fold, method, domain, role, pid, x, y: places of a sample of test images.
         final_models: method -> folder of its model that trained on all domains.
         final_scores: scores of these models on the held-out identities of the domains: method,
             test_domain, mAP, mINP, rank1, rank5, rank10. Empty if all identities train.
@@ -109,11 +121,15 @@ class ReportInputs:
     losses: pd.DataFrame = field(default_factory=pd.DataFrame)
     rho: pd.DataFrame = field(default_factory=pd.DataFrame)
     rho_histograms: pd.DataFrame = field(default_factory=pd.DataFrame)
+    rho_channels: Mapping[tuple[str, str, int], RhoChannels] = field(default_factory=dict)
     rho_probe: pd.DataFrame = field(default_factory=pd.DataFrame)
     published: pd.DataFrame = field(default_factory=pd.DataFrame)
     ranked_lists: Sequence[Mapping[str, Any]] = ()
     overlaps: Sequence[Mapping[str, Any]] = ()
     without_overlap: pd.DataFrame = field(default_factory=pd.DataFrame)
+    camera_pairs: pd.DataFrame = field(default_factory=pd.DataFrame)
+    verification: pd.DataFrame = field(default_factory=pd.DataFrame)
+    embedding_map: pd.DataFrame = field(default_factory=pd.DataFrame)
     final_models: Mapping[str, str] = field(default_factory=dict)
     final_scores: pd.DataFrame = field(default_factory=pd.DataFrame)
     samples: Mapping[str, Sequence[str]] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The report's files: a page that needs no other file, a text, figures, and tables for `dvc`."""
+"""The report's files: pages that need no other file, a text, figures, and tables for `dvc`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from metabin.report.data_files import data_files
 from metabin.report.inputs import ReportInputs
 from metabin.report.markdown import report_text
 from metabin.report.pictures import Thumbnails, data_uri
+from metabin.report.rho_page import render as rho
 from metabin.report.section import Chart, Part, PhotoStrip, Section, walk
 from metabin.report.sections import build_sections
 from metabin.report.style import styles_for
@@ -32,20 +33,20 @@ class EncodedChart:
 
 @dataclass(frozen=True, slots=True)
 class ReportFiles:
-    """The figures and the page: `charts` have numbers, `pictures` have images of the data sets."""
+    """The figures and the pages: `charts` have numbers, `pictures` have images of the data sets."""
 
     charts: tuple[Path, ...]
     pictures: tuple[Path, ...]
 
 
 def write_report(inputs: ReportInputs, directory: Path) -> ReportFiles:
-    """Write index.html, report.md, figures/*.png and the files of `data_files`.
+    """Write index.html, rho.html, report.md, figures/*.png and the files of `data_files`.
 
     Each file is replaced in one step; the same inputs give the same bytes. Nothing is written if an
     image is missing.
 
     Returns:
-        The figures and the page.
+        The figures and the pages.
 
     Raises:
         DatasetError: an image of `ranked_lists`, `overlaps` or `samples` is missing.
@@ -58,6 +59,7 @@ def write_report(inputs: ReportInputs, directory: Path) -> ReportFiles:
     charts = encode_charts(part for part in _parts(sections) if isinstance(part, Chart))
     texts = {
         "index.html": render_page(inputs, sections, charts, thumbnails),
+        rho.FILE: rho.rho_page(inputs),
         "report.md": report_text(inputs, sections),
         **data_files(inputs),
     }
@@ -67,7 +69,7 @@ def write_report(inputs: ReportInputs, directory: Path) -> ReportFiles:
     for name, text in texts.items():
         write_text(directory / name, text)
     return ReportFiles(
-        charts=tuple(figures / f"{name}.png" for name in charts),
+        charts=(*(figures / f"{name}.png" for name in charts), directory / rho.FILE),
         pictures=(*(figures / f"{name}.png" for name in strips), directory / "index.html"),
     )
 

@@ -39,10 +39,11 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """A paragraph of prose."""
+    """A paragraph of prose. `file` is a file of the report: on the page, a link before the text."""
 
     kind: ClassVar[str] = "paragraph"
     text: str
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

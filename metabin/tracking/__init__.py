@@ -8,6 +8,8 @@ opened.
 from __future__ import annotations
 
 from metabin.tracking.model_records import log_model
-from metabin.tracking.run import Run, open_run
+from metabin.tracking.open_run import open_run
+from metabin.tracking.run import Run
+from metabin.tracking.trainings import TrainingRun, add_metrics, find_trainings
 
-__all__ = ["Run", "log_model", "open_run"]
+__all__ = ["Run", "TrainingRun", "add_metrics", "find_trainings", "log_model", "open_run"]

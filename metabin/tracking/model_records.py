@@ -26,7 +26,7 @@ OF_RUNS = ("mlflow.parentRunId", "mlflow.runName")  # tags that a model does not
 
 @warn_on_error
 def log_model(run: Run, folder: Path, scores: Mapping[str, float]) -> None:
-    """Record the model of a training as a logged model of its run.
+    """Record the model of a training as a logged model of its run, which is tagged with its digest.
 
     Args:
         folder: Of the training.
@@ -39,7 +39,9 @@ def log_model(run: Run, folder: Path, scores: Mapping[str, float]) -> None:
     tags = {key: text for key, text in run_tags if not key.startswith(OF_RUNS)}
     _supersede(opened.client, opened.experiment_id, tags)
     model = create_model(opened.client, opened.experiment_id, folder, tags, run_id=opened.run_id)
-    step = int(read_config(folder)["step"])
+    config = read_config(folder)
+    opened.client.set_tag(opened.run_id, DIGEST, config[DIGEST])
+    step = int(config["step"])
     opened.client.log_outputs(opened.run_id, [LoggedModelOutput(model.model_id, step)])
     now = int(time.time() * 1000)
     metrics = [

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from metabin.repository import CODE, run_git
+from metabin.tracking.changes import UNCHANGED, ParamChanges, read_changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +18,20 @@ class Provenance:
 
     `root` is the main repository, also inside DVC's temporary workspaces. `parent_key` identifies
     the parent run: one per DVC experiment and baseline commit, or one per commit and parameters
-    under plain `dvc repro`. `parent_name` is its short form.
+    under plain `dvc repro`. `parent_name` is for people: the name of the DVC experiment and the
+    changed parameters.
     """
 
     root: Path
     parent_key: str
     parent_name: str
+    changes: ParamChanges
     tags: dict[str, str]
+
+    @property
+    def suffix(self) -> str:
+        """The end of the names of runs below the parent: what distinguishes the experiment."""
+        return "" if self.parent_name == UNCHANGED else f", {self.parent_name}"
 
 
 def read_provenance() -> Provenance:
@@ -33,8 +41,13 @@ def read_provenance() -> Provenance:
     params = params_digest(root)
     baseline = os.environ.get("DVC_EXP_BASELINE_REV", "")
     experiment = os.environ.get("DVC_EXP_NAME", "")
-    name = experiment or f"repro-{commit[:7]}-{params[:8]}"
-    key = f"{experiment}@{baseline[:7]}" if experiment and baseline else name
+    changes = read_changes(root)
+    name = changes.name
+    if experiment:
+        name = f"{experiment}: {name}" if changes.values else experiment
+    key = experiment or f"repro-{commit[:7]}-{params[:8]}"
+    if experiment and baseline:
+        key = f"{experiment}@{baseline[:7]}"
     key = re.sub(r"[^\w@.:/-]", "_", key)  # stands between quotes in a search
     tags = {
         "dvc.exp_name": experiment,
@@ -45,7 +58,8 @@ def read_provenance() -> Provenance:
         "git.dirty": git_dirty(),
         "params.sha256": params,
     }
-    return Provenance(root, key, name, {tag: text for tag, text in tags.items() if text})
+    tags = {tag: text for tag, text in tags.items() if text}
+    return Provenance(root, key, name, changes, tags)
 
 
 def project_root() -> Path:

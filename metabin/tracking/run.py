@@ -5,22 +5,18 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 import posixpath
 import tempfile
 import time
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from metabin.errors import ConfigError
+from metabin.tracking.changes import NO_CHANGES, ParamChanges
 from metabin.tracking.failures import warn, warn_on_error
-from metabin.tracking.formatting import clean_key, describe, flatten, shorten
-from metabin.tracking.provenance import read_provenance
-from metabin.tracking.rho import ALL_LAYERS, rho_metrics
-from metabin.tracking.store import OpenedRun, close_in_store, open_child, open_in_store, set_tags
+from metabin.tracking.formatting import clean_key, flatten, shorten
+from metabin.tracking.rho import rho_metrics
+from metabin.tracking.store import OpenedRun, close_in_store, set_tags
 from metabin.tracking.system_metrics import start_monitor, stop_monitor
 
 if TYPE_CHECKING:
@@ -37,7 +33,14 @@ LOGGED_TABLES = "mlflow.loggedArtifacts"  # the tag in which the UI and mlflow.l
 class Run:
     """One MLflow run, made by `open_run`. A Run without an opened run does nothing."""
 
-    def __init__(self, opened: OpenedRun | None = None) -> None:
+    def __init__(
+        self,
+        opened: OpenedRun | None = None,
+        changes: ParamChanges = NO_CHANGES,
+        *,
+        system_metrics: bool = False,
+    ) -> None:
+        self.changes = changes
         self._opened = opened
         self._failed = False
         self._points: list[tuple[str, float, int, int]] = []  # key, value, milliseconds, step
@@ -46,9 +49,7 @@ class Run:
         data = opened.entity.data if opened else None
         self._params = dict(data.params) if data else {}
         self._tables = json.loads(data.tags.get(LOGGED_TABLES, "[]")) if data else []
-        self._pictures: OpenedRun | None = None
-        self._last_picture: np.ndarray | None = None
-        self._monitor = start_monitor(opened) if opened and opened.parent_id else None
+        self._monitor = start_monitor(opened) if opened and system_metrics else None
 
     @warn_on_error
     def params(self, values: Mapping[str, object]) -> None:
@@ -95,9 +96,6 @@ class Run:
     def rho(self, values: Mapping[str, np.ndarray], step: int) -> None:
         """Record rho of every BIN layer: metrics, and pictures with a step slider in the MLflow UI.
 
-        The pictures are in a child of this run, since MLflow leaves no room for them below the
-        parameters of a run. This run has the last one of all layers as a file.
-
         Args:
             values: layer name -> rho of its channels, (C,), each in [0, 1].
         """
@@ -106,13 +104,9 @@ class Run:
         if not values:
             return
         self.metrics(rho_metrics(values), step)
-        if self._pictures is None:
-            self._pictures = open_child(self.opened, "rho")
         for key, picture in rho_pictures(values, step).items():
-            run_id = self._pictures.run_id
-            self.opened.client.log_image(run_id, picture, key=clean_key(key), step=step)
-            if key == ALL_LAYERS:
-                self._last_picture = picture
+            client = self.opened.client
+            client.log_image(self.opened.run_id, picture, key=clean_key(key), step=step)
 
     @warn_on_error
     def table(self, name: str, frame: pd.DataFrame) -> None:
@@ -144,6 +138,11 @@ class Run:
             logger.warning("not recorded in MLflow: %s is not a file", path)
 
     @warn_on_error
+    def document(self, path: str, values: Mapping[str, object]) -> None:
+        """Record nested values as a YAML file, which the MLflow UI shows."""
+        self.opened.client.log_dict(self.opened.run_id, dict(values), path)
+
+    @warn_on_error
     def dataset(
         self, frame: pd.DataFrame, *, name: str, digest: str, source: str, context: str
     ) -> None:
@@ -173,19 +172,40 @@ class Run:
         """Set the description at the top of the run's page."""
         self.tags({"mlflow.note.content": markdown})
 
+    @warn_on_error
+    def note_experiment(self, markdown: str) -> None:
+        """Set the description of the MLflow experiment, above the list of runs."""
+        experiment = self.opened.experiment_id
+        self.opened.client.set_experiment_tag(experiment, "mlflow.note.content", markdown)
+
+    def link(self, path: str = "") -> str:
+        """Return the address of the run in the MLflow UI, or that of one of its files."""
+        if self._opened is None:
+            return ""
+        place = f"#/experiments/{self.opened.experiment_id}/runs/{self.opened.run_id}"
+        return f"{place}/artifacts/{path}" if path else place
+
     def close(self, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
         """Write the metrics in memory and end the run. `open_run` calls this."""
         self._flush_all()
         if self._opened is None:
             return
         try:  # also after an error, which may have been temporary
-            if self._pictures is not None:
-                close_in_store(self._pictures, status)
             close_in_store(self._opened, status)
         except Exception as error:
             if not self._failed:
                 warn(f"the end of {self._opened.entity.info.run_name}", error)
         self._opened = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the run records; False after an error, and if tracking is off."""
+        return self._opened is not None and not self._failed
+
+    @property
+    def name(self) -> str:
+        """The name of the run; "" if none is open."""
+        return str(self.opened.entity.info.run_name) if self._opened else ""
 
     @property
     def opened(self) -> OpenedRun:
@@ -196,10 +216,6 @@ class Run:
     @warn_on_error
     def _flush_all(self) -> None:
         self._flush()
-        if self._last_picture is not None:
-            self.opened.client.log_image(
-                self.opened.run_id, self._last_picture, f"{ALL_LAYERS}.png"
-            )
         if self._monitor is not None:
             stop_monitor(self._monitor)
 
@@ -212,60 +228,3 @@ class Run:
         for start in range(0, len(points), FLUSH_POINTS):
             batch = [Metric(*point) for point in points[start : start + FLUSH_POINTS]]
             self.opened.client.log_batch(self.opened.run_id, metrics=batch)
-
-
-@contextmanager
-def open_run(
-    kind: Literal["parent", "train", "evaluate", "rho_probe"],
-    name: str = "",
-    *,
-    tags: Mapping[str, str] | None = None,
-) -> Iterator[Run]:
-    """Open a run of this DVC experiment, and close it with the outcome of the `with` block.
-
-    Args:
-        kind: "parent" opens the run of the experiment, and reopens it if it exists. The others open
-            a new child of it, and tag an earlier child of the same kind and name superseded=true.
-        name: the title of a child, e.g. "grid/metabin/seed-0". A parent always has the name of the
-            experiment.
-        tags: more tags for the run.
-
-    Raises:
-        ConfigError: METABIN_TRACKING is neither on nor off.
-        BaseException: any error of the block.
-    """
-    run = _open(kind, name, tags or {}) if tracking_enabled() else Run()
-    try:
-        yield run
-    except BaseException as error:
-        if isinstance(error, SystemExit) and not error.code:
-            run.close("FINISHED")
-            raise
-        run.tags({"error": describe(error)})
-        run.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
-        raise
-    run.close("FINISHED")
-
-
-def tracking_enabled() -> bool:
-    """Read METABIN_TRACKING: on (the default) or off.
-
-    Raises:
-        ConfigError: the variable has another value.
-    """
-    value = os.environ.get("METABIN_TRACKING", "on").strip().lower()
-    if value not in ("on", "off", ""):
-        raise ConfigError(
-            f"METABIN_TRACKING is {value!r}; set it to 'on' or 'off', or unset it (on)"
-        )
-    return value != "off"
-
-
-def _open(kind: str, name: str, tags: Mapping[str, str]) -> Run:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return Run(open_in_store(kind, name, dict(tags), read_provenance()))
-    except Exception as error:  # no error of tracking stops a training
-        warn(f"{kind}/{name}".rstrip("/"), error)
-        return Run()

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,8 +69,14 @@ def contact(root: Path) -> Iterator[tuple[MlflowClient, str, str]]:
         yield client, location.uri, _experiment(client, location.artifacts)
 
 
-def open_in_store(kind: str, name: str, tags: dict[str, str], source: Provenance) -> OpenedRun:
+def open_in_store(
+    kind: str, title: str, name: str, tags: dict[str, str], source: Provenance
+) -> OpenedRun:
     """Open the parent run of the experiment that `source` describes, or a new child of it.
+
+    Args:
+        title: identifies a child among those of its kind.
+        name: of a child, for people.
 
     Raises:
         Exception: any error of MLflow, of the file system or of the lock.
@@ -83,24 +89,14 @@ def open_in_store(kind: str, name: str, tags: dict[str, str], source: Provenance
             entity = client.get_run(parent.info.run_id)
             return OpenedRun(client, uri, experiment_id, entity, parent_id=None)
         parent_id = parent.info.run_id
-        _supersede(client, experiment_id, parent_id, kind, name)
-        links = {"mlflow.parentRunId": parent_id, "title": name}
+        _supersede(client, experiment_id, parent_id, kind, title)
+        links = {"mlflow.parentRunId": parent_id, "title": title}
         entity = client.create_run(
             experiment_id,
-            run_name=f"{kind}/{name} ({source.parent_name})",
+            run_name=f"{name or title}{source.suffix}",
             tags=_run_tags(kind, source, {**tags, **links}),
         )
     return OpenedRun(client, uri, experiment_id, entity, parent_id)
-
-
-def open_child(run: OpenedRun, kind: str) -> OpenedRun:
-    """Open a child of a run, with the run's tags."""
-    run_tags = run.entity.data.tags.items()
-    inherited = {key: text for key, text in run_tags if not key.startswith("mlflow.")}
-    tags = {**inherited, "kind": kind, "mlflow.parentRunId": run.run_id}
-    name = f"{kind} of {run.entity.info.run_name}"
-    entity = run.client.create_run(run.experiment_id, run_name=name, tags=tags)
-    return replace(run, entity=entity, parent_id=None)
 
 
 def close_in_store(run: OpenedRun, status: str) -> None:
@@ -169,18 +165,16 @@ def _children(client: MlflowClient, experiment_id: str, parent_id: str) -> list[
 
 
 def _supersede(
-    client: MlflowClient, experiment_id: str, parent_id: str, kind: str, name: str
+    client: MlflowClient, experiment_id: str, parent_id: str, kind: str, title: str
 ) -> None:
-    """Tag earlier runs of the same kind and name as superseded, with their children."""
+    """Tag earlier runs of the same kind and title as superseded."""
     # The parameters of a run cannot be overwritten, so a stage that runs again gets a new run.
     for old in _children(client, experiment_id, parent_id):
-        tags = old.data.tags
-        if tags.get("kind") != kind or tags.get("title") != name:
+        if old.data.tags.get("kind") != kind or old.data.tags.get("title") != title:
             continue
-        for run in (old, *_children(client, experiment_id, old.info.run_id)):
-            client.set_tag(run.info.run_id, "superseded", "true")
-            if run.info.status == "RUNNING":  # its process was killed before it could close the run
-                client.set_terminated(run.info.run_id, status="KILLED")
+        client.set_tag(old.info.run_id, "superseded", "true")
+        if old.info.status == "RUNNING":  # its process was killed before it could close the run
+            client.set_terminated(old.info.run_id, status="KILLED")
 
 
 def _run_tags(kind: str, source: Provenance, tags: dict[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Processor, memory, disk and GPU use of the machine: the "System metrics" of the MLflow UI."""
+"""Processor, memory and GPU use of the machine: the "System metrics" of the MLflow UI."""
 
 from __future__ import annotations
 
@@ -16,9 +16,14 @@ SAMPLE_SECONDS = 10  # MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL overrides it
 def start_monitor(run: OpenedRun) -> SystemMetricsMonitor | None:
     """Sample the machine in a thread until `stop_monitor`; return None if that is not possible."""
     with suppress(Exception):  # system metrics are optional: no warning
+        from mlflow.system_metrics.metrics.disk_monitor import DiskMonitor
+        from mlflow.system_metrics.metrics.network_monitor import NetworkMonitor
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
         monitor = SystemMetricsMonitor(run.run_id, SAMPLE_SECONDS, tracking_uri=run.uri)
+        # A training reads little: the disk and the network of the machine would tell of others.
+        left_out = (DiskMonitor, NetworkMonitor)
+        monitor.monitors = [item for item in monitor.monitors if not isinstance(item, left_out)]
         monitor.start()
         return monitor
     return None

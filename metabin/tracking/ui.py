@@ -11,6 +11,7 @@ from metabin.tracking.formatting import describe
 from metabin.tracking.location import locate
 from metabin.tracking.provenance import project_root
 from metabin.tracking.store import contact
+from metabin.tracking.view import KEY, save_view
 
 VIEW = "workflowType=machine_learning"  # without it the UI starts in its "GenAI" mode
 
@@ -41,8 +42,8 @@ def find_ui(port: int) -> MlflowUI:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with contact(root) as (_, uri, experiment):
-                pass
+            with contact(root) as (client, uri, experiment):
+                save_view(client, experiment)
     except Exception as error:
         message = f"the MLflow store {location.uri} cannot be opened: {describe(error)}"
         raise UserError(message) from error
@@ -51,4 +52,5 @@ def find_ui(port: int) -> MlflowUI:
         *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
         *("--backend-store-uri", uri, "--artifacts-destination", str(location.artifacts)),
     )
-    return MlflowUI(f"http://127.0.0.1:{port}/#/experiments/{experiment}/runs?{VIEW}", command)
+    address = f"http://127.0.0.1:{port}/#/experiments/{experiment}/runs"
+    return MlflowUI(f"{address}?{VIEW}&viewStateShareKey={KEY}", command)

@@ -1,12 +1,15 @@
 import hashlib
 from itertools import islice
+from zipfile import ZipFile
 
+import numpy as np
 import pytest
 import torch
 from trainings import Killed, assert_same_bits, killer, state
 
 from metabin import compute
 from metabin.engine import resume, run
+from metabin.engine.history import History
 from metabin.engine.trainer import Trainer, identity
 from metabin.errors import CheckpointError, ConfigError, DatasetError
 from metabin.model import weights
@@ -14,6 +17,7 @@ from metabin.model.description import read_description
 from metabin.model.norm import rho_of
 from metabin.model.weights import load_model
 from metabin.registry import METHODS, find_method
+from metabin.rho_channels import read_channels
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 CPU = torch.device("cpu")
@@ -49,6 +53,10 @@ def test_a_killed_training_resumes_and_ends_with_the_bits_of_an_uninterrupted_on
     assert steps == [3, 4, 5, 6, 7]
     assert_same_bits(actual, expected)
     assert resumed.history == unbroken.history
+    for name, history in (("resumed", resumed.history), ("unbroken", unbroken.history)):
+        history.save(tmp_path / name)
+    for file in (tmp_path / "unbroken").iterdir():
+        assert (tmp_path / "resumed" / file.name).read_bytes() == file.read_bytes(), file.name
 
 
 def test_a_killed_sgd_training_with_milestones_resumes_as_well(make_config, tiny_config, tiny_images, tmp_path):
@@ -147,6 +155,29 @@ def test_the_history_has_a_row_for_every_recorded_step(tiny_config, tiny_images)
     assert rho["layer"].nunique() == 12
     totals = bins.groupby(["step", "layer"], sort=False)["count"].sum()
     assert totals.tolist() == rho["num_channels"].tolist()
+
+
+def test_the_history_has_the_rho_of_every_channel_in_network_order(tiny_config, tiny_images, tmp_path):
+    trainer = Trainer(tiny_config, tiny_images, "metabin", 0)
+    model = trainer.run()
+    trainer.history.save(tmp_path)
+    channels = read_channels(tmp_path / "rho_channels.npz")
+    assert channels.steps.tolist() == [0, 2, 4, 6, 7]
+    assert list(channels.layers) == trainer.history.rho_table()["layer"].drop_duplicates().tolist()
+    for values, rho in zip(channels.layers.values(), rho_of(model).values(), strict=True):
+        assert values.shape == (5, rho.numel())
+        assert np.array_equal(values[-1], rho.detach().numpy().astype(np.float16))
+    recorded = trainer.history.rho_table().pivot(index="step", columns="layer", values="mean")
+    for name, values in channels.layers.items():
+        assert values.astype(float).mean(axis=1) == pytest.approx(recorded[name].to_numpy(), abs=3e-4)
+
+
+def test_the_file_of_channels_has_no_time_of_its_making_and_no_layers_without_a_learned_rho(tmp_path):
+    History().save(tmp_path)
+    path = tmp_path / "rho_channels.npz"
+    assert read_channels(path).layers == {}
+    with ZipFile(path) as content:  # else the same training would have other bytes at another time
+        assert {entry.date_time for entry in content.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
 def test_training_learns(make_config, tiny_images):

@@ -15,6 +15,7 @@ from metabin.report.inputs import ReportInputs
 from metabin.report.markdown import report_text
 from metabin.report.page import write_report
 from metabin.report.sections import build_sections
+from metabin.rho_channels import RhoChannels
 
 LEVEL = {"bn": 0.36, "in": 0.38, "bin_fixed": 0.43, "bin_joint": 0.42, "metabin": 0.42, "stripes": 0.17, "chance": 0.03}
 LEARNED = ("bin_joint", "metabin")
@@ -87,12 +88,15 @@ def fake_losses(folds: Folds, methods: Sequence[str], seeds: Sequence[int], step
 
 def fake_rho(
     folds: Folds, methods: Sequence[str], seeds: Sequence[int], steps: range, num_layers: int
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[tuple[str, str, int], RhoChannels]]:
+    """The tables of rho and of its histograms, and the channels of the first seed."""
     rows, bins = [], []
+    channels: dict[tuple[str, str, int], RhoChannels] = {}
     edges = np.linspace(0, 1, 21)
     for method in [name for name in methods if name in LEARNED]:
         for fold in folds:
             for seed in seeds:
+                layers: dict[str, list[np.ndarray]] = {}
                 for step in steps:
                     for index in range(num_layers):
                         layer, depth = f"layer{1 + index // 3}.{index % 3}.bn2", index / num_layers
@@ -102,6 +106,7 @@ def fake_rho(
                             0.5 + drift * (depth - 0.6) * 3 + noise.normal(0, 0.02 + drift * 0.7, 32), 0, 1
                         )
                         key = {"fold": fold, "method": method, "seed": seed, "step": step, "layer": layer}
+                        layers.setdefault(layer, []).append(values.astype(np.float16))
                         low, high = np.quantile(values, [0.1, 0.9])
                         rows.append({**key, "num_channels": 32, "mean": values.mean(), "q10": low, "q90": high})
                         counts = np.histogram(values, edges)[0]
@@ -109,7 +114,10 @@ def fake_rho(
                             {**key, "bin_left": left, "count": count}
                             for left, count in zip(edges[:-1], counts, strict=True)
                         ]
-    return pd.DataFrame(rows), pd.DataFrame(bins)
+                if seed == seeds[0]:
+                    values_of = {layer: np.array(values) for layer, values in layers.items()}
+                    channels[fold, method, seed] = RhoChannels(np.array(steps), values_of)
+    return pd.DataFrame(rows), pd.DataFrame(bins), channels
 
 
 def render_images(root: Path, domains: Sequence[str], num_ids: int = 2) -> dict[str, list[str]]:
@@ -180,7 +188,7 @@ def fake_inputs(
     folds = {name: (name,) for name in domains} if folds is None else folds
     samples = render_images(root, domains, num_ids)
     scores = fake_scores(folds, domains, methods, seeds)
-    rho, histograms = fake_rho(folds, methods, seeds, steps, num_layers)
+    rho, histograms, channels = fake_rho(folds, methods, seeds, steps, num_layers)
     fields: dict[str, Any] = {
         "title": "MetaBIN on six rendered camera sites",
         "note": "The benchmark is synthetic: every pedestrian is rendered, no picture shows a real person.",
@@ -192,6 +200,7 @@ def fake_inputs(
         "losses": fake_losses(folds, methods, seeds, steps),
         "rho": rho,
         "rho_histograms": histograms,
+        "rho_channels": channels,
         "ranked_lists": fake_ranked(folds, methods, seeds, samples),
         "samples": samples,
         "image_root": root,

@@ -34,6 +34,7 @@ def large(make_inputs):
         samples=dict.fromkeys(domains, one.samples["night"]),
         column_groups={"near": cells, "far": [(fold, f"{domain}-far") for fold, domain in cells]},
         **dict.fromkeys(empty, nothing),
+        rho_channels={},
         ranked_lists=(),
         overlaps=(),
     )

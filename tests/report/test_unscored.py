@@ -34,6 +34,7 @@ FAST: dict[str, Any] = {
     "methods": ("bin_joint", "metabin"),
     "domains": ("market", "night"),
     **dict.fromkeys(("losses", "rho", "rho_histograms"), pd.DataFrame()),  # they hold no scores
+    "rho_channels": {},
     "samples": {},
 }
 

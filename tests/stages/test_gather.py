@@ -1,9 +1,11 @@
 """The small decisions in gathering the inputs of the report."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from stages import gather
+from metabin.rho_channels import FILE, RhoChannels, write_channels
+from stages import gather, gather_records
 
 CELLS = [("draw-0", "place-5"), ("draw-0", "place-5-far"), ("draw-1", "place-16"), ("draw-1", "place-16-far")]
 
@@ -37,9 +39,22 @@ def test_tables_are_concatenated_with_their_keys_and_empty_ones_are_left_out(tmp
     for name, values in (("a", [1.5, 2.5]), ("b", []), ("c", [3.5])):
         pd.DataFrame({"value": values}).to_csv(tmp_path / f"{name}.csv", index=False)
     keys = {tmp_path / f"{name}.csv": {"fold": name} for name in "abc"}
-    table = gather._concat(keys)
+    table = gather_records._concat(keys)
     assert table.to_dict("list") == {"value": [1.5, 2.5, 3.5], "fold": ["a", "a", "c"]}
     assert table.index.tolist() == [0, 1, 2]
-    nothing = gather._concat({tmp_path / "b.csv": {}})
+    nothing = gather_records._concat({tmp_path / "b.csv": {}})
     assert nothing.empty
     assert list(nothing.columns) == ["value"]
+
+
+def test_the_channels_are_those_of_the_first_seed_where_rho_is_learned(tmp_path) -> None:
+    keys = [("metabin", 3), ("metabin", 4), ("bn", 3), ("from_before", 3)]
+    trainings = {
+        tmp_path / f"{method}-{seed}": {"fold": "night", "method": method, "seed": seed} for method, seed in keys
+    }
+    for folder, key in list(trainings.items())[:3]:
+        layers = {} if key["method"] == "bn" else {"norm": np.full((2, 5), key["seed"] / 8, np.float16)}
+        write_channels(folder / FILE, RhoChannels(np.array([0, 9]), layers))
+    channels = gather_records.load_channels(trainings, 3)
+    assert list(channels) == [("night", "metabin", 3)]
+    assert channels["night", "metabin", 3].layers["norm"].tolist() == [[0.375] * 5] * 2

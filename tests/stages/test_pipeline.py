@@ -5,6 +5,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import browser
+import mlflow_server
 import pandas as pd
 import pytest
 from ruamel.yaml import YAML
@@ -100,22 +102,113 @@ def test_a_second_repro_does_nothing(clone):
     assert (clone / "dvc.lock").read_bytes() == before
 
 
-def test_mlflow_holds_a_finished_parent_with_a_child_for_every_training_and_evaluation(clone):
-    code = """
-import mlflow
-client = mlflow.MlflowClient("sqlite:///.mlflow/mlflow.db")
+RUNS = """
+import json, mlflow
+mlflow.set_experiment("metabin")
+client = mlflow.MlflowClient()
 runs = client.search_runs([client.get_experiment_by_name("metabin").experiment_id])
-kinds = sorted(run.data.tags["kind"] for run in runs if run.data.tags["kind"] != "rho")
-parent = next(run for run in runs if run.data.tags["kind"] == "parent")
-wanted = ("metabin.unseen/mAP", "metabin_minus_bn/low")
-print(*kinds, parent.info.status, all(name in parent.data.metrics for name in wanted))
-print(*[item.path for path in (None, "figures") for item in client.list_artifacts(parent.info.run_id, path)])
+(parent,) = [run for run in runs if run.data.tags["kind"] == "parent"]
+trainings = {run.info.run_name: run for run in runs if run.data.tags["kind"] == "train"}
+files = [item.path for path in (None, "figures", "results") for item in client.list_artifacts(parent.info.run_id, path)]
+curves = {
+    name: {key: [point.value for point in client.get_metric_history(run.info.run_id, key)] for key in run.data.metrics}
+    for name, run in trainings.items()
+}
+example = trainings["MetaBIN, night held out"].info.run_id
+print(json.dumps({
+    "statuses": sorted({run.info.status for run in runs}),
+    "parents": sorted({run.data.tags["mlflow.parentRunId"] == parent.info.run_id for run in trainings.values()}),
+    "name": parent.info.run_name,
+    "metrics": parent.data.metrics,
+    "params": parent.data.params,
+    "note": parent.data.tags["mlflow.note.content"],
+    "files": files,
+    "curves": curves,
+    "images": sorted({item.path.split("+timestamp")[0] for item in client.list_artifacts(example, "images")}),
+    "matrix": mlflow.load_table("results/mAP.json", run_ids=[parent.info.run_id]).to_dict("list"),
+    "trainings": mlflow.load_table("trainings.json", run_ids=[parent.info.run_id]).to_dict("list"),
+}))
 """
-    found, files = run(clone, sys.executable, "-c", code).stdout.splitlines()
-    expected = ["evaluate"] * 2 + ["parent"] + ["rho_probe"] * 2 + ["train"] * 5 + ["FINISHED", "True"]
-    assert found.split() == expected
-    shown = {"index.html", "report.md", *(f"figures/samples_{name}.png" for name in TINY["protocol"]["domains"])}
-    assert shown < set(files.split())  # the people are synthetic, so their images may be uploaded
+NAMES = [f"{method}, {fold} held out" for method in ("BN", "MetaBIN") for fold in ("campus", "night")]
+
+
+def recorded(clone, store):
+    done = run(clone, sys.executable, "-c", RUNS, server=f"sqlite:///{store}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_mlflow_shows_what_was_compared_what_came_out_and_where_the_report_is(clone):
+    shown = recorded(clone, ".mlflow/mlflow.db")
+    assert (shown["statuses"], shown["parents"], shown["name"]) == (["FINISHED"], [True], "default")
+    assert shown["params"] == {"changed": "nothing"}
+    summary = json.loads((clone / "reports/summary.json").read_text())["metabin"]
+    assert len(shown["metrics"]) <= 12
+    assert shown["metrics"]["unseen_mAP/metabin"] == pytest.approx(100 * summary["unseen"]["mAP"], abs=0.01)
+    assert {"metabin_minus_bn", "metabin_minus_bn/low", "seen_mAP/bn"} < set(shown["metrics"])
+    assert shown["matrix"]["method"] == ["BN", "MetaBIN", "Colour stripes", "Mean colour", "Chance"]
+    assert shown["matrix"]["unseen mean"][1] == shown["metrics"]["unseen_mAP/metabin"]
+    assert list(shown["matrix"])[3:] == ["campus (unseen)", "night (unseen)"]
+    first_row = shown["note"].splitlines()[2]
+    assert first_row.startswith(f"| MetaBIN | {100 * summary['unseen']['mAP']:.1f} |")
+    assert "/artifacts/index.html)" in shown["note"]
+    # The people are synthetic, so their images may be uploaded.
+    expected = {"index.html", "report.md", *(f"figures/samples_{name}.png" for name in TINY["protocol"]["domains"])}
+    assert expected < set(shown["files"])
+    assert sorted(shown["curves"]) == sorted([*NAMES, "MetaBIN, all domains"])
+    training = shown["curves"]["MetaBIN, night held out"]
+    assert len([key for key in training if not key.startswith("system/gpu")]) <= 25
+    score = pd.read_csv(clone / "results/night/scores.csv").query("method == 'metabin' and role == 'unseen'")
+    assert training["unseen_mAP"] == [pytest.approx(100 * score["mAP"].item(), abs=0.01)]
+    assert all(shown["trainings"]["is_below"])
+
+
+def test_results_that_no_stage_recorded_are_recorded_from_their_files(clone):
+    done = run(clone, sys.executable, "-m", "stages.tools.record", server="sqlite:///later.db")
+    assert "recorded in MLflow: default; look with `make ui`" in done.stdout
+    live, later = (recorded(clone, store) for store in (".mlflow/mlflow.db", "later.db"))
+    for name, curves in live["curves"].items():
+        with_curves = {key: values for key, values in curves.items() if not key.startswith("system/")}
+        assert set(later["curves"][name]) == set(with_curves)
+        for key, values in with_curves.items():
+            tolerance = 0.003 if key.startswith("rho") else 1e-5  # digits of the files
+            assert later["curves"][name][key] == pytest.approx(values, rel=1e-5, abs=tolerance)
+    assert (later["metrics"], later["matrix"], later["images"]) == (live["metrics"], live["matrix"], live["images"])
+    assert "up to date" in run(clone, "dvc", "status").stdout
+
+
+@pytest.fixture(scope="module")
+def ui(clone):
+    """The address that `make ui` prints, while its server runs."""
+    port, log = mlflow_server.free_port(), clone / ".mlflow" / "ui.log"
+    command = (sys.executable, "-m", "stages.tools.ui", "--port", str(port))
+    with mlflow_server.started(command, port, log, DVC_ROOT=str(clone), PYTHONPATH=str(clone)):
+        yield log.read_text().partition("== MLflow: ")[2].split()[0]
+
+
+def test_the_first_page_of_mlflow_shows_the_experiment_with_its_results(clone, ui):
+    value = recorded(clone, ".mlflow/mlflow.db")["metrics"]["unseen_mAP/metabin"]
+    with browser.opened(ui, width=1440) as page:
+        page.get_by_text("unseen_mAP/metabin").wait_for()
+        page.get_by_text(str(value), exact=True).first.wait_for()
+        text = page.inner_text("body")
+        assert all(part in text for part in ("changed", "nothing", "Newest: default, unseen mAP in percent: MetaBIN"))
+
+
+def test_the_page_of_an_experiment_begins_with_the_results_and_leads_to_the_report(clone, ui):
+    with browser.opened(ui, width=1440) as page:
+        page.get_by_role("link", name="default", exact=True).last.click()
+        page.get_by_role("cell", name="MetaBIN").first.wait_for()
+        link = page.get_by_role("link", name="The whole report").first.get_attribute("href")
+        page.goto(ui.partition("#")[0] + link)
+        report = page.frame_locator("iframe").get_by_role("heading", name="MetaBIN, leave one domain out")
+        report.wait_for()
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_the_report_fits_a_screen_and_a_telephone(clone, width):
+    with browser.opened(clone / "reports/index.html", width=width) as page:
+        assert browser.overflow(page) <= 0
+        assert browser.broken_images(page) == []
 
 
 def test_another_clone_without_tracking_and_with_stages_side_by_side_gets_the_same_lock(clone, tmp_path):

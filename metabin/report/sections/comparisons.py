@@ -56,7 +56,7 @@ def section(inputs: ReportInputs) -> Section | None:
             Paragraph(SPREADS_EXPLANATION),
             DataTable(spreads, SPREADS_TITLE),
         ]
-    return Section(TITLE, "significance", "Significance", parts)
+    return Section(TITLE, "significance", "Intervals and tests", parts)
 
 
 def unit_words(inputs: ReportInputs) -> str:

@@ -1,4 +1,4 @@
-"""Section "Losses and step sizes": curves over training steps."""
+"""Section "Losses and learning rates": curves over training steps."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from metabin.report.display import runs_word
 from metabin.report.inputs import RUN_KEYS, ReportInputs
 from metabin.report.plots import band, mean_curve, reduce_ticks
 from metabin.report.section import Chart, ChartGrid, Paragraph, Section
-from metabin.report.style import MUTED, styles_for
+from metabin.report.style import styles_for
 
 LOSS_TITLES = {
-    "base/ce": "Cross-entropy",
-    "base/triplet": "Triplet",
-    "base/total": "Sum",
-    "meta_train/scatter": "Scatter",
-    "meta_train/shuffle": "Shuffle",
-    "meta_train/triplet": "Triplet",
-    "meta_test/triplet": "Triplet",
-    "lr/base": "Step size, weights",
-    "lr/inner": "Step size, inner",
+    "base/ce": "Base step: cross-entropy",
+    "base/triplet": "Base step: triplet",
+    "base/total": "Base step: sum",
+    "meta_train/scatter": "Meta-train: scatter",
+    "meta_train/shuffle": "Meta-train: shuffle",
+    "meta_train/triplet": "Meta-train: triplet",
+    "meta_test/triplet": "Meta-test: triplet",
+    "lr/base": "Learning rate of the weights",
+    "lr/inner": "Step size of the inner update",
 }
 
 
@@ -41,13 +41,14 @@ def section(inputs: ReportInputs) -> Section | None:
     charts = [
         Chart(
             f"curve_{slug(column)}",
-            f"{column} over training steps, a line for each method.",
+            f"{LOSS_TITLES.get(column, column)} over training steps, a line for each method "
+            f"(column {column} of losses.csv).",
             partial(loss_figure, inputs, column),
         )
         for column in columns
     ]
     parts = (Paragraph(explanation), ChartGrid(charts))
-    return Section("Losses and step sizes", "losses", "Losses", parts, in_text=False)
+    return Section("Losses and learning rates", "losses", "Losses", parts, in_text=False)
 
 
 def loss_columns(losses: pd.DataFrame) -> list[str]:
@@ -72,8 +73,6 @@ def loss_figure(inputs: ReportInputs, column: str) -> Figure:
         axes.plot(curve.index, curve["mean"], color=style.color)
         ends.append((style.short or style.label, float(curve["mean"].iloc[-1]), style.color))
     axes.set_title(LOSS_TITLES.get(column, column))
-    if column in LOSS_TITLES:
-        axes.set_title(column, loc="right", fontsize=7.5, weight="normal", color=MUTED)
     axes.set_xlabel("step")
     axes.margins(x=0)
     reduce_ticks(axes)

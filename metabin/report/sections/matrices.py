@@ -47,7 +47,7 @@ def section(inputs: ReportInputs) -> Section | None:
         folded = [part for name in untrained for part in method_parts(inputs, name)]
         parts.append(Details(f"Without training: {labels}", folded))
     fold = "held-out domain" if inputs.named_by_target else "fold"
-    return Section(f"mAP by {fold} and test domain", "matrices", "Matrices", parts)
+    return Section(f"mAP by {fold} and test domain", "matrices", "mAP by domain", parts)
 
 
 def explanation(inputs: ReportInputs) -> str:

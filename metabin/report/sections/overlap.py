@@ -59,7 +59,7 @@ def section(inputs: ReportInputs) -> Section | None:
     if scores:
         title = "Unseen mAP with and without near-duplicates"
         parts += [Heading(title), Paragraph(SCORES_EXPLANATION), DataTable(scores, title)]
-    return Section(TITLE, "overlap", "Overlap", parts)
+    return Section(TITLE, "overlap", "Shared images", parts)
 
 
 def no_overlap(inputs: ReportInputs) -> str:

@@ -31,7 +31,9 @@ def section(inputs: ReportInputs) -> Section | None:
     if not details:
         return None
     parts = (Paragraph(EXPLANATION), *details)
-    return Section("Ranked lists", "ranked_lists", "Ranked lists", parts, in_text=False)
+    return Section(
+        "Ranked lists of the same queries", "ranked_lists", "Example queries", parts, in_text=False
+    )
 
 
 def first_lists(inputs: ReportInputs) -> dict[Key, Mapping[str, Any]]:

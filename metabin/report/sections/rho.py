@@ -16,6 +16,7 @@ from metabin.report.charts import slug
 from metabin.report.display import MINUS, runs_word
 from metabin.report.inputs import ReportInputs
 from metabin.report.plots import band, mean_curve, name_layers, reduce_ticks, shorten
+from metabin.report.rho_page.render import FILE
 from metabin.report.section import (
     CaptionedChart,
     Chart,
@@ -30,6 +31,10 @@ from metabin.report.style import MUTED, SEQUENTIAL, styles_for
 MAX_PANELS = 16
 MAX_ROWS = 27  # more layers than this share the height of as many
 AXIS_LABEL = "rho   (0 = instance norm, 1 = batch norm)"
+PAGE_CONTENT = (
+    "lies beside this page. With a slider over the steps, it has the histograms of all layers and "
+    "the path of every channel, for every fold and every method that learns rho."
+)
 
 
 def section(inputs: ReportInputs) -> Section | None:
@@ -42,6 +47,8 @@ def section(inputs: ReportInputs) -> Section | None:
         f"{runs_word(inputs)}; layers are in network order."
     )
     parts: list[Part] = [Paragraph(explanation)]
+    if inputs.rho_channels:
+        parts.append(Paragraph(PAGE_CONTENT, FILE))
     if not inputs.rho.empty:
         parts += curve_parts(inputs)
     if histograms:

@@ -50,7 +50,7 @@ def section(inputs: ReportInputs) -> Section | None:
     parts += forced_parts(inputs)
     if correlation := depth_correlation(inputs):
         parts.append(Paragraph(correlation))
-    return Section(TITLE, "rho_probe", "rho probe", parts)
+    return Section(TITLE, "rho_probe", "Changing rho", parts)
 
 
 def explanation(inputs: ReportInputs) -> str:

@@ -38,7 +38,7 @@ def section(inputs: ReportInputs) -> Section | None:
     return Section(
         TITLE,
         "selection",
-        "Checkpoints",
+        "Checkpoint choice",
         (
             Paragraph(explanation(inputs)),
             DataTable(selection_table(inputs), "Unseen mAP under three rules of selection"),

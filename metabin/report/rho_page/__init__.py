@@ -1,0 +1,1 @@
+"""The page rho.html: rho of every layer and channel over the steps of a training."""
