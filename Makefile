@@ -2,6 +2,7 @@
 #              applies presets/quick.yaml to params.yaml first; JOBS=2 runs two trainings at a time,
 #              instead of one per GPU or, without a GPU, one per core
 # make test    set up, run the tests
+# make experiments  compare the experiments of DVC: changed parameters and mAP of each method
 # make ui      browse the MLflow experiment in a web browser; PORT=5001 if another program uses port 5000
 # make register  register the final model in MLflow, with the alias champion and its model card;
 #              METHOD=bin_joint registers another method's
@@ -10,6 +11,7 @@
 #              written to docs/gpu.json and docs/gpu.md; runs with the installed Python if that has
 #              torch with CUDA and the packages needed, else in .venv
 # make notebooks  run the notebooks and keep their outputs; after make repro
+# make screenshots  take those of README and docs from the last run, with Chromium
 # make lint    ruff and pyright
 # make docs    build the documentation as a web site, in site/ (Sphinx; warnings are errors)
 # make lock    write requirements.lock and requirements-dev.lock again, from requirements.txt and
@@ -32,7 +34,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11.2 --generate
            --no-annotate --custom-compile-command "make lock"
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: repro test bench gpu notebooks lint docs ui register lock setup setup-dev clean
+.PHONY: repro test bench gpu notebooks screenshots lint docs ui experiments register lock setup setup-dev clean
 .DEFAULT_GOAL := repro
 
 repro: setup
@@ -65,6 +67,12 @@ docs: setup-dev
 
 notebooks: setup-dev
 	python notebooks
+
+screenshots: setup-dev
+	python tests/take_screenshots.py
+
+experiments: setup
+	@python -m stages.tools.experiments
 
 ui: setup
 	@python -m stages.tools.ui --port $(PORT)

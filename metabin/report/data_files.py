@@ -26,7 +26,8 @@ def data_files(inputs: ReportInputs) -> dict[str, str]:
     cells = tables.tidy_matrix(inputs.scores, inputs.rows, inputs.folds, inputs.tested)
     unseen = tables.unseen_means(inputs.scores, inputs.rows)
     return {
-        "metrics.json": _json(tables.headline(inputs.scores, inputs.trained)),
+        # in this order in the tables of DVC: unseen before seen, methods as in the report
+        "metrics.json": _json(tables.headline(inputs.scores, inputs.trained), sort_keys=False),
         "summary.json": _json(summary),
         "matrix.csv": csv_text(cells, float_format=None),
         "unseen.csv": csv_text(unseen, float_format=None),
@@ -50,5 +51,5 @@ def rho_layers(inputs: ReportInputs) -> pd.DataFrame:
     return inputs.rho[inputs.rho["step"] == last][LAYER_COLUMNS]
 
 
-def _json(values: Mapping[str, Any]) -> str:
-    return json.dumps(values, indent=2, sort_keys=True, allow_nan=False) + "\n"
+def _json(values: Mapping[str, Any], *, sort_keys: bool = True) -> str:
+    return json.dumps(values, indent=2, sort_keys=sort_keys, allow_nan=False) + "\n"

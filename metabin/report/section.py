@@ -182,7 +182,10 @@ class PhotoPairs:
 
 @dataclass(frozen=True, slots=True)
 class RankedList:
-    """A query and the nearest gallery images in order, each with whether it is a correct match."""
+    """A query and the nearest gallery images in order, each with whether it is a correct match.
+
+    `only_here` says of each image whether the list of the other method lacks it.
+    """
 
     kind: ClassVar[str] = "ranked_list"
     title: str
@@ -190,6 +193,7 @@ class RankedList:
     remark: str
     query: Photo
     gallery: Sequence[tuple[Photo, bool]]
+    only_here: Sequence[bool] = ()
 
 
 def walk(parts: Sequence[Part]) -> Iterator[Part]:

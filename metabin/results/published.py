@@ -23,8 +23,12 @@ COLUMNS = (
 AVERAGE = "average"
 SMALL_SETS = ("viper", "prid2011", "grid", "ilids")
 TARGETS = (*SMALL_SETS, "market1501", "dukemtmcreid", "msmt17", "cuhk03", AVERAGE)
-# verified: read in `source`. memory: not looked up again. derived: computed from verified numbers.
-CONFIDENCE = ("verified", "memory", "derived")
+CONFIDENCE = {  # how a number is known, with its meaning; `source` names the place
+    "verified": "read where those who measured it print it",
+    "secondary": "read where another publication repeats it, which may copy errors",
+    "memory": "written from memory and not looked up, so it may be wrong",
+    "derived": "computed from numbers that were read",
+}
 # Each query has one match, so AP is 1 / rank, and 1 where rank-1 is a hit: mAP >= rank-1.
 ONE_MATCH = ("p1", "p1-duke")
 ROUNDING = 0.1  # points: tolerance for a rounded average of rounded numbers
@@ -48,8 +52,7 @@ def load(path: Path) -> pd.DataFrame:
 
     Raises:
         DatasetError: the file is missing or no CSV; a wrong header, target, confidence, year or
-            number; no number; no source, which only a number from memory may lack; a duplicate
-            key. The message names the line.
+            number; no number; no source; a duplicate key. The message names the line.
     """
     rows: list[dict[str, str]] = []
     lines: dict[tuple[str, ...], int] = {}
@@ -109,19 +112,18 @@ def compare(
         backbone: of the run's methods, by its name in params.yaml.
 
     Returns:
-        COMPARISON, one row per target (and the average, if one was published) and entry of ENTRIES:
+        COMPARISON, one row per target that the run tests (and the average, if it tests all and one
+        was published) and entry of ENTRIES:
         run_metabin, run_best: MetaBIN in the run, and the run's method with the highest mAP.
         published_metabin: with the run's backbone if that was published, otherwise the one with the
         highest mAP.
         best_without_extra_data, best: the published method with the highest mAP; the first of
             equals.
         Numbers are in percent, NaN where there is none. Gaps are in points: run_metabin -
-        published_metabin, run_best - best_without_extra_data and run_best - best. The run's average
-        needs every target of the protocol.
+        published_metabin, run_best - best_without_extra_data and run_best - best.
     """
     published = table[table["protocol"] == protocol]
-    present = set(published["target"])
-    targets = [target for target in TARGETS if target in present]
+    targets = _targets(scores, set(published["target"]))
     run = _run_means(scores, targets).assign(backbone=backbone)
     rows = []
     for target in targets:
@@ -167,10 +169,7 @@ def _row(path: Path, line: int, values: list[str]) -> dict[str, str]:
         "confidence": (CONFIDENCE.__contains__, f"one of {', '.join(CONFIDENCE)}"),
         "year": (re.compile("|[0-9]{4}").fullmatch, "four digits or nothing"),
         **dict.fromkeys(NUMBERS, (_is_percent, "a number from 0 to 100 or nothing")),
-        "source": (
-            lambda text: text or row["confidence"] == "memory",
-            "the place where the number was read",
-        ),
+        "source": (bool, "the place where the number was read"),
     }
     for column, (accepts, values_in_words) in expected.items():
         if not accepts(row[column]):
@@ -253,6 +252,14 @@ def _identical_methods(table: pd.DataFrame) -> Findings:
                 other.index.union(rows.index),
                 f"{_name(rows)}: the same numbers as {_name(other)}",
             )
+
+
+def _targets(scores: pd.DataFrame, published: set[str]) -> list[str]:
+    """Return the published targets that the run tests; with the average if it tests all."""
+    tested = set(scores.loc[scores["role"] == "unseen", "test_domain"])
+    if published - {AVERAGE} <= tested:
+        tested.add(AVERAGE)
+    return [target for target in TARGETS if target in published & tested]
 
 
 def _run_means(scores: pd.DataFrame, targets: list[str]) -> pd.DataFrame:

@@ -143,10 +143,19 @@ def summary(scores: pd.DataFrame, methods: Sequence[str]) -> dict[str, Any]:
 
 
 def headline(scores: pd.DataFrame, methods: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Return {"unseen_mAP": {method: mean}}, for `dvc exp show` and `dvc metrics diff`."""
+    """Return {"unseen_mAP" and "seen_mAP": {method: mean}}, the metrics of DVC.
+
+    Without methods that were not evaluated in that role.
+    """
     nested = summary(scores, methods)
-    values = {method: nested[method]["unseen"]["mAP"] for method in methods}
-    return {"unseen_mAP": {method: value for method, value in values.items() if value is not None}}
+    values = {
+        f"{role}_mAP": {method: nested[method][role]["mAP"] for method in methods}
+        for role in ("unseen", "seen")
+    }
+    return {
+        name: {method: value for method, value in by_method.items() if value is not None}
+        for name, by_method in values.items()
+    }
 
 
 def tidy_matrix(

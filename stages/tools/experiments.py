@@ -16,7 +16,8 @@ METRICS = (layout.REPORTS / "metrics.json").as_posix()
 PARAMS = "params.yaml"
 TABLES = {"unseen_mAP": "Unseen mAP, percent", "seen_mAP": "Seen mAP, percent"}
 INDENT = "  "  # of an experiment below its commit
-LONGEST = 44  # characters of a change or a name
+LONGEST_NAME = 26  # characters, so that five methods fit in 120 columns
+LONGEST_CHANGE = 36
 
 
 class Row(NamedTuple):
@@ -90,10 +91,10 @@ def _row(name: str, state: Mapping[str, Any], commit: Mapping[str, Any]) -> Row:
     params = _content(state, "params", PARAMS)
     before = _content(commit, "params", PARAMS)
     changes = [
-        _shorten(f"{change.key}={value_as_text(change.after)}")
+        _shorten(f"{change.key}={value_as_text(change.after)}", LONGEST_CHANGE)
         for change in (differences(before, params) if params else ())
     ]
-    return Row(_shorten(name), changes, _content(state, "metrics", METRICS))
+    return Row(_shorten(name, LONGEST_NAME), changes, _content(state, "metrics", METRICS))
 
 
 def _content(state: Mapping[str, Any], kind: str, path: str) -> dict[str, Any]:
@@ -102,8 +103,8 @@ def _content(state: Mapping[str, Any], kind: str, path: str) -> dict[str, Any]:
     return (files.get(path) or {}).get("data") or {}
 
 
-def _shorten(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+def _shorten(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from metabin.results import published as results
 Make = Callable[..., ReportInputs]
 Text = Callable[[ReportInputs], str]
 SETS = ("viper", "grid")
-CLIP = {"backbone": "clip_vit_b", "extra_data": "CLIP pre-training", "year": 2024, "venue": "TOMM"}
+CLIP = {"backbone": "clip_vit_b", "extra_data": "CLIP pre-training", "year": 2024, "confidence": "secondary"}
 
 
 def row(target: str, method: str, mean_precision: float, rank1: float, **facts: object) -> dict[str, object]:
@@ -29,6 +29,7 @@ def row(target: str, method: str, mean_precision: float, rank1: float, **facts: 
 PUBLISHED = [
     row("viper", "MetaBIN", 50.0, 40.0), row("grid", "MetaBIN", 40.0, 30.0), row("average", "MetaBIN", 45.0, 35.0),
     row("viper", "Other", 55.0, 45.0, backbone="", confidence="memory"),
+    row("grid", "Other", 45.0, 35.0, backbone="", confidence="derived"),
     row("viper", "Large", 70.0, 60.0, **CLIP, remark="a <b>misprint</b>"), row("grid", "Large", 60.0, 50.0, **CLIP),
 ]  # fmt: skip
 
@@ -64,7 +65,7 @@ def test_a_column_has_the_run_the_published_results_and_their_differences(compar
         ("Best of this run", Cell("52.0", second="42.0", note="MetaBIN")),
         ("Best without extra data", Cell("55.0", second="45.0", note="Other (b,m)")),
         (published.GAP, Cell(f"{display.MINUS}3.0", second=f"{display.MINUS}3.0")),
-        ("Best published", Cell("70.0", second="60.0", note="Large (b,d)")),
+        ("Best published", Cell("70.0", second="60.0", note="Large (b,d,s)")),
         (published.GAP, Cell(f"{display.MINUS}18.0", second=f"{display.MINUS}18.0")),
     ]
 
@@ -101,9 +102,9 @@ def test_random_splits_are_named_where_there_are_some(compared: Make) -> None:
 
 def test_every_published_method_says_where_it_was_read_and_what_was_remarked(compared: Make) -> None:
     assert published.method_facts(compared()) == {
-        "MetaBIN": "CVPR 2021; resnet50; its table",
-        "Other": "CVPR 2021; backbone not recorded; its table",
-        "Large": "TOMM 2024; clip_vit_b; CLIP pre-training; its table; viper: a <b>misprint</b>",
+        "MetaBIN": "CVPR 2021; resnet50; verified: its table",
+        "Other": "CVPR 2021; backbone not recorded; memory: its table; derived: its table",
+        "Large": "CVPR 2024; clip_vit_b; CLIP pre-training; secondary: its table; viper: a <b>misprint</b>",
     }
 
 
@@ -112,12 +113,12 @@ def test_the_section_is_on_the_page_and_in_the_text(compared: Make, tmp_path: Pa
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert '<a href="#published">' in page
     assert '<section id="published">' in page
-    assert "Large (b,d)" in page
+    assert "Large (b,d,s)" in page
     assert "<b>misprint</b>" not in page
     text = (tmp_path / "out" / "report.md").read_text()
     assert text.isascii()
     assert f"## {published.TITLE}" in text
-    assert "| 70.0 (60.0) [Large (b,d)] |" in text
+    assert "| 70.0 (60.0) [Large (b,d,s)] |" in text
     assert "<b>" not in text
 
 

@@ -1,9 +1,11 @@
 """Intervals have the right coverage, and tests agree with textbooks."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
+from metabin.results.intervals import interval_over_people
 from metabin.results.statistics import compare, holm, over_queries, smallest_p, units_needed
 
 
@@ -16,6 +18,14 @@ def test_an_interval_over_identities_covers_the_mean_as_often_as_it_says():
         result = over_queries(appearance[pid] + random.normal(0, 0.02, 300), pid, seed=trial)
         covered += result.low <= 0.5 <= result.high
     assert 180 <= covered <= 198  # one that draws queries covers about 125
+
+
+def test_the_interval_is_around_the_nested_mean_of_trials_and_seeds():
+    # Seed 0 has two trials of one and of three queries, so that single queries weigh differently.
+    rows = [(0, 0, 1, 0, 0.0), (0, 1, 1, 0, 1.0), (0, 1, 2, 1, 1.0), (0, 1, 2, 2, 0.4), (1, 0, 2, 0, 0.6)]
+    queries = pd.DataFrame(rows, columns=["seed", "trial", "pid", "query", "AP"])
+    assert interval_over_people(queries).mean == pytest.approx(((0 + 0.8) / 2 + 0.6) / 2)
+    assert interval_over_people(queries[queries["pid"] == 1]) is None
 
 
 def test_the_mean_is_that_over_queries_not_over_identities():

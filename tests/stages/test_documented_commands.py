@@ -197,9 +197,26 @@ def test_experiments(clone):
         if not (clone.folder / ".dvc/config.local").exists():
             assert "no-private-remote-see-docs-data.md" in clone.type("dvc push", code=255)
 
-    clone.follow("docs/experiments.md", before={"dvc remote add --local private <private url>": push_is_refused})
+    def experiments_fit_the_screen():
+        lines = clone.type("make experiments").splitlines()
+        assert {"slow-inner", "half-period", "sweep-1"} <= {line.split()[0] for line in lines if line}
+        assert max(map(len, lines)) <= 120
+
+    def plots_need_no_network():
+        page = (clone.folder / "dvc_plots/index.html").read_text()
+        assert page.count("vegaEmbed('#") == 2
+        assert not re.search(r"""(src|href)=["']?(https?:)?//""", page)
+        assert "data_sheets" not in page
+
+    clone.follow(
+        "docs/experiments.md",
+        before={"dvc remote add --local private <private url>": push_is_refused},
+        after={"make experiments": experiments_fit_the_screen, "dvc plots show": plots_need_no_network},
+    )
+    clone.type("python -m stages.tools.experiments --commits 5")
     # What the extension for VS Code calls.
-    clone.type("dvc data status --granular --unchanged --json && dvc plots diff --split --json && dvc exp show --json")
+    clone.type("dvc data status --granular --unchanged --json && dvc exp show --no-fetch -n 3 --json")
+    assert '"errors"' not in clone.type("dvc plots diff HEAD -o .dvc/tmp/plots --split --json")
 
 
 def test_local_data_and_their_check(clone):
@@ -274,6 +291,7 @@ INLINE = {
     "cp -r": "tests/test_tracking_location.py",
     "make repro JOBS=2": "tests/stages/test_repro.py",
     "python -m benchmarks.gpu --small": "tests/test_benchmarks.py",
+    "python -m stages.tools.experiments --commits 5": "test_experiments",
 }
 
 

@@ -103,21 +103,21 @@ def test_a_second_repro_does_nothing(clone):
 
 
 RUNS = """
-import json, mlflow
+import json, sys, mlflow
 mlflow.set_experiment("metabin")
 client = mlflow.MlflowClient()
 runs = client.search_runs([client.get_experiment_by_name("metabin").experiment_id])
-(parent,) = [run for run in runs if run.data.tags["kind"] == "parent"]
-trainings = {run.info.run_name: run for run in runs if run.data.tags["kind"] == "train"}
+(parent,) = [run for run in runs if run.info.run_name == sys.argv[1]]
+trainings = {run.info.run_name: run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id}
 files = [item.path for path in (None, "figures", "results") for item in client.list_artifacts(parent.info.run_id, path)]
 curves = {
     name: {key: [point.value for point in client.get_metric_history(run.info.run_id, key)] for key in run.data.metrics}
     for name, run in trainings.items()
 }
-example = trainings["MetaBIN, night held out"].info.run_id
+(example,) = [run.info.run_id for name, run in trainings.items() if name.startswith("MetaBIN, night held out")]
 print(json.dumps({
     "statuses": sorted({run.info.status for run in runs}),
-    "parents": sorted({run.data.tags["mlflow.parentRunId"] == parent.info.run_id for run in trainings.values()}),
+    "num_runs": len(runs),
     "name": parent.info.run_name,
     "metrics": parent.data.metrics,
     "params": parent.data.params,
@@ -132,14 +132,15 @@ print(json.dumps({
 NAMES = [f"{method}, {fold} held out" for method in ("BN", "MetaBIN") for fold in ("campus", "night")]
 
 
-def recorded(clone, store):
-    done = run(clone, sys.executable, "-c", RUNS, server=f"sqlite:///{store}")
+def recorded(clone, store, experiment="default"):
+    """What MLflow has of one experiment, in plain values."""
+    done = run(clone, sys.executable, "-c", RUNS, experiment, server=f"sqlite:///{store}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def test_mlflow_shows_what_was_compared_what_came_out_and_where_the_report_is(clone):
     shown = recorded(clone, ".mlflow/mlflow.db")
-    assert (shown["statuses"], shown["parents"], shown["name"]) == (["FINISHED"], [True], "default")
+    assert (shown["statuses"], shown["num_runs"], shown["name"]) == (["FINISHED"], 6, "default")
     assert shown["params"] == {"changed": "nothing"}
     summary = json.loads((clone / "reports/summary.json").read_text())["metabin"]
     assert len(shown["metrics"]) <= 12
@@ -176,6 +177,19 @@ def test_results_that_no_stage_recorded_are_recorded_from_their_files(clone):
     assert "up to date" in run(clone, "dvc", "status").stdout
 
 
+def test_an_experiment_is_named_after_its_changes_and_says_where_the_unchanged_trainings_are(clone):
+    run(clone, "dvc", "exp", "run", "--temp", "--name", "slow", "-S", "meta.inner_lr=0.1", tracking="on")
+    shown = recorded(clone, ".mlflow/mlflow.db", "slow: inner_lr=0.1")
+    assert shown["params"] == {"changed": "inner_lr=0.1", "meta.inner_lr": "0.1"}
+    expected = [
+        f"MetaBIN, {which}, slow: inner_lr=0.1" for which in ("all domains", "campus held out", "night held out")
+    ]
+    assert sorted(shown["curves"]) == expected
+    assert "2 of 5 trainings are unchanged" in shown["note"]
+    below = dict(zip(shown["trainings"]["run"], shown["trainings"]["is_below"], strict=True))
+    assert below == {**dict.fromkeys(expected, True), "BN, campus held out": False, "BN, night held out": False}
+
+
 @pytest.fixture(scope="module")
 def ui(clone):
     """The address that `make ui` prints, while its server runs."""
@@ -209,6 +223,30 @@ def test_the_report_fits_a_screen_and_a_telephone(clone, width):
     with browser.opened(clone / "reports/index.html", width=width) as page:
         assert browser.overflow(page) <= 0
         assert browser.broken_images(page) == []
+
+
+def test_the_printed_report_is_no_wider_than_a_page(clone):
+    width = 794 - 2 * 38  # pixels of an A4 page between margins of one centimetre
+    with browser.opened(clone / "reports/index.html", width=width) as page:
+        page.emulate_media(media="print")
+        assert browser.overflow(page) <= 0
+        too_wide = (
+            "[...document.querySelectorAll('img, table')].filter(e => e.getBoundingClientRect().width > innerWidth)"
+        )
+        assert page.evaluate(f"{too_wide}.map(e => e.alt || e.innerText.slice(0, 80))") == []
+
+
+def test_the_page_of_rho_follows_the_slider_and_the_keys(clone):
+    with browser.opened(clone / "reports/rho.html") as page:
+        page.select_option("#method", label="MetaBIN")
+        last = page.inner_text("#numbers")
+        assert "step 2" in last
+        page.locator("#step").press("Home")
+        assert "step 0" in page.inner_text("#numbers")
+        page.locator("#heat").press("ArrowRight")
+        assert page.inner_text("#numbers").split(",")[0] != last.split(",")[0]
+        page.set_viewport_size({"width": 390, "height": 800})
+        assert browser.overflow(page) <= 0
 
 
 def test_another_clone_without_tracking_and_with_stages_side_by_side_gets_the_same_lock(clone, tmp_path):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from metabin.report.inputs import ReportInputs
 from metabin.report.section import Section
 from metabin.report.sections import (
+    camera_pairs,
     comparisons,
     differences,
+    embedding_map,
     final,
     losses,
     matrices,
@@ -19,6 +21,7 @@ from metabin.report.sections import (
     run,
     samples,
     selection,
+    verification,
 )
 
 SECTIONS = (
@@ -30,9 +33,12 @@ SECTIONS = (
     published.section,
     overlap.section,
     matrices.section,
+    camera_pairs.section,
+    verification.section,
     losses.section,
     rho_probe.section,
     rho.section,
+    embedding_map.section,
     ranked_lists.section,
     samples.section,
     run.section,

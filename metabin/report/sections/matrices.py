@@ -27,6 +27,7 @@ from metabin.report.section import (
 )
 from metabin.report.style import INK, MISSING, MUTED, SEQUENTIAL, UNTRAINED, styles_for
 from metabin.results import tables
+from metabin.results.intervals import interval_over_people
 
 # Part of the colour scale in use: text stays readable on its darkest colour (contrast > 4.5).
 LIGHT_PART = 0.6
@@ -60,6 +61,11 @@ def explanation(inputs: ReportInputs) -> str:
         f"mAP and rank-1, percent{numbers}. A row is {fold}; a column is the test domain.",
         "Unseen cells are outlined or bold.",
     ]
+    if not inputs.queries.empty:
+        sentences.append(
+            "Below an unseen mAP in a table by held-out domain: its 95 % interval, which resamples "
+            "the people tested, not the trainings."
+        )
     if inputs.has_seen:
         sentences.append(
             "The other cells of a row are its sources, with the smaller galleries of held-out "
@@ -88,7 +94,7 @@ def method_parts(inputs: ReportInputs, method: str) -> list[Part]:
 
 
 def held_out_table(inputs: ReportInputs, method: str) -> Table:
-    """Return held-out domains by unseen mAP, rank-1 and mINP of one method.
+    """Return held-out domains by unseen mAP with its interval, rank-1 and mINP of one method.
 
     If there are seen scores, also mean seen mAP and rank-1 of the domain's fold.
     """
@@ -105,15 +111,21 @@ def held_out_table(inputs: ReportInputs, method: str) -> Table:
         title = "Seen, mean" if inputs.named_by_target else "Seen, mean of its fold"
         groups.append((title, 2))
         heads += ["mAP", "rank-1"]
-    return Table(
-        corner="Held out",
-        groups=tuple(groups),
-        columns=tuple(heads),
-        rows=tuple(
-            Row(name, tuple(Cell(percent(column.iloc[index])) for column in columns))
-            for index, name in enumerate(cell_names(inputs.unseen))
-        ),
-    )
+    rows = []
+    for index, name in enumerate(cell_names(inputs.unseen)):
+        mAP, *others = (percent(column.iloc[index]) for column in columns)  # noqa: N806
+        interval = interval_text(inputs, method, inputs.unseen[index])
+        rows.append(Row(name, (Cell(mAP, second=interval), *map(Cell, others))))
+    return Table(corner="Held out", groups=tuple(groups), columns=tuple(heads), rows=tuple(rows))
+
+
+def interval_text(inputs: ReportInputs, method: str, cell: tuple[str, str]) -> str:
+    """Return the 95 % interval of an unseen mAP over people; "" without one."""
+    if inputs.queries.empty:
+        return ""
+    keys = inputs.queries[["fold", "test_domain", "method"]]
+    interval = interval_over_people(inputs.queries[(keys == [*cell, method]).all(axis=1)])
+    return f"{percent(interval.low)} to {percent(interval.high)}" if interval else ""
 
 
 def matrix_table(inputs: ReportInputs, method: str) -> Table:

@@ -10,7 +10,7 @@ from metabin.report.display import DASH, MINUS, Cell, Row, Table, percent, point
 from metabin.report.inputs import ReportInputs
 from metabin.report.section import DataTable, Details, Glossary, Paragraph, Section, Term
 from metabin.report.style import styles_for
-from metabin.results.published import NUMBERS
+from metabin.results.published import CONFIDENCE, NUMBERS
 
 TITLE = "Comparison with published results"
 # GRID has fixed splits, the large sets have one test.
@@ -19,11 +19,14 @@ GAP = f"this run {MINUS} published, points"
 MARKS = {
     "b": "another backbone than this run's, or none recorded",
     "d": "more training data than the protocol's sources; weights from ImageNet do not count",
-    "m": "quoted from memory, not looked up",
+    "s": f"secondary: {CONFIDENCE['secondary']}",
+    "m": f"memory: {CONFIDENCE['memory']}",
+    "c": f"derived: {CONFIDENCE['derived']}",
 }
 CAVEATS = (
     "Percent: mAP, then rank-1. Published numbers come from other code, trained by the authors or "
-    "by those of a later paper. The best of a column is chosen by mAP on the target itself, in "
+    f"by those of a later paper. Those without a letter are verified: {CONFIDENCE['verified']}. "
+    "The best of a column is chosen by mAP on the target itself, in "
     "this run and among the published methods; the rank-1 is the same method's."
 )
 
@@ -104,7 +107,8 @@ def _facts(rows: pd.DataFrame) -> list[str]:
     first = rows.iloc[0]
     year = "" if pd.isna(first["year"]) else str(first["year"])
     backbones = [backbone or "backbone not recorded" for backbone in rows["backbone"]]
-    facts = [f"{first['venue']} {year}".strip(), *backbones, *rows["extra_data"], *rows["source"]]
+    sources = rows["confidence"] + ": " + rows["source"]
+    facts = [f"{first['venue']} {year}".strip(), *backbones, *rows["extra_data"], *sources]
     for remark, group in rows.groupby("remark", sort=False):
         # A remark on some targets only names them.
         applies_to_all = len(group) == len(rows) or not remark
@@ -144,6 +148,8 @@ def _marks(row: pd.Series, backbone: str) -> list[str]:
     holds = {
         "b": row["backbone"] != backbone,
         "d": bool(row["extra_data"]),
+        "s": row["confidence"] == "secondary",
         "m": row["confidence"] == "memory",
+        "c": row["confidence"] == "derived",
     }
     return [mark for mark in MARKS if row["method"] and holds[mark]]

@@ -1,0 +1,55 @@
+"""Take the screenshots of README and docs from the last run: `make screenshots`, after `make repro`."""
+
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import browser
+import mlflow_server
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "docs" / "screenshots"
+WIDTH = 1280
+TRAINING = "MetaBIN, plaza held out"
+
+
+def main():
+    FOLDER.mkdir(exist_ok=True)
+    port = mlflow_server.free_port()
+    command = (sys.executable, "-m", "stages.tools.ui", "--port", str(port))
+    with TemporaryDirectory() as folder:
+        log = Path(folder) / "log.txt"
+        with mlflow_server.started(command, port, log):
+            address = log.read_text().partition("== MLflow: ")[2].split()[0]
+            of_mlflow(address)
+    with browser.opened(ROOT / "reports/index.html", width=WIDTH) as page:
+        shoot(page, "report", 1000)
+    with browser.opened(ROOT / "reports/rho.html", width=WIDTH) as page:
+        shoot(page, "rho", 1080)
+
+
+def of_mlflow(address):
+    with browser.opened(address, width=WIDTH) as page:
+        page.get_by_text("unseen_mAP/metabin").wait_for()
+        shoot(page, "mlflow_list", 520)
+        page.get_by_role("link", name="default", exact=True).last.click()
+        page.get_by_role("cell", name="MetaBIN").first.wait_for()
+        shoot(page, "mlflow_experiment", 760)
+        training = page.get_by_role("link", name=TRAINING).first.get_attribute("href")
+        page.goto(f"{address.partition('#')[0]}{training}/model-metrics?workflowType=machine_learning")
+        page.get_by_placeholder("Search metric charts").fill("rho")
+        page.get_by_text("rho", exact=False).first.wait_for()
+        shoot(page, "mlflow_rho", 1000, seconds=5)
+
+
+def shoot(page, name, height, *, seconds=2):
+    """Write the top of a page, `height` pixels high, after the seconds that its charts take."""
+    page.set_viewport_size({"width": WIDTH, "height": height})
+    page.wait_for_timeout(1000 * seconds)
+    path = FOLDER / f"{name}.png"
+    page.screenshot(path=path)
+    print(f"wrote {path.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
