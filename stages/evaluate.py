@@ -58,6 +58,7 @@ def load_inputs(
         fold=fold,
         trainings=[(method, seed) for method in protocol.methods for seed in protocol.seeds],
         example=(protocol.meta_learned[0], protocol.seeds[0]),
+        baseline=compared_baseline(protocol),
         mapped=[(method, protocol.seeds[0]) for method in mapped_methods(protocol)],
         tests=load_tests(layout.PARTITION, manifest),
         overlaps=store.load_overlaps(layout.PARTITION, fold),
@@ -68,6 +69,15 @@ def load_inputs(
         load_candidates=partial(load_candidates, fold),
         load_source_scores=partial(load_source_scores, fold),
     )
+
+
+def compared_baseline(protocol: Protocol) -> tuple[str, int] | None:
+    """Return the training whose ranked lists stand beside those of the example: BIN joint.
+
+    Without BIN joint, the first baseline; None without baselines.
+    """
+    names = sorted(protocol.baselines, key=lambda name: name != "bin_joint")
+    return (names[0], protocol.seeds[0]) if names else None
 
 
 def mapped_methods(protocol: Protocol) -> list[str]:

@@ -23,7 +23,10 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 WEIGHTS = "mobilenetv2-weights"  # a package of which one version has the file of weights
 # The packages whose names differ from the names of their modules.
-PACKAGES = {"PIL": "pillow", "faiss": "faiss-cpu", "ruamel": "ruamel.yaml", "yaml": "pyyaml"}
+PACKAGES = {
+    **{"PIL": "pillow", "faiss": "faiss-cpu", "ruamel": "ruamel.yaml"},
+    **{"sklearn": "scikit-learn", "yaml": "pyyaml"},
+}
 BROUGHT_BY_TORCH = {"triton"}  # for CUDA alone, where torch always brings it
 CORE_ROOMS = ("inference", "commands", "model")
 

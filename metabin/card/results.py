@@ -14,7 +14,8 @@ from metabin.card.markdown import percent, table
 from metabin.card.training import CARD
 from metabin.errors import CheckpointError
 from metabin.results import tables
-from metabin.results.statistics import Interval, over_queries
+from metabin.results.intervals import interval_over_people
+from metabin.results.statistics import Interval
 from metabin.types import FINAL
 
 if TYPE_CHECKING:
@@ -127,33 +128,13 @@ def _scores_table(scores: pd.DataFrame, queries: pd.DataFrame) -> str:
         first = cell.iloc[0]
         means = cell[["mAP", "rank1", "mINP"]].mean()
         numbers = [percent(means[name]) for name in ("mAP", "rank1", "mINP")]
-        numbers.insert(1, _interval_text(interval(tested)))
+        numbers.insert(1, _interval_text(interval_over_people(tested)))
         rows.append((domain, int(first["num_ids"]), int(first["num_query"]), *numbers))
     if len(rows) > 1:
         means = scores.groupby(tables.CELL)[["mAP", "rank1", "mINP"]].mean().mean()
         mAP, rank1, mINP = (percent(means[name]) for name in ("mAP", "rank1", "mINP"))  # noqa: N806
         rows.append(("mean", "", "", mAP, "", rank1, mINP))
     return table(heads, rows)
-
-
-def interval(queries: pd.DataFrame) -> Interval | None:
-    """Return the mAP of one unseen data set with its interval over people.
-
-    Args:
-        queries: seed, trial, pid, query, AP of one data set and method.
-
-    Returns:
-        None with fewer than two people.
-    """
-    if queries["pid"].nunique() < 2:
-        return None
-    # Mean over queries, then over trials, then over seeds: 1 / (trials(s) * queries(s, t)).
-    num_trials = queries.groupby("seed")["trial"].transform("nunique")
-    num_queries = queries.groupby(["seed", "trial"])["AP"].transform("size")
-    weight = 1 / (num_trials * num_queries)
-    return over_queries(
-        queries["AP"].to_numpy(), queries["pid"].to_numpy(), weight=weight.to_numpy()
-    )
 
 
 def _interval_text(value: Interval | None) -> str:

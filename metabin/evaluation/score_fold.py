@@ -10,8 +10,10 @@ from typing import Any, Protocol
 import pandas as pd
 import torch
 
+from metabin.evaluation import embedding_map
+from metabin.evaluation.camera_pairs import PAIR, camera_pair_scores
 from metabin.evaluation.overlap import without_overlap
-from metabin.evaluation.ranked_lists import example_lists
+from metabin.evaluation.ranked_lists import Retrieval, example_lists
 from metabin.evaluation.scoring import (
     TestSet,
     embed_test,
@@ -21,6 +23,7 @@ from metabin.evaluation.scoring import (
     score_row,
 )
 from metabin.evaluation.untrained import UNTRAINED
+from metabin.evaluation.verification import RATES, verification_scores
 from metabin.model.embedder import Embedder
 from metabin.types import Embeddings, ImageRecord
 
@@ -35,6 +38,10 @@ SELECTION_COLUMNS = (
     "rank1",
     "source_mAP",
 )
+TEST_KEY = ("fold", "method", "seed", "test_domain")
+CAMERA_PAIR_COLUMNS = (*TEST_KEY, *PAIR, "num_query", "mAP", "rank1")
+VERIFICATION_COLUMNS = (*TEST_KEY, "num_positives", "num_negatives", *RATES)
+MAP_COLUMNS = ("fold", "method", "seed", *embedding_map.COLUMNS)
 UNTRAINED_SEED = -1
 
 
@@ -50,7 +57,9 @@ class FoldInputs:
 
     fold: str
     trainings: Sequence[tuple[str, int]]  # method and seed
-    example: tuple[str, int]  # the training whose ranked lists are shown
+    example: tuple[str, int]  # the training whose ranked lists are shown ...
+    baseline: tuple[str, int] | None  # ... beside those of this one, for the same queries
+    mapped: Sequence[tuple[str, int]]  # the trainings whose embeddings are mapped
     tests: Sequence[TestSet]  # the held-out domains first
     overlaps: Sequence[Mapping[str, Any]]  # see `metabin.data.store.load_overlaps`
     fingerprints: Mapping[str, str]  # by domain
@@ -71,7 +80,9 @@ class FoldTables:
     `trials` has one row per method, seed and test; `scores` has the means over trials, and
     `without_overlap` the same for tests without their overlap with the sources. These three have
     the fingerprint of the test domain. `queries` has one row per query of the held-out domains,
-    `selection` one row per candidate and held-out domain.
+    `selection` one row per candidate and held-out domain. `camera_pairs` has one row per method,
+    seed, held-out domain and pair of cameras, `verification` one row per method, seed and held-out
+    domain, `embedding_map` one row per mapped training and image.
     """
 
     scores: pd.DataFrame
@@ -79,6 +90,9 @@ class FoldTables:
     without_overlap: pd.DataFrame
     queries: pd.DataFrame
     selection: pd.DataFrame
+    camera_pairs: pd.DataFrame
+    verification: pd.DataFrame
+    embedding_map: pd.DataFrame
     ranked_lists: list[dict[str, Any]]
 
 
@@ -111,7 +125,12 @@ class _Scorer:
         self.trials: list[dict[str, Any]] = []
         self.reduced_trials: list[dict[str, Any]] = []  # without overlap
         self.queries: list[pd.DataFrame] = []
-        self.ranked_lists: list[dict[str, Any]] = []
+        self.camera_pairs: list[dict[str, Any]] = []
+        self.verification: list[dict[str, Any]] = []
+        self.maps: list[pd.DataFrame] = []
+        # By held-out domain: the embeddings that ranked lists show.
+        self.examples: dict[str, tuple[TestSet, Retrieval]] = {}
+        self.baselines: dict[str, Retrieval] = {}
 
     def score_untrained(self) -> None:
         """Add the rows of the methods that need no training."""
@@ -124,12 +143,14 @@ class _Scorer:
                     self.reduced_trials.append(key | row)
 
     def score_model(self, method: str, seed: int) -> None:
-        """Add the rows of one model, and its ranked lists if it is the example.
+        """Add the rows of one model: its ranked lists if it is the example, its map if mapped.
 
         Tests of sources that the training has scored are not scored again.
         """
         key = _key(self.inputs.fold, method, seed)
         model = self.inputs.load_model(method, seed)
+        if (method, seed) in self.inputs.mapped:
+            self.add_map(key, model)
         written = self.inputs.load_source_scores(method, seed)
         source_rows = {(row["test_domain"], row["trial"]): row for row in written}
         for test, reduced in self.pairs:
@@ -143,27 +164,40 @@ class _Scorer:
             if test.unseen:
                 table = query_table(scores, test)
                 self.queries.append(pd.DataFrame(key, index=table.index).join(table))
+                self.add_pair_scores(key | {"test_domain": test.domain}, query, gallery)
             if reduced:
                 embeddings = reduced.embeddings(query, gallery)
                 row = score_row(retrieval_scores(*embeddings, self.device), reduced.test)
                 self.reduced_trials.append(key | row)
             # Of several trials, the first is enough for the ranked lists.
-            is_example = (method, seed) == self.inputs.example
-            if is_example and test.unseen and test.trial in (None, 0):
-                self.add_ranked_lists(key, test, query, gallery)
+            if test.unseen and test.trial in (None, 0):
+                retrieval = Retrieval(key | {"test_domain": test.domain}, query, gallery)
+                if (method, seed) == self.inputs.example:
+                    self.examples[test.domain] = (test, retrieval)
+                elif (method, seed) == self.inputs.baseline:
+                    self.baselines[test.domain] = retrieval
 
-    def add_ranked_lists(
-        self,
-        key: Mapping[str, Any],
-        test: TestSet,
-        query: Embeddings,
-        gallery: Embeddings,
+    def add_map(self, key: Mapping[str, Any], model: Embedder) -> None:
+        """Add the map of one model."""
+        table = embedding_map.embedding_map(model, self.inputs.tests)
+        self.maps.append(pd.DataFrame(key, index=table.index).join(table))
+
+    def add_pair_scores(
+        self, key: Mapping[str, Any], query: Embeddings, gallery: Embeddings
     ) -> None:
-        """Add the ranked lists of one test."""
-        records = self.inputs.load_records(test.domain)
-        folder = str(self.inputs.image_roots[test.domain])
-        for entry in example_lists(query, gallery, test, records, folder):
-            self.ranked_lists.append({**key, "test_domain": test.domain, **entry})
+        """Add the rows of camera pairs and of verification of one test."""
+        rows = camera_pair_scores(query, gallery, self.device)
+        self.camera_pairs += [{**key, **row} for row in rows]
+        self.verification.append({**key, **verification_scores(query, gallery, self.device)})
+
+    def ranked_lists(self) -> list[dict[str, Any]]:
+        """Return the ranked lists of the example and of its baseline, for the same queries."""
+        lists: list[dict[str, Any]] = []
+        for domain, (test, example) in self.examples.items():
+            records = self.inputs.load_records(domain)
+            folder = str(self.inputs.image_roots[domain])
+            lists += example_lists(example, self.baselines.get(domain), test, records, folder)
+        return lists
 
     def tables(self) -> FoldTables:
         """Score the candidates, and return all tables."""
@@ -172,13 +206,17 @@ class _Scorer:
         reduced = scores.iloc[:0]
         if self.reduced_trials:
             reduced = mean_over_trials(pd.DataFrame(self.reduced_trials))
+        maps = pd.concat(self.maps) if self.maps else pd.DataFrame(columns=list(MAP_COLUMNS))
         return FoldTables(
             scores=self.add_fingerprints(scores),
             trials=self.add_fingerprints(trials),
             without_overlap=self.add_fingerprints(reduced),
             queries=pd.concat(self.queries),
             selection=score_candidates(self.inputs, scores, self.device),
-            ranked_lists=self.ranked_lists,
+            camera_pairs=_means(self.camera_pairs, CAMERA_PAIR_COLUMNS, (*TEST_KEY, *PAIR)),
+            verification=_means(self.verification, VERIFICATION_COLUMNS, TEST_KEY),
+            embedding_map=maps,
+            ranked_lists=self.ranked_lists(),
         )
 
     def add_fingerprints(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -221,3 +259,15 @@ def score_candidates(
 
 def _key(fold: str, method: str, seed: int) -> dict[str, Any]:
     return {"fold": fold, "method": method, "seed": seed}
+
+
+def _means(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[str], key: Sequence[str]
+) -> pd.DataFrame:
+    """Return the means of rows with the same key: those of the trials of a test."""
+    table = pd.DataFrame(rows, columns=list(columns))
+    if table.empty:
+        return table
+    means = table.groupby(list(key), sort=False).mean()
+    counts = [name for name in means if str(name).startswith("num_")]
+    return means.astype(dict.fromkeys(counts, int)).reset_index()

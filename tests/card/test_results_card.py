@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from descriptions import describe_network
 
-from metabin.card.results import Results, interval, read_results, results_text
+from metabin.card.results import Results, read_results, results_text
 from metabin.commands import main
 from metabin.model.embedder import build_embedder
 from metabin.model.weights import save_model
@@ -103,14 +103,6 @@ def test_without_scores_of_the_method_nothing_is_added(description, results, tmp
     other = description.model_copy(update={"method": "mldg"})
     assert results_text(other, read_results(results)) == ""
     assert results_text(description, read_results(tmp_path / "nowhere")) == ""
-
-
-def test_the_interval_is_around_the_nested_mean_of_trials_and_seeds():
-    # Seed 0 has two trials of one and of three queries, so that single queries weigh differently.
-    rows = [(0, 0, 1, 0, 0.0), (0, 1, 1, 0, 1.0), (0, 1, 2, 1, 1.0), (0, 1, 2, 2, 0.4), (1, 0, 2, 0, 0.6)]
-    queries = pd.DataFrame(rows, columns=["seed", "trial", "pid", "query", "AP"])
-    assert interval(queries).mean == pytest.approx(((0 + 0.8) / 2 + 0.6) / 2)
-    assert interval(queries[queries["pid"] == 1]) is None
 
 
 def test_results_hold_unseen_tests_alone(results):

@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -11,11 +12,14 @@ from metabin.evaluation import score_fold as module
 from metabin.evaluation.score_fold import FoldInputs, score_fold
 from metabin.evaluation.scoring import TestSet, embed_test, retrieval_scores, score_tests
 from metabin.evaluation.untrained import UNTRAINED
+from metabin.evaluation.verification import RATES
 from metabin.model.embedder import build_embedder
 from metabin.results import selection
 from metabin.types import ImageRecord
 
 TRAININGS = [("bn", 0), ("bn", 1), ("metabin", 0), ("metabin", 1)]
+DOMAINS = (("target", "unseen"), ("source", "seen"))
+CPU = torch.device("cpu")
 CANDIDATES = {10: 0.25, 20: 0.5, 30: float("nan")}
 
 
@@ -36,6 +40,8 @@ def inputs(make_images):
         fold="target",
         trainings=TRAININGS,
         example=("metabin", 0),
+        baseline=("bn", 0),
+        mapped=[],
         tests=[*tests, TestSet("source", False, images, images)],
         overlaps=[overlap],
         fingerprints={"target": "aa", "source": "bb"},
@@ -58,7 +64,7 @@ def rows_of(table, *columns):
 
 def test_scores_have_one_row_per_method_seed_and_test_domain_with_untrained_methods_first(tables):
     keys = [*((name, -1) for name in UNTRAINED), *TRAININGS]
-    domains = (("target", "unseen", "aa"), ("source", "seen", "bb"))
+    domains = [(*domain, digest) for domain, digest in zip(DOMAINS, ("aa", "bb"), strict=True)]
     assert rows_of(tables.scores, "method", "seed", "test_domain", "role", "fingerprint") == [
         (*key, *domain) for key in keys for domain in domains
     ]
@@ -109,6 +115,36 @@ def test_queries_are_those_of_the_held_out_domain_with_the_mean_of_the_scores(ta
     assert means.tolist() == pytest.approx(expected.tolist())
 
 
+def test_pairs_of_cameras_and_of_images_are_those_of_the_held_out_domain_as_means_over_trials(inputs, tables):
+    assert rows_of(tables.verification, *module.TEST_KEY) == [("target", *key, "target") for key in TRAININGS]
+    assert list(tables.verification) == list(module.VERIFICATION_COLUMNS)
+    assert list(tables.camera_pairs) == list(module.CAMERA_PAIR_COLUMNS)
+    cameras = sorted(set(inputs.tests[0].query.camid.tolist()))
+    pairs = {(a, b) for a in cameras for b in cameras if a != b}
+    for key in TRAININGS:
+        of_model = tables.camera_pairs[(tables.camera_pairs[["method", "seed"]] == list(key)).all(axis=1)]
+        assert set(rows_of(of_model, "query_camid", "gallery_camid")) == pairs
+        assert of_model["num_query"].tolist() == [6] * len(pairs)  # of one trial
+
+
+def test_maps_are_those_of_the_mapped_trainings(inputs, tables):
+    assert tables.embedding_map.empty
+    mapped = [("bn", 1), ("metabin", 0)]
+    table = score_fold(dataclasses.replace(inputs, mapped=mapped), CPU).embedding_map
+    assert list(table) == list(tables.embedding_map)
+    assert list(dict.fromkeys(rows_of(table, "fold", "method", "seed", "domain", "role"))) == [
+        ("target", *training, *domain) for training in mapped for domain in DOMAINS
+    ]
+
+
+def test_a_domain_with_one_camera_has_no_scores_and_breaks_nothing(inputs):
+    images = dataclasses.replace(inputs.tests[0].query, camid=np.zeros_like(inputs.tests[0].query.camid))
+    tables = score_fold(dataclasses.replace(inputs, tests=[TestSet("target", True, images, images)]), CPU)
+    assert list(tables.camera_pairs) == list(module.CAMERA_PAIR_COLUMNS)
+    assert tables.camera_pairs.empty
+    assert tables.verification[list(RATES)].isna().all(axis=None)
+
+
 def test_every_candidate_has_a_row_and_the_last_one_has_the_score_of_the_model(inputs, tables):
     assert list(tables.selection) == list(module.SELECTION_COLUMNS) == list(selection.COLUMNS)
     assert rows_of(tables.selection, "method", "seed", "step", "test_domain") == [
@@ -123,12 +159,15 @@ def test_every_candidate_has_a_row_and_the_last_one_has_the_score_of_the_model(i
     assert earlier == pytest.approx(retrieval_scores(query, gallery).mAP)
 
 
-def test_ranked_lists_are_those_of_the_example_on_the_first_trial(tables):
-    assert [entry["kind"] for entry in tables.ranked_lists] == ["best", "typical", "worst"]
-    for entry in tables.ranked_lists:
+def test_ranked_lists_show_the_same_queries_by_the_example_and_its_baseline_on_the_first_trial(tables):
+    kinds = ("best", "typical", "worst", "gain", "loss")
+    pairs = [(entry["kind"], entry["method"]) for entry in tables.ranked_lists]
+    assert pairs == [(kind, method) for kind in kinds for method in ("metabin", "bn")]
+    for entry, other in zip(tables.ranked_lists[::2], tables.ranked_lists[1::2], strict=True):
         key = {"fold": "target", "method": "metabin", "seed": 0, "test_domain": "target"}
         assert list(entry.items())[:4] == list(key.items())
         assert entry["query"]["path"].startswith("images/")
+        assert entry["query"] == other["query"]
 
 
 def test_progress_counts_the_models(inputs):

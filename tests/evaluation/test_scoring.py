@@ -85,8 +85,8 @@ def test_ranked_lists_are_the_best_the_median_and_the_worst(make_images):
     images = make_images(num_domains=1, num_ids=5, num_images=1)
     records = tuple(ImageRecord(f"{index}.jpg", index, 0, "site0") for index in range(size))
     lists = ranked_lists.example_lists(
-        Embeddings(features, pid, np.zeros(size)),
-        Embeddings(gallery, pid, np.ones(size)),
+        ranked_lists.Retrieval({}, Embeddings(features, pid, np.zeros(size)), Embeddings(gallery, pid, np.ones(size))),
+        None,
         scoring.TestSet("site0", True, images, images),
         records,
         "dark/site0",
@@ -106,7 +106,13 @@ def test_ranked_lists_are_the_best_the_median_and_the_worst(make_images):
 def test_no_list_when_no_query_has_a_match(test_set):
     query = Embeddings(np.ones((1, 2), np.float32), np.array([1]), np.array([0]))
     gallery = Embeddings(np.ones((1, 2), np.float32), np.array([2]), np.array([0]))
-    assert ranked_lists.example_lists(query, gallery, test_set, (), "site0") == []
+    retrieval = ranked_lists.Retrieval({}, query, gallery)
+    assert ranked_lists.example_lists(retrieval, None, test_set, (), "site0") == []
+
+
+def test_with_a_baseline_there_are_the_queries_that_gain_and_lose_most():
+    queries = ranked_lists.example_queries({0: 0.5, 3: 1.0, 4: 0.2, 7: 0.9}, {0: 0.1, 3: 1.0, 4: 0.6, 7: 0.8})
+    assert queries == {"best": 3, "typical": 0, "worst": 4, "gain": 0, "loss": 4}
 
 
 def test_trials_of_a_target_become_a_mean_with_a_deviation():
@@ -152,7 +158,12 @@ def test_a_test_without_queries_or_without_a_gallery_has_no_score(norm, empty, t
     ]
     assert [scoring.score_row(result, test)["num_query"] for result in scores] == [0, 0, 0]
     assert scoring.query_table(scores[0], test).empty
-    assert ranked_lists.example_lists(*scoring.embed_test(model, test), test, (), "site0") == []
+    assert (
+        ranked_lists.example_lists(
+            ranked_lists.Retrieval({}, *scoring.embed_test(model, test)), None, test, (), "site0"
+        )
+        == []
+    )
     key = {"fold": "f", "method": "bn", "seed": 0}
     rows = pd.DataFrame([key | scoring.score_row(result, test) for result in scores])
     means = scoring.mean_over_trials(rows)
