@@ -79,10 +79,9 @@ class Drawing:
 
     def fit(self, text: str, size: float, width: float) -> str:
         """Return the text, with its middle left out if it is wider than `width` units."""
-        font = _font(size * self._scale)
         length = len(text)
         short = text
-        while length > 1 and font.getlength(short) > width * self._scale:
+        while length > 1 and text_width(short, size) > width:
             length -= 1
             short = f"{text[: (length + 1) // 2]}…{text[len(text) - length // 2 :]}"
         return short
@@ -99,7 +98,7 @@ class Drawing:
 
 def text_width(text: str, size: float) -> float:
     """Return the width of a text, in units."""
-    return _font(size).getlength(text)
+    return _font(100).getlength(text) * size / 100
 
 
 @cache

@@ -17,9 +17,9 @@ class Provenance:
     """The origin of a run.
 
     `root` is the main repository, also inside DVC's temporary workspaces. `parent_key` identifies
-    the parent run: one per DVC experiment and baseline commit, or one per commit and parameters
-    under plain `dvc repro`. `parent_name` is for people: the name of the DVC experiment and the
-    changed parameters.
+    the parent run: one per DVC experiment and baseline commit, or one per commit of the code and
+    parameters under plain `dvc repro`. `parent_name` is for people: the name of the DVC experiment
+    and the changed parameters.
     """
 
     root: Path
@@ -45,7 +45,9 @@ def read_provenance() -> Provenance:
     name = changes.name
     if experiment:
         name = f"{experiment}: {name}" if changes.values else experiment
-    key = experiment or f"repro-{commit[:7]}-{params[:8]}"
+    # A commit of documents between two stages makes no other experiment.
+    code = run_git("log", "-1", "--format=%H", "--", *code_paths()) or commit
+    key = experiment or f"repro-{code[:7]}-{params[:8]}"
     if experiment and baseline:
         key = f"{experiment}@{baseline[:7]}"
     key = re.sub(r"[^\w@.:/-]", "_", key)  # stands between quotes in a search
@@ -85,14 +87,18 @@ def params_digest(root: Path) -> str:
     return "no-params"
 
 
+def code_paths() -> list[str]:
+    """Return `CODE` for Git, from the root of the repository: a stage may run in a folder below."""
+    return [f":(top){path}" for path in CODE]
+
+
 def git_dirty() -> str:
     """Return "true" if the code differs from the commit, "false" if not, "unknown" without Git.
 
     Outputs do not count, since every stage rewrites them; nor does params.yaml, whose digest is the
     tag params.sha256.
     """
-    # The paths start at the root of the repository: a stage may run in a folder below.
-    status = run_git("status", "--porcelain", "--", *(f":(top){path}" for path in CODE))
+    status = run_git("status", "--porcelain", "--", *code_paths())
     if status is None:
         return "unknown"
     return "true" if status else "false"

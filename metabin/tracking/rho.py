@@ -5,32 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from metabin.rho_summary import summarize_rho
+from metabin.rho_summary import layer_groups
 
 if TYPE_CHECKING:
     import numpy as np
-
-ALL_LAYERS = "rho/all layers"  # the key of the picture of all layers
 
 
 def rho_metrics(values: Mapping[str, np.ndarray]) -> dict[str, float]:
     """Return the metrics of one step.
 
-    Per layer the mean and the 10 % and 90 % quantiles; over all channels the mean and the share
-    below 0.5.
+    Over all channels the mean and the share below 0.5; the mean over the channels of each group of
+    layers (see `layer_groups`). Single layers are in the pictures and in the table of histograms.
 
     Args:
-        values: layer name -> rho of its channels, (C,), each in [0, 1].
+        values: layer name -> rho of its channels, (C,), each in [0, 1], in network order.
     """
     import numpy as np
 
-    metrics: dict[str, float] = {}
-    for layer, rho in values.items():
-        summary = summarize_rho(rho)
-        metrics[f"rho.{layer}/mean"] = summary.mean
-        metrics[f"rho.{layer}/q10"] = summary.q10
-        metrics[f"rho.{layer}/q90"] = summary.q90
     channels = np.concatenate(list(values.values()))
-    metrics["rho/all_mean"] = float(channels.mean())
-    metrics["rho/frac_below_half"] = float((channels < 0.5).mean())
+    metrics = {
+        "rho/all_mean": float(channels.mean()),
+        "rho/frac_below_half": float((channels < 0.5).mean()),
+    }
+    for group, layers in layer_groups(list(values)).items():
+        rho = np.concatenate([values[layer] for layer in layers])
+        metrics[f"rho/mean_{group.replace(' to ', '-')}"] = float(rho.mean())
     return metrics

@@ -1,21 +1,32 @@
-"""The pictures of rho that a run records at a step."""
+"""The pictures of rho that a run records at a step, composed for a tile of the MLflow UI."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
-from metabin.rho_summary import NUM_BINS, summarize_rho
-from metabin.tracking.drawing import Area, Drawing
-from metabin.tracking.rho import ALL_LAYERS
+from metabin.rho_summary import NUM_BINS, STEM, layer_groups, summarize_rho
+from metabin.tracking.drawing import Area, Drawing, text_width
+from metabin.tracking.layer_pages import LayerPage, layer_pages, short_names
+from metabin.tracking.step_pictures import SCALE
 
-SIZE = (600, 420)  # pixels; the MLflow UI cuts off the bottom of pictures closer to square
-MAX_LABELS = 24  # more layer names than this overlap on the heat map
+SECTION = "Rho layers"  # of the UI's page. It sorts capitals first, so that this one is at the top
+WIDTH = 296  # units; one is a CSS pixel of a tile in a window of 1280 pixels
+HEIGHT = 172  # what a tile shows below the name of the run and three lines of parameters
+HEADER = 18
+FOOTER = 12
+GAP = 4  # between histograms
+MAX_MARGIN = 80  # for the names of blocks
+LABEL = 10  # size of text
+TITLE = 11.5
 MAX_SHARE = 0.5  # of the channels in a bin: the darkest colour of the heat map
 BLUE = "#1f77b4"
 RED = "#d62728"
+GREY = "#8c8c8c"
 # "Oranges" of ColorBrewer, from light to dark
 ORANGES = np.array(
     [
@@ -25,83 +36,157 @@ ORANGES = np.array(
 )
 
 
-def rho_pictures(values: Mapping[str, np.ndarray], step: int) -> dict[str, np.ndarray]:
-    """Draw one step: all layers as a heat map; the first, middle and last layer as histograms.
+@dataclass(frozen=True, slots=True)
+class RhoAtStep:
+    """Rho of every layer at a step; layer name -> (C,)."""
 
-    Returns: image key -> (height, width, 3) uint8. The keys are the same at every step.
+    step: int
+    values: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class _Summary:
+    """What is drawn of every layer: the share of its channels in each bin, and their mean."""
+
+    shares: Mapping[str, np.ndarray]
+    means: Mapping[str, float]
+
+    @classmethod
+    def of(cls, values: Mapping[str, np.ndarray]) -> _Summary:
+        summaries = {name: (summarize_rho(rho), len(rho)) for name, rho in values.items()}
+        shares = {name: item.histogram / size for name, (item, size) in summaries.items()}
+        return cls(shares, {name: item.mean for name, (item, _) in summaries.items()})
+
+
+def rho_pictures(
+    values: Mapping[str, np.ndarray], step: int, start: RhoAtStep | None = None
+) -> dict[str, Image.Image]:
+    """Draw rho at one step: all layers as a heat map, and a histogram of every layer.
+
+    Args:
+        values: layer name -> rho of its channels, (C,), each in [0, 1], in network order.
+        start: an earlier step, drawn in grey: outlines in the histograms, means in the heat map.
+
+    Returns:
+        Key -> picture for `log_pictures`. The keys and the axes are the same at every step.
     """
-    layers = list(values)
-    pictures = {ALL_LAYERS: _heat_map(values, step)}
-    # As keys of a dictionary, since a small network may have the same layer in two of these places.
-    for layer in dict.fromkeys((layers[0], layers[len(layers) // 2], layers[-1])):
-        pictures[f"rho/{layer}"] = _histogram(layer, values[layer], step)
-    return pictures
+    now = _Summary.of(values)
+    before = _Summary.of(start.values) if start else None
+    when = f"step {step} (grey: step {start.step})" if start else f"step {step}"
+    pictures = {"all layers": _heat_map(f"all layers, {when}", now, before)}
+    for page in layer_pages(list(values)):
+        pictures[page.title] = _histograms(f"{page.title}, {when}", page, now, before)
+    # The UI sorts the keys.
+    return {
+        f"{SECTION}/{place} {title}": drawing.image
+        for place, (title, drawing) in enumerate(pictures.items())
+    }
 
 
-def _heat_map(values: Mapping[str, np.ndarray], step: int) -> np.ndarray:
-    names = short_names(list(values))
-    size = 12
-    longest = max(map(len, names)) * size * 0.6
-    area = Area(left=54, top=42, right=512, bottom=round(SIZE[1] - min(210, 22 + longest)))
-    drawing = Drawing(*SIZE)
-    drawing.text(f"rho by depth, step {step} (blue: mean)", (300, 20), 23)
-    shares = np.stack([_shares(rho) for rho in values.values()], axis=1)
-    drawing.grid(area, _orange(shares[::-1]))
-    middles = (np.arange(len(names)) + 0.5) / len(names)
-    heights = [float(rho.mean()) for rho in values.values()]
-    means = [(area.x(x), area.y(y)) for x, y in zip(middles, heights, strict=True)]
-    drawing.line(means, BLUE, 2)
-    drawing.dots(means, BLUE, 4)
-    stride = math.ceil(len(names) / MAX_LABELS)
-    labels = dict(zip(middles[::stride], names[::stride], strict=True))
-    drawing.frame(area, dict.fromkeys(labels, ""), {0: "0", 0.5: "0.5", 1: "1"}, 20)
-    for middle, name in labels.items():
-        drawing.text(name, (area.x(middle), area.bottom + 8), size, "rm", upwards=True)
-    _colour_bar(drawing, area)
-    return drawing.pixels()
-
-
-def _colour_bar(drawing: Drawing, area: Area) -> None:
-    """Draw the scale of the heat map on its right."""
-    bar = Area(left=520, top=area.top, right=532, bottom=area.bottom)
+def _heat_map(title: str, now: _Summary, before: _Summary | None) -> Drawing:
+    """Draw the distribution of every layer as a column, and the means as a line."""
+    drawing = _drawing(title, "share of channels")
+    area = Area(left=54, top=HEADER + 4, right=252, bottom=HEIGHT - FOOTER - 4)
+    cells = np.stack(list(now.shares.values()), axis=1)  # (bins, layers)
+    drawing.grid(area, _orange(cells[::-1]))
+    if before:
+        drawing.line(_mean_points(area, before), GREY)
+    drawing.line(_mean_points(area, now), BLUE)
+    drawing.dots(_mean_points(area, now), BLUE, 1.5)
+    for place, label, anchor in ((0, "0 instance", "rb"), (0.5, "0.5", "rm"), (1, "1 batch", "rt")):
+        drawing.text(label, (area.left - 3, area.y(place)), LABEL, anchor)
+    _group_labels(drawing, area, list(now.shares))
+    bar = Area(left=259, top=area.top, right=268, bottom=area.bottom)
     drawing.grid(bar, _orange(np.linspace(MAX_SHARE, 0, 64)[:, None]))
-    drawing.frame(bar, {}, {}, 0)
-    for share in (0, 0.1, 0.2, 0.3, 0.4, 0.5):
-        label = f"{share}+" if share == MAX_SHARE else str(share)
-        drawing.text(label, (bar.right + 6, bar.y(share / MAX_SHARE)), 13, "lm")
-    drawing.text("share of channels", (582, bar.y(0.5)), 13, upwards=True)
+    for place, label in ((0, "0"), (1, f"{MAX_SHARE}+")):
+        drawing.text(label, (bar.right + 3, bar.y(place)), LABEL, "lm")
+    return drawing
 
 
-def _histogram(layer: str, rho: np.ndarray, step: int) -> np.ndarray:
-    # The same axes at every step, so that only the bars move.
-    area = Area(left=72, top=80, right=576, bottom=374)
-    drawing = Drawing(*SIZE)
-    drawing.text(layer, (324, 26), 25)
-    drawing.text(f"step {step}, mean {rho.mean():.2f}", (324, 58), 25)
-    for index, share in enumerate(_shares(rho)):
-        left, right = index / NUM_BINS, (index + 1) / NUM_BINS
-        # On a square root scale a bar of 0.05 is visible beside one of 1.
-        drawing.bar((area.x(left), area.y(math.sqrt(share))), (area.x(right), area.bottom), BLUE)
-    mean = area.x(float(rho.mean()))
-    drawing.line([(mean, area.bottom), (mean, area.top)], RED, 3)
-    drawing.text("share of channels", (88, 102), 23, "lm")
-    y_ticks = {math.sqrt(share): str(share) for share in (0, 0.1, 0.5, 1)}
-    drawing.frame(area, {0: "0: instance", 0.5: "0.5", 1: "1: batch"}, y_ticks, 23)
-    return drawing.pixels()
+def _mean_points(area: Area, summary: _Summary) -> list[tuple[float, float]]:
+    middles = (np.arange(len(summary.means)) + 0.5) / len(summary.means)
+    means = summary.means.values()
+    return [(area.x(x), area.y(y)) for x, y in zip(middles, means, strict=True)]
 
 
-def short_names(layers: list[str]) -> list[str]:
-    """Return the layer names without their common first parts."""
-    paths = [layer.split(".") for layer in layers]
-    depth = 0
-    while all(len(path) > depth + 1 and path[depth] == paths[0][depth] for path in paths):
-        depth += 1
-    return [".".join(path[depth:]) for path in paths]
+def _group_labels(drawing: Drawing, area: Area, names: list[str]) -> None:
+    """Mark where each group of layers begins, with the first part of its first layer's name."""
+    labels = short_names(names)
+    start = 0
+    for group, layers in layer_groups(names).items():
+        left = area.x(start / len(names))
+        start += len(layers)
+        right = area.x(start / len(names))
+        drawing.line([(left, area.top), (left, area.bottom + 3)], GREY, 0.5)
+        if group == STEM:  # narrow: its label begins outside of the area
+            drawing.text(STEM, (right - 2, area.bottom + 4), LABEL, "rt")
+        else:
+            label = drawing.fit(labels[layers[0]].partition(".")[0], LABEL, right - left)
+            drawing.text(label, (left, area.bottom + 4), LABEL, "lt")
 
 
-def _shares(rho: np.ndarray) -> np.ndarray:
-    """Return the share of the channels in each bin."""
-    return summarize_rho(rho).histogram / len(rho)
+def _histograms(title: str, page: LayerPage, now: _Summary, before: _Summary | None) -> Drawing:
+    """Draw the histograms of a page, one row per block."""
+    drawing = _drawing(title, "0 instance, 1 batch")
+    left = min(max(text_width(row.block, LABEL) for row in page.rows), MAX_MARGIN) + GAP
+    columns = max(len(row.layers) for row in page.rows)
+    width = (WIDTH - left) / columns
+    height = (HEIGHT - HEADER - FOOTER) / len(page.rows)
+    bar = int((width - GAP) / NUM_BINS)  # whole units, so that a tile shows all bars as wide
+    lefts = [round(left + column * width) for column in range(columns)]
+    for index, row in enumerate(page.rows):
+        top = HEADER + round(index * height)
+        bottom = HEADER + round((index + 1) * height) - GAP / 2
+        for x, (label, layer) in zip(lefts, row.layers.items(), strict=False):
+            drawing.text(drawing.fit(label, LABEL, width - 2), (x, top), LABEL, "lt")
+            area = Area(x, top + LABEL, x + NUM_BINS * bar, bottom)
+            _histogram(drawing, area, now.shares[layer], now.means[layer])
+            if before:
+                drawing.line(_outline(area, before.shares[layer]), GREY, 0.5)
+        block = drawing.fit(row.block, LABEL, MAX_MARGIN)
+        drawing.text(block, (left - GAP, (top + LABEL + bottom) / 2), LABEL, "rm")
+    for x in lefts:
+        drawing.text("0", (x, HEIGHT), LABEL, "lb")
+        drawing.text("1", (x + NUM_BINS * bar, HEIGHT), LABEL, "rb")
+    return drawing
+
+
+def _histogram(drawing: Drawing, area: Area, shares: np.ndarray, mean: float) -> None:
+    """Draw the bars of a layer, and its mean as a line and a number."""
+    bars = [
+        Area(
+            area.x(place / NUM_BINS), _top(area, share), area.x((place + 1) / NUM_BINS), area.bottom
+        )
+        for place, share in enumerate(shares)
+    ]
+    drawing.bars(bars, BLUE)
+    drawing.line([(area.left, area.bottom), (area.right, area.bottom)], GREY, 0.5)
+    drawing.line([(area.x(mean), area.top), (area.x(mean), area.bottom)], RED)
+    # beside the bar of the mean, where there is more room
+    side, anchor = (-1, "rt") if mean > 0.5 else (1, "lt")
+    drawing.text(f"{mean:.2f}", (area.x(mean + side / NUM_BINS), area.top), LABEL, anchor, RED)
+
+
+def _outline(area: Area, shares: np.ndarray) -> list[tuple[float, float]]:
+    """Return the points of a line around all bars."""
+    edges = [area.x(place / NUM_BINS) for place in range(NUM_BINS + 1)]
+    points = [(edges[0], area.bottom)]
+    for left, right, share in zip(edges, edges[1:], shares, strict=False):
+        points += [(left, _top(area, share)), (right, _top(area, share))]
+    return [*points, (edges[-1], area.bottom)]
+
+
+def _top(area: Area, share: float) -> float:
+    """Return the end of a bar: on a square root scale, 0.05 is visible beside 1."""
+    return area.y(math.sqrt(share))
+
+
+def _drawing(title: str, legend: str) -> Drawing:
+    drawing = Drawing(WIDTH, HEIGHT, SCALE)
+    room = WIDTH - text_width(legend, LABEL) - GAP
+    drawing.text(drawing.fit(title, TITLE, room), (0, HEADER - 3), TITLE, "ls")
+    drawing.text(legend, (WIDTH, HEADER - 3), LABEL, "rs")
+    return drawing
 
 
 def _orange(shares: np.ndarray) -> np.ndarray:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from metabin.tracking.rho_pictures import RhoAtStep
+
 logger = logging.getLogger("metabin.tracking")
 
 FLUSH_POINTS = 500  # a commit of 500 takes as long as one of 1; MLflow's limit is 1000
@@ -49,6 +51,7 @@ class Run:
         data = opened.entity.data if opened else None
         self._params = dict(data.params) if data else {}
         self._tables = json.loads(data.tags.get(LOGGED_TABLES, "[]")) if data else []
+        self._first_rho: RhoAtStep | None = None
         self._monitor = start_monitor(opened) if opened and system_metrics else None
 
     @warn_on_error
@@ -99,14 +102,16 @@ class Run:
         Args:
             values: layer name -> rho of its channels, (C,), each in [0, 1].
         """
-        from metabin.tracking.rho_pictures import rho_pictures
+        from metabin.tracking.rho_pictures import RhoAtStep, rho_pictures
+        from metabin.tracking.step_pictures import log_pictures
 
         if not values:
             return
         self.metrics(rho_metrics(values), step)
-        for key, picture in rho_pictures(values, step).items():
-            client = self.opened.client
-            client.log_image(self.opened.run_id, picture, key=clean_key(key), step=step)
+        self._first_rho = self._first_rho or RhoAtStep(step, values)
+        start = self._first_rho if self._first_rho.step != step else None
+        pictures = rho_pictures(values, step, start)
+        log_pictures(self.opened.client, self.opened.run_id, pictures, step)
 
     @warn_on_error
     def table(self, name: str, frame: pd.DataFrame) -> None:

@@ -49,7 +49,7 @@ def section(inputs: ReportInputs) -> Section | None:
     ]
     details[0] = replace(details[0], is_open=True)
     parts: list[Part] = [Paragraph(EXPLANATION), *details]
-    return Section(TITLE, "embedding-map", TITLE, parts, in_text=False)
+    return Section(TITLE, "embedding_map", TITLE, parts, in_text=False)
 
 
 def fold_chart(inputs: ReportInputs, fold: str) -> Chart:
