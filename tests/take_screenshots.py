@@ -37,8 +37,7 @@ def of_mlflow(address):
         shoot(page, "mlflow_experiment", 760)
         training = page.get_by_role("link", name=TRAINING).first.get_attribute("href")
         page.goto(f"{address.partition('#')[0]}{training}/model-metrics?workflowType=machine_learning")
-        page.get_by_placeholder("Search metric charts").fill("rho")
-        page.get_by_text("rho", exact=False).first.wait_for()
+        page.get_by_text("Rho layers").first.wait_for()
         shoot(page, "mlflow_rho", 1000, seconds=5)
 
 
