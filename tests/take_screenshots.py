@@ -37,8 +37,15 @@ def of_mlflow(address):
         shoot(page, "mlflow_experiment", 760)
         training = page.get_by_role("link", name=TRAINING).first.get_attribute("href")
         page.goto(f"{address.partition('#')[0]}{training}/model-metrics?workflowType=machine_learning")
-        page.get_by_text("Rho layers").first.wait_for()
-        shoot(page, "mlflow_rho", 1000, seconds=5)
+        page.set_viewport_size({"width": WIDTH, "height": 660})
+        heading = page.get_by_text("Rho layers").first
+        heading.scroll_into_view_if_needed()
+        page.get_by_role("slider").first.wait_for()
+        for step in page.locator("input[type=number], [role=spinbutton]").all():
+            step.fill("179")
+            step.press("Tab")
+        heading.evaluate("element => element.scrollIntoView({block: 'start'})")
+        shoot(page, "mlflow_rho", 660, seconds=5)
 
 
 def shoot(page, name, height, *, seconds=2):

@@ -77,15 +77,6 @@ class Drawing:
         ((x, y),) = self._pixels([position])
         self._draw.text((x, y), text, colour, _font(size * self._scale), anchor)
 
-    def fit(self, text: str, size: float, width: float) -> str:
-        """Return the text, with its middle left out if it is wider than `width` units."""
-        length = len(text)
-        short = text
-        while length > 1 and text_width(short, size) > width:
-            length -= 1
-            short = f"{text[: (length + 1) // 2]}…{text[len(text) - length // 2 :]}"
-        return short
-
     def _box(self, area: Area) -> tuple[int, int, int, int]:
         (left, top), (right, bottom) = self._pixels(
             [(area.left, area.top), (area.right, area.bottom)]
@@ -99,6 +90,16 @@ class Drawing:
 def text_width(text: str, size: float) -> float:
     """Return the width of a text, in units."""
     return _font(100).getlength(text) * size / 100
+
+
+def fit(text: str, size: float, width: float) -> str:
+    """Return the text, with its middle left out if it is wider than `width` units."""
+    short = text
+    length = len(text)
+    while length > 1 and text_width(short, size) > width:
+        length -= 1
+        short = f"{text[: (length + 1) // 2]}…{text[len(text) - length // 2 :]}"
+    return short
 
 
 @cache

@@ -10,17 +10,18 @@ import numpy as np
 from PIL import Image
 
 from metabin.rho_summary import NUM_BINS, STEM, layer_groups, summarize_rho
-from metabin.tracking.drawing import Area, Drawing, text_width
+from metabin.tracking.drawing import Area, Drawing, fit, text_width
 from metabin.tracking.layer_pages import LayerPage, layer_pages, short_names
 from metabin.tracking.step_pictures import SCALE
 
-SECTION = "Rho layers"  # of the UI's page. It sorts capitals first, so that this one is at the top
+SECTION = "rho layers"  # of the page of the UI
 WIDTH = 296  # units; one is a CSS pixel of a tile in a window of 1280 pixels
 HEIGHT = 172  # what a tile shows below the name of the run and three lines of parameters
+MARGIN = 2
 HEADER = 18
-FOOTER = 12
-GAP = 4  # between histograms
-MAX_MARGIN = 80  # for the names of blocks
+FOOTER = 13
+GAP = 3  # between histograms
+MAX_BLOCK = 80  # width of a block's name
 LABEL = 10  # size of text
 TITLE = 11.5
 MAX_SHARE = 0.5  # of the channels in a bin: the darkest colour of the heat map
@@ -73,9 +74,11 @@ def rho_pictures(
     now = _Summary.of(values)
     before = _Summary.of(start.values) if start else None
     when = f"step {step} (grey: step {start.step})" if start else f"step {step}"
-    pictures = {"all layers": _heat_map(f"all layers, {when}", now, before)}
+    pictures = {"all layers": _drawing("all layers", when, "share of channels")}
+    _heat_map(pictures["all layers"], now, before)
     for page in layer_pages(list(values)):
-        pictures[page.title] = _histograms(f"{page.title}, {when}", page, now, before)
+        pictures[page.title] = _drawing(page.title, when, "0 instance, 1 batch")
+        _histograms(pictures[page.title], page, now, before)
     # The UI sorts the keys.
     return {
         f"{SECTION}/{place} {title}": drawing.image
@@ -83,9 +86,8 @@ def rho_pictures(
     }
 
 
-def _heat_map(title: str, now: _Summary, before: _Summary | None) -> Drawing:
+def _heat_map(drawing: Drawing, now: _Summary, before: _Summary | None) -> None:
     """Draw the distribution of every layer as a column, and the means as a line."""
-    drawing = _drawing(title, "share of channels")
     area = Area(left=54, top=HEADER + 4, right=252, bottom=HEIGHT - FOOTER - 4)
     cells = np.stack(list(now.shares.values()), axis=1)  # (bins, layers)
     drawing.grid(area, _orange(cells[::-1]))
@@ -100,7 +102,6 @@ def _heat_map(title: str, now: _Summary, before: _Summary | None) -> Drawing:
     drawing.grid(bar, _orange(np.linspace(MAX_SHARE, 0, 64)[:, None]))
     for place, label in ((0, "0"), (1, f"{MAX_SHARE}+")):
         drawing.text(label, (bar.right + 3, bar.y(place)), LABEL, "lm")
-    return drawing
 
 
 def _mean_points(area: Area, summary: _Summary) -> list[tuple[float, float]]:
@@ -121,34 +122,32 @@ def _group_labels(drawing: Drawing, area: Area, names: list[str]) -> None:
         if group == STEM:  # narrow: its label begins outside of the area
             drawing.text(STEM, (right - 2, area.bottom + 4), LABEL, "rt")
         else:
-            label = drawing.fit(labels[layers[0]].partition(".")[0], LABEL, right - left)
+            label = fit(labels[layers[0]].partition(".")[0], LABEL, right - left)
             drawing.text(label, (left, area.bottom + 4), LABEL, "lt")
 
 
-def _histograms(title: str, page: LayerPage, now: _Summary, before: _Summary | None) -> Drawing:
+def _histograms(drawing: Drawing, page: LayerPage, now: _Summary, before: _Summary | None) -> None:
     """Draw the histograms of a page, one row per block."""
-    drawing = _drawing(title, "0 instance, 1 batch")
-    left = min(max(text_width(row.block, LABEL) for row in page.rows), MAX_MARGIN) + GAP
+    left = MARGIN + GAP + min(max(text_width(row.block, LABEL) for row in page.rows), MAX_BLOCK)
     columns = max(len(row.layers) for row in page.rows)
     width = (WIDTH - left) / columns
     height = (HEIGHT - HEADER - FOOTER) / len(page.rows)
-    bar = int((width - GAP) / NUM_BINS)  # whole units, so that a tile shows all bars as wide
+    bar = int((width - GAP) / NUM_BINS * SCALE) / SCALE  # whole pixels: all bars are as wide
     lefts = [round(left + column * width) for column in range(columns)]
     for index, row in enumerate(page.rows):
         top = HEADER + round(index * height)
         bottom = HEADER + round((index + 1) * height) - GAP / 2
         for x, (label, layer) in zip(lefts, row.layers.items(), strict=False):
-            drawing.text(drawing.fit(label, LABEL, width - 2), (x, top), LABEL, "lt")
+            drawing.text(fit(label, LABEL, width - 2), (x, top), LABEL, "lt")
             area = Area(x, top + LABEL, x + NUM_BINS * bar, bottom)
             _histogram(drawing, area, now.shares[layer], now.means[layer])
             if before:
                 drawing.line(_outline(area, before.shares[layer]), GREY, 0.5)
-        block = drawing.fit(row.block, LABEL, MAX_MARGIN)
+        block = fit(row.block, LABEL, MAX_BLOCK)
         drawing.text(block, (left - GAP, (top + LABEL + bottom) / 2), LABEL, "rm")
     for x in lefts:
-        drawing.text("0", (x, HEIGHT), LABEL, "lb")
-        drawing.text("1", (x + NUM_BINS * bar, HEIGHT), LABEL, "rb")
-    return drawing
+        drawing.text("0", (x, HEIGHT - MARGIN), LABEL, "ls")
+        drawing.text("1", (x + NUM_BINS * bar, HEIGHT - MARGIN), LABEL, "rs")
 
 
 def _histogram(drawing: Drawing, area: Area, shares: np.ndarray, mean: float) -> None:
@@ -181,11 +180,14 @@ def _top(area: Area, share: float) -> float:
     return area.y(math.sqrt(share))
 
 
-def _drawing(title: str, legend: str) -> Drawing:
+def _drawing(title: str, when: str, legend: str) -> Drawing:
+    """Return a drawing with a header: title and step on the left, the legend on the right."""
     drawing = Drawing(WIDTH, HEIGHT, SCALE)
-    room = WIDTH - text_width(legend, LABEL) - GAP
-    drawing.text(drawing.fit(title, TITLE, room), (0, HEADER - 3), TITLE, "ls")
-    drawing.text(legend, (WIDTH, HEADER - 3), LABEL, "rs")
+    baseline = HEADER - 4
+    drawing.text(legend, (WIDTH - MARGIN, baseline), LABEL, "rs")
+    room = WIDTH - text_width(legend, LABEL) - 4 * MARGIN
+    short = fit(title, TITLE, room - text_width(f", {when}", TITLE))
+    drawing.text(f"{short}, {when}", (MARGIN, baseline), TITLE, "ls")
     return drawing
 
 

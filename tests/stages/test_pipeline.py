@@ -12,6 +12,8 @@ import pytest
 from ruamel.yaml import YAML
 from stages_in_clone import ROOT, make_clone, run
 
+from metabin.tracking.rho_pictures import HEIGHT
+
 TINY = {
     "protocol": {"domains": ["campus", "night"], "sources": ["plaza"], "baselines": ["bn"]},
     "benchmark": {"num_ids": 8},
@@ -124,6 +126,7 @@ print(json.dumps({
     "note": parent.data.tags["mlflow.note.content"],
     "files": files,
     "curves": curves,
+    "address": f"#/experiments/{parent.info.experiment_id}/runs/{example}/model-metrics",
     "images": sorted({item.path.split("+timestamp")[0] for item in client.list_artifacts(example, "images")}),
     "matrix": mlflow.load_table("results/mAP.json", run_ids=[parent.info.run_id]).to_dict("list"),
     "trainings": mlflow.load_table("trainings.json", run_ids=[parent.info.run_id]).to_dict("list"),
@@ -216,6 +219,29 @@ def test_the_page_of_an_experiment_begins_with_the_results_and_leads_to_the_repo
         page.goto(ui.partition("#")[0] + link)
         report = page.frame_locator("iframe").get_by_role("heading", name="MetaBIN, leave one domain out")
         report.wait_for()
+
+
+# The rectangle of every picture, and the part of its tile that shows it.
+TILES = """[...document.images].filter(image => image.src.startsWith("blob:") || image.src.includes("artifact")).map(image => {
+  let tile = image.parentElement;
+  while (getComputedStyle(tile).overflowY === "visible") tile = tile.parentElement;
+  return [image, tile].map(element => element.getBoundingClientRect().toJSON());
+})"""
+
+
+@pytest.mark.parametrize("width", [1280, 1440, 1920])
+def test_the_pictures_of_rho_show_whole_in_the_tiles_of_mlflow(clone, ui, width):
+    address = recorded(clone, ".mlflow/mlflow.db")["address"]
+    with browser.opened(f"{ui.partition('#')[0]}{address}?workflowType=machine_learning", width=width) as page:
+        page.get_by_text("Rho layers").first.scroll_into_view_if_needed()
+        page.wait_for_function("document.images.length >= 3 && [...document.images].every(image => image.naturalWidth)")
+        tiles = page.evaluate(TILES)
+    assert len(tiles) == 3  # all layers, stem to block1, block2 to block4
+    for picture, tile in tiles:
+        assert tile["left"] <= picture["left"]
+        assert picture["right"] <= tile["right"]
+        assert tile["top"] <= picture["top"]
+        assert tile["bottom"] - picture["top"] >= HEIGHT
 
 
 @pytest.mark.parametrize("width", [1440, 390])
