@@ -83,7 +83,7 @@ def test_each_layer_is_drawn_at_its_own_place():
     for name in SMALL:
         after = rho_pictures(values | {name: np.full(8, 0.025)}, 0)
         changed = [key for key in after if ImageChops.difference(before[key], after[key]).getbbox()]
-        assert changed[0] == "rho layers/0 all layers"
+        assert changed[0] == "Rho layers/0 all layers"
         (key,) = changed[1:]
         boxes.append((key, ImageChops.difference(before[key], after[key]).getbbox()))
     for place, (key, (left, top, right, bottom)) in enumerate(boxes):
@@ -94,7 +94,7 @@ def test_each_layer_is_drawn_at_its_own_place():
 
 @pytest.mark.parametrize(("value", "place"), [(0.0, 0), (0.525, 10), (1.0, 19)])
 def test_bars_and_mean_are_between_instance_and_batch(value, place):
-    picture = rho_pictures({"a": np.full(8, value)}, 0)["rho layers/1 stem"]
+    picture = rho_pictures({"a": np.full(8, value)}, 0)["Rho layers/1 stem"]
     assert bins(picture, mask(picture, BLUE)) == pytest.approx((place, place + 1), abs=0.3)  # the line hides a part
     line = mask(picture, RED)
     line[:, line.sum(axis=0) < line.sum(axis=0).max()] = False  # without the number
@@ -112,10 +112,13 @@ def test_steps_differ_in_the_header_alone():
 
 def test_an_earlier_step_is_outlined_in_grey():
     end = {"a": np.full(8, 0.975)}
-    start = RhoAtStep(0, {"a": np.full(8, 0.525)})
-    alone, both = (rho_pictures(end, 900, earlier)["rho layers/1 stem"] for earlier in (None, start))
+    rho = np.full(8, 0.525)
+    start = RhoAtStep(0, {"a": rho})
+    rho[:] = 0.2  # as a training changes its rho
+    alone, both = (rho_pictures(end, 900, earlier)["Rho layers/1 stem"] for earlier in (None, start))
     outline = mask(both, GREY) & ~mask(alone, GREY)
     outline[: HEADER * SCALE] = False
+    outline[-HEIGHT * SCALE // 2 :] = False  # the lower half, with the axis
     assert bins(alone, outline) == pytest.approx((10, 11), abs=0.2)
 
 
@@ -144,10 +147,11 @@ class Client:
 def test_the_ui_gets_the_files_of_log_image_with_a_tile_that_begins_with_the_picture(tmp_path):
     from mlflow import MlflowClient
 
-    picture = rho_pictures({"a": np.linspace(0, 1, 9)}, 25)["rho layers/1 stem"]
+    key = "Rho layers/1 stem"
+    picture = rho_pictures({"a": np.linspace(0, 1, 9)}, 25)[key]
     ours, theirs = Client(tmp_path), Client(tmp_path)
-    log_pictures(ours, "run", {"rho layers/1 stem": picture}, 25)  # pyright: ignore[reportArgumentType]
-    MlflowClient.log_image(theirs, "run", picture, key="rho layers/1 stem", step=25, synchronous=True)  # pyright: ignore
+    log_pictures(ours, "run", {key: picture}, 25)  # pyright: ignore[reportArgumentType]
+    MlflowClient.log_image(theirs, "run", picture, key=key, step=25, synchronous=True)  # pyright: ignore
     assert ours.tags == theirs.tags == {"mlflow.loggedImages": "True"}
     plain = [
         sorted(re.sub(r"timestamp\+[0-9]{13}\+[0-9a-f-]{36}", "unique", name) for name in client.files)

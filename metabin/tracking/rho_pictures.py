@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -14,7 +13,7 @@ from metabin.tracking.drawing import Area, Drawing, fit, text_width
 from metabin.tracking.layer_pages import LayerPage, layer_pages, short_names
 from metabin.tracking.step_pictures import SCALE
 
-SECTION = "rho layers"  # of the page of the UI
+SECTION = "Rho layers"  # of the page of the UI
 WIDTH = 296  # units; one is a CSS pixel of a tile in a window of 1280 pixels
 HEIGHT = 172  # what a tile shows below the name of the run and three lines of parameters
 MARGIN = 2
@@ -23,7 +22,7 @@ FOOTER = 13
 GAP = 3  # between histograms
 MAX_BLOCK = 80  # width of a block's name
 LABEL = 10  # size of text
-TITLE = 11.5
+TITLE = 11
 MAX_SHARE = 0.5  # of the channels in a bin: the darkest colour of the heat map
 BLUE = "#1f77b4"
 RED = "#d62728"
@@ -37,26 +36,20 @@ ORANGES = np.array(
 )
 
 
-@dataclass(frozen=True, slots=True)
 class RhoAtStep:
-    """Rho of every layer at a step; layer name -> (C,)."""
+    """The distribution of rho in every layer at a step.
 
-    step: int
-    values: Mapping[str, np.ndarray]
+    Attributes:
+        shares: layer name -> share of its channels in each bin, (NUM_BINS,).
+        means: layer name -> mean over its channels.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class _Summary:
-    """What is drawn of every layer: the share of its channels in each bin, and their mean."""
-
-    shares: Mapping[str, np.ndarray]
-    means: Mapping[str, float]
-
-    @classmethod
-    def of(cls, values: Mapping[str, np.ndarray]) -> _Summary:
-        summaries = {name: (summarize_rho(rho), len(rho)) for name, rho in values.items()}
-        shares = {name: item.histogram / size for name, (item, size) in summaries.items()}
-        return cls(shares, {name: item.mean for name, (item, _) in summaries.items()})
+    def __init__(self, step: int, values: Mapping[str, np.ndarray]) -> None:
+        # Nothing refers to the values afterwards: in a training they are those of the network.
+        summaries = {name: summarize_rho(rho) for name, rho in values.items()}
+        self.step = step
+        self.shares = {name: item.histogram / len(values[name]) for name, item in summaries.items()}
+        self.means = {name: item.mean for name, item in summaries.items()}
 
 
 def rho_pictures(
@@ -71,14 +64,13 @@ def rho_pictures(
     Returns:
         Key -> picture for `log_pictures`. The keys and the axes are the same at every step.
     """
-    now = _Summary.of(values)
-    before = _Summary.of(start.values) if start else None
+    now = RhoAtStep(step, values)
     when = f"step {step} (grey: step {start.step})" if start else f"step {step}"
-    pictures = {"all layers": _drawing("all layers", when, "share of channels")}
-    _heat_map(pictures["all layers"], now, before)
+    pictures = {"all layers": _drawing("all layers", when, "blue: mean")}
+    _heat_map(pictures["all layers"], now, start)
     for page in layer_pages(list(values)):
         pictures[page.title] = _drawing(page.title, when, "0 instance, 1 batch")
-        _histograms(pictures[page.title], page, now, before)
+        _histograms(pictures[page.title], page, now, start)
     # The UI sorts the keys.
     return {
         f"{SECTION}/{place} {title}": drawing.image
@@ -86,13 +78,13 @@ def rho_pictures(
     }
 
 
-def _heat_map(drawing: Drawing, now: _Summary, before: _Summary | None) -> None:
+def _heat_map(drawing: Drawing, now: RhoAtStep, start: RhoAtStep | None) -> None:
     """Draw the distribution of every layer as a column, and the means as a line."""
     area = Area(left=54, top=HEADER + 4, right=252, bottom=HEIGHT - FOOTER - 4)
     cells = np.stack(list(now.shares.values()), axis=1)  # (bins, layers)
     drawing.grid(area, _orange(cells[::-1]))
-    if before:
-        drawing.line(_mean_points(area, before), GREY)
+    if start:
+        drawing.line(_mean_points(area, start), GREY)
     drawing.line(_mean_points(area, now), BLUE)
     drawing.dots(_mean_points(area, now), BLUE, 1.5)
     for place, label, anchor in ((0, "0 instance", "rb"), (0.5, "0.5", "rm"), (1, "1 batch", "rt")):
@@ -102,22 +94,23 @@ def _heat_map(drawing: Drawing, now: _Summary, before: _Summary | None) -> None:
     drawing.grid(bar, _orange(np.linspace(MAX_SHARE, 0, 64)[:, None]))
     for place, label in ((0, "0"), (1, f"{MAX_SHARE}+")):
         drawing.text(label, (bar.right + 3, bar.y(place)), LABEL, "lm")
+    drawing.text("channels", (WIDTH - MARGIN, bar.bottom + 4), LABEL, "rt")
 
 
-def _mean_points(area: Area, summary: _Summary) -> list[tuple[float, float]]:
-    middles = (np.arange(len(summary.means)) + 0.5) / len(summary.means)
-    means = summary.means.values()
+def _mean_points(area: Area, rho: RhoAtStep) -> list[tuple[float, float]]:
+    middles = (np.arange(len(rho.means)) + 0.5) / len(rho.means)
+    means = rho.means.values()
     return [(area.x(x), area.y(y)) for x, y in zip(middles, means, strict=True)]
 
 
 def _group_labels(drawing: Drawing, area: Area, names: list[str]) -> None:
     """Mark where each group of layers begins, with the first part of its first layer's name."""
     labels = short_names(names)
-    start = 0
+    end = 0
     for group, layers in layer_groups(names).items():
-        left = area.x(start / len(names))
-        start += len(layers)
-        right = area.x(start / len(names))
+        left = area.x(end / len(names))
+        end += len(layers)
+        right = area.x(end / len(names))
         drawing.line([(left, area.top), (left, area.bottom + 3)], GREY, 0.5)
         if group == STEM:  # narrow: its label begins outside of the area
             drawing.text(STEM, (right - 2, area.bottom + 4), LABEL, "rt")
@@ -126,7 +119,7 @@ def _group_labels(drawing: Drawing, area: Area, names: list[str]) -> None:
             drawing.text(label, (left, area.bottom + 4), LABEL, "lt")
 
 
-def _histograms(drawing: Drawing, page: LayerPage, now: _Summary, before: _Summary | None) -> None:
+def _histograms(drawing: Drawing, page: LayerPage, now: RhoAtStep, start: RhoAtStep | None) -> None:
     """Draw the histograms of a page, one row per block."""
     left = MARGIN + GAP + min(max(text_width(row.block, LABEL) for row in page.rows), MAX_BLOCK)
     columns = max(len(row.layers) for row in page.rows)
@@ -141,8 +134,8 @@ def _histograms(drawing: Drawing, page: LayerPage, now: _Summary, before: _Summa
             drawing.text(fit(label, LABEL, width - 2), (x, top), LABEL, "lt")
             area = Area(x, top + LABEL, x + NUM_BINS * bar, bottom)
             _histogram(drawing, area, now.shares[layer], now.means[layer])
-            if before:
-                drawing.line(_outline(area, before.shares[layer]), GREY, 0.5)
+            if start:
+                drawing.line(_outline(area, start.shares[layer]), GREY, 0.5)
         block = fit(row.block, LABEL, MAX_BLOCK)
         drawing.text(block, (left - GAP, (top + LABEL + bottom) / 2), LABEL, "rm")
     for x in lefts:

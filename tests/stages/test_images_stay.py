@@ -103,7 +103,7 @@ def servers(tmp_path_factory):
 def test_no_image_of_own_data_and_no_name_of_one_reaches_a_server_by_default(servers):
     files, _ = servers
     names = {in_run(path) for path in files}
-    assert {"report.md", "figures/unseen_and_seen.png", "rho/all layers.png", "data/model.safetensors"} <= names
+    assert {"report.md", "figures/unseen_and_seen.png", "rho/histograms.json", "data/model.safetensors"} <= names
     assert [name for name, content in files.items() if shows_data(content)] == []
     assert [name for name, content in files.items() if b"_person_" in content] == []
 

@@ -222,11 +222,13 @@ def test_the_page_of_an_experiment_begins_with_the_results_and_leads_to_the_repo
 
 
 # The rectangle of every picture, and the part of its tile that shows it.
-TILES = """[...document.images].filter(image => image.src.startsWith("blob:") || image.src.includes("artifact")).map(image => {
+TILES = """
+() => [...document.images].filter(image => /^blob:|artifact/.test(image.src)).map(image => {
   let tile = image.parentElement;
   while (getComputedStyle(tile).overflowY === "visible") tile = tile.parentElement;
   return [image, tile].map(element => element.getBoundingClientRect().toJSON());
-})"""
+})
+"""
 
 
 @pytest.mark.parametrize("width", [1280, 1440, 1920])
