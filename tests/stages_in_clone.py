@@ -13,7 +13,7 @@ NEEDED = ("metabin", "stages", "protocols", "dvc.yaml", "params.yaml", ".dvc", "
 
 
 def run(clone, *command, tracking="off", server="", check=True):
-    date = "2026-01-01T00:00:00Z"  # equal dates give the clones equal commits
+    date = "1767225600 +0000"  # equal dates give the clones equal commits; in the form that DVC reads too
     environment = {**os.environ, "METABIN_TRACKING": tracking, "DVC_NO_ANALYTICS": "1"}
     environment |= {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
     environment["CUDA_VISIBLE_DEVICES"] = ""  # `compute.device: auto` is the CPU, also on a machine with a GPU

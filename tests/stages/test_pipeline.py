@@ -180,19 +180,6 @@ def test_results_that_no_stage_recorded_are_recorded_from_their_files(clone):
     assert "up to date" in run(clone, "dvc", "status").stdout
 
 
-def test_an_experiment_is_named_after_its_changes_and_says_where_the_unchanged_trainings_are(clone):
-    run(clone, "dvc", "exp", "run", "--temp", "--name", "slow", "-S", "meta.inner_lr=0.1", tracking="on")
-    shown = recorded(clone, ".mlflow/mlflow.db", "slow: inner_lr=0.1")
-    assert shown["params"] == {"changed": "inner_lr=0.1", "meta.inner_lr": "0.1"}
-    expected = [
-        f"MetaBIN, {which}, slow: inner_lr=0.1" for which in ("all domains", "campus held out", "night held out")
-    ]
-    assert sorted(shown["curves"]) == expected
-    assert "2 of 5 trainings are unchanged" in shown["note"]
-    below = dict(zip(shown["trainings"]["run"], shown["trainings"]["is_below"], strict=True))
-    assert below == {**dict.fromkeys(expected, True), "BN, campus held out": False, "BN, night held out": False}
-
-
 @pytest.fixture(scope="module")
 def ui(clone):
     """The address that `make ui` prints, while its server runs."""
@@ -356,3 +343,16 @@ def test_a_group_is_held_out_together_by_everything_that_learns_in_episodes(call
     assert set(cells["test_domain"]) == {"night", "winter"}  # the sources train with all that they have
     assert {"half", "metabin", "mldg"} < set(cells["method"])
     assert "MetaBIN, campus + mall -&gt; night + winter" in Path("reports/index.html").read_text()
+
+
+def test_an_experiment_is_named_after_its_changes_and_says_where_the_unchanged_trainings_are(clone):
+    run(clone, "dvc", "exp", "run", "--name", "slow", "-S", "meta.inner_lr=0.1", tracking="on")
+    shown = recorded(clone, ".mlflow/mlflow.db", "slow: inner_lr=0.1")
+    assert shown["params"] == {"changed": "inner_lr=0.1", "meta.inner_lr": "0.1"}
+    expected = [
+        f"MetaBIN, {which}, slow: inner_lr=0.1" for which in ("all domains", "campus held out", "night held out")
+    ]
+    assert sorted(shown["curves"]) == expected
+    assert "2 of 5 trainings are unchanged" in shown["note"]
+    below = dict(zip(shown["trainings"]["run"], shown["trainings"]["is_below"], strict=True))
+    assert below == {**dict.fromkeys(expected, True), "BN, campus held out": False, "BN, night held out": False}
