@@ -33,7 +33,7 @@ from stages.fork_client import ADDRESS
 # torch imports its compiler with the first optimiser, and MLflow its store with the first run.
 LIBRARIES = (
     *("pydantic", "ruamel.yaml", "torch._dynamo", "safetensors.torch", "pandas"),
-    *("matplotlib.figure", "mlflow.store.tracking.sqlalchemy_store", "sklearn.manifold"),
+    *("matplotlib.figure", "mlflow.store.tracking.sqlalchemy_store"),
 )
 MAX_REQUEST = 1 << 20  # bytes; an environment has some thousand
 

@@ -193,7 +193,7 @@ def test_the_first_page_of_mlflow_shows_the_experiment_with_its_results(clone, u
     value = recorded(clone, ".mlflow/mlflow.db")["metrics"]["unseen_mAP/metabin"]
     with browser.opened(ui, width=1440) as page:
         page.get_by_text("unseen_mAP/metabin").wait_for()
-        page.get_by_text(str(value), exact=True).first.wait_for()
+        page.get_by_text(f"{value:g}", exact=True).first.wait_for()
         text = page.inner_text("body")
         assert all(part in text for part in ("changed", "nothing", "Newest: default, unseen mAP in percent: MetaBIN"))
 
