@@ -68,8 +68,7 @@ def load_channels(
     records = {
         (keys["fold"], keys["method"], seed): read_channels(folder / FILE)
         for folder, keys in trainings.items()
-        # A training of an earlier version has no such file.
-        if keys["seed"] == seed and (folder / FILE).is_file()
+        if keys["seed"] == seed
     }
     return {key: channels for key, channels in records.items() if channels.layers}
 

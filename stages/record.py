@@ -64,7 +64,7 @@ def record_trainings(run: Run, config: Config, scores: pd.DataFrame) -> pd.DataF
     known = tracking.find_trainings(run)
     keys = layout.trainings(config.protocol)
     digests = {key: read_description(layout.training(*key) / "config.json").sha256 for key in keys}
-    missing = [key for key in keys if digests[key] not in known]
+    missing = [key for key in keys if digests[key] not in known and run.is_open]
     for key in missing:
         record_from_files(config, *key)
     if missing:

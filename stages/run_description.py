@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 # Sections that the description leaves out: long tables, and the one whose table it begins with.
 NOT_IN_NOTE = ("matrices", "rho_probe", "results")
-MISSING = "–"  # in a table: not tested
 
 
 def describe(
@@ -59,10 +58,12 @@ def markdown_table(table: pd.DataFrame, trained: Sequence[str]) -> str:
 
     The MLflow UI shows only the first rows, and the meta-learned methods come last in a protocol.
     """
+    from metabin.card import markdown
+
     order = [*range(len(trained))[::-1], *range(len(trained), len(table))]
-    columns = [str(column).removesuffix(" (unseen)") for column in table.columns]
-    lines = [columns, [":---", *["---:"] * (len(columns) - 1)]]
-    for label, *numbers in table.iloc[order].itertuples(index=False):
-        cells = [MISSING if number != number else f"{number:.1f}" for number in numbers]
-        lines.append([str(label), *cells])
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    heads = [str(column).removesuffix(" (unseen)") for column in table.columns]
+    rows = [
+        [label, *(markdown.percent(number / 100) for number in numbers)]
+        for label, *numbers in table.iloc[order].itertuples(index=False)
+    ]
+    return markdown.table(heads, rows)

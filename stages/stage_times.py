@@ -16,7 +16,7 @@ FILE = Path(".dvc/tmp/metabin-stage-seconds.json")  # of this machine: no output
 # EPYC, 2026-11-26: for a machine that has measured nothing yet. A unit is a step of a training, and
 # a model of an evaluation.
 REFERENCE_SETTING = "094ca9db4e57"
-REFERENCE = {"episodic": 0.42, "baseline": 0.24, "evaluate": 3.8, "rho-probe": 4.6}
+REFERENCE = {"train": 0.42, "baseline": 0.24, "evaluate": 3.8, "rho-probe": 4.6}
 
 
 class StageTimes:
@@ -31,8 +31,8 @@ class StageTimes:
         self._config = config
         self._path = path
         self._setting = _setting(config, jobs)
-        known = REFERENCE if self._setting == REFERENCE_SETTING else {}
-        self._seconds: dict[str, float] = {**known, **self._load().get(self._setting, {})}
+        reference = REFERENCE if self._setting == REFERENCE_SETTING else {}
+        self._seconds: dict[str, float] = {**reference, **self._load().get(self._setting, {})}
 
     def expected(self, name: str) -> float | None:
         """Return the expected seconds of a stage; None if nothing like it was measured."""
@@ -47,8 +47,8 @@ class StageTimes:
         """Write what was measured."""
         from metabin.files import write_text
 
-        known = {**self._load(), self._setting: self._seconds}
-        write_text(self._path, json.dumps(known, indent=1) + "\n")
+        by_setting = {**self._load(), self._setting: self._seconds}
+        write_text(self._path, json.dumps(by_setting, indent=1) + "\n")
 
     def _load(self) -> dict[str, dict[str, float]]:
         try:
@@ -57,14 +57,11 @@ class StageTimes:
             return {}
 
     def _kind(self, name: str) -> str:
-        from metabin.registry import find_method
-
-        stage, _, rest = name.partition("@")
-        if stage in ("evaluate", "rho-probe"):
-            return stage
-        method = rest if stage == "final" else rest.rsplit("-", 2)[1]
-        is_episodic = find_method(self._config.of(method)[0]).is_episodic
-        return "episodic" if is_episodic else "baseline"
+        """Return the stage of dvc.yaml; for a final model that of the method's other trainings."""
+        stage, _, method = name.partition("@")
+        if stage == "final":
+            return "baseline" if method in self._config.protocol.baselines else "train"
+        return stage
 
     def _units(self, name: str) -> float:
         protocol = self._config.protocol

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from metabin.evaluation.metrics import cosine_blocks, row_blocks, score_blocks
-from metabin.evaluation.scoring import product_on
+from metabin.evaluation.metrics import row_blocks, score_blocks
+from metabin.evaluation.scoring import distance_blocks
 from metabin.types import Embeddings
 
 PAIR = ("query_camid", "gallery_camid")
@@ -30,9 +30,8 @@ def camera_pair_scores(
     pairs = pairs_with_matches(query, gallery)
     columns = {camid: np.flatnonzero(gallery.camid == camid) for _, camid in pairs}
     sums: dict[tuple[int, int], np.ndarray] = defaultdict(lambda: np.zeros(3))
-    multiply = product_on(device, gallery.features) if device and device.type != "cpu" else None
     # Products of all images, from which pairs are cut: many small products are slower.
-    blocks = cosine_blocks(query.features, gallery.features, multiply)
+    blocks = distance_blocks(query, gallery, device)
     for rows, block in zip(row_blocks(len(query.pid), len(gallery.pid)), blocks, strict=True):
         for pair in pairs:
             in_block = np.flatnonzero(query.camid[rows] == pair[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -153,9 +153,20 @@ def retrieval_scores(
     Args:
         device: computes the product of the embeddings; numpy does if it is None or the CPU.
     """
-    multiply = product_on(device, gallery.features) if device and device.type != "cpu" else None
-    blocks = cosine_blocks(query.features, gallery.features, multiply)
+    blocks = distance_blocks(query, gallery, device)
     return score_blocks(blocks, query.pid, gallery.pid, query.camid, gallery.camid)
+
+
+def distance_blocks(
+    query: Embeddings, gallery: Embeddings, device: torch.device | None = None
+) -> Iterator[np.ndarray]:
+    """Return the rows of the matrix of cosine distances, some queries at a time, (B, G).
+
+    Args:
+        device: as in `retrieval_scores`.
+    """
+    multiply = product_on(device, gallery.features) if device and device.type != "cpu" else None
+    return cosine_blocks(query.features, gallery.features, multiply)
 
 
 def score_tests(

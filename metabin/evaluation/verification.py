@@ -13,8 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
-from metabin.evaluation.metrics import cosine_blocks
-from metabin.evaluation.scoring import product_on
+from metabin.evaluation.scoring import distance_blocks
 from metabin.types import Embeddings
 
 # Column -> N, where the FPR is 1 / N. Whole numbers: 1e-3 * 3000 is less than 3 in binary.
@@ -29,8 +28,7 @@ def verification_scores(
     Args:
         device: computes the product of the embeddings; numpy does if it is None or the CPU.
     """
-    multiply = product_on(device, gallery.features) if device and device.type != "cpu" else None
-    blocks = cosine_blocks(query.features, gallery.features, multiply)
+    blocks = distance_blocks(query, gallery, device)
     return true_positive_rates(blocks, query.pid, gallery.pid, query.camid, gallery.camid)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
@@ -44,9 +43,9 @@ def warn_on_error(
 def warn(record: str, error: Exception) -> None:
     """Log that a record is missing, why, and what to do."""
     logger.warning(
-        "%s is not recorded in MLflow: %s. The stage continues; to record it, run it again after "
-        "the repair (`dvc repro --force --single-item %s`), or set METABIN_TRACKING=off.",
+        "%s is not recorded in MLflow: %s. The stage continues; after the repair, `python -m "
+        "stages.tools.record` records finished results from their files, or set "
+        "METABIN_TRACKING=off.",
         record,
         describe(error).rstrip("."),
-        os.environ.get("DVC_STAGE", "STAGE"),
     )

@@ -20,13 +20,14 @@ def times(root, monkeypatch, tmp_path):
 
 
 def test_the_time_is_estimated_before_the_first_run_from_the_reference_and_then_from_this_machine(times, tmp_path):
-    expected = [180 * REFERENCE["episodic"], 180 * REFERENCE["baseline"], 5 * REFERENCE["evaluate"]]
+    expected = [180 * REFERENCE["train"], 180 * REFERENCE["baseline"], 5 * REFERENCE["evaluate"]]
     assert [times.expected(name) for name in NAMES] == pytest.approx(expected)
     times.remember("final@metabin", 90)
     times.save()
     again = StageTimes(load_config(), 2, tmp_path / "seconds.json")
     assert again.expected("train@plaza-metabin-0") == pytest.approx(90)
     assert again.expected("baseline@plaza-bn-0") == times.expected("baseline@campus-bn-0")
+    assert again.expected("train@place-0-no-scatter-1") == pytest.approx(90)  # hyphens in a fold and in a variant
     assert StageTimes(load_config(), 3, tmp_path / "seconds.json").expected("final@metabin") is None
     (tmp_path / "seconds.json").write_text("{")
     assert StageTimes(load_config(), 2, tmp_path / "seconds.json").expected(NAMES[0]) == pytest.approx(expected[0])
