@@ -156,7 +156,12 @@ def test_mlflow_shows_what_was_compared_what_came_out_and_where_the_report_is(cl
     assert first_row.startswith(f"| MetaBIN | {100 * summary['unseen']['mAP']:.1f} |")
     assert "/artifacts/index.html)" in shown["note"]
     # The people are synthetic, so their images may be uploaded.
-    expected = {"index.html", "report.md", *(f"figures/samples_{name}.png" for name in TINY["protocol"]["domains"])}
+    expected = {
+        "index.html",
+        "rho.html",
+        "report.md",
+        *(f"figures/samples_{name}.png" for name in TINY["protocol"]["domains"]),
+    }
     assert expected < set(shown["files"])
     assert sorted(shown["curves"]) == sorted([*NAMES, "MetaBIN, all domains"])
     training = shown["curves"]["MetaBIN, night held out"]
