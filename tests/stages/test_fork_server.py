@@ -63,6 +63,14 @@ def server() -> Iterator[str]:
             yield os.environ[ADDRESS]
 
 
+@pytest.fixture(autouse=True)
+def _interrupts() -> Iterator[None]:
+    """Let programs receive SIGINT, which a shell without job control ignores in what it starts with `&`."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def start(folder: Path, *arguments: str, **changes: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "COLOUR": "green", **changes}
     return subprocess.Popen(
