@@ -63,7 +63,7 @@ def server() -> Iterator[str]:
             yield os.environ[ADDRESS]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _interrupts() -> Iterator[None]:
     """Let programs receive SIGINT, which a shell without job control ignores in what it starts with `&`."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
