@@ -1,6 +1,7 @@
 # make repro   set up, run the whole pipeline of params.yaml, write reports/; with PRESET=quick it
 #              applies presets/quick.yaml to params.yaml first; JOBS=2 runs two trainings at a time,
-#              instead of one per GPU or, without a GPU, one per core
+#              instead of one per GPU or, without a GPU, one per core; PULL=1 restores trainings that
+#              other machines have pushed: docs/scaling.md
 # make test    set up, run the tests
 # make experiments  compare the experiments of DVC: changed parameters and mAP of each method
 # make ui      browse the MLflow experiment in a web browser; PORT=5001 if another program uses port 5000
@@ -25,6 +26,7 @@ PORT   := 5000
 PRESET :=
 METHOD := metabin
 JOBS   ?=
+PULL   :=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -43,7 +45,7 @@ ifneq ($(PRESET),)
 	python -m stages.tools.params preset $(PRESET)
 endif
 	@echo "== pipeline: download, partition, train, evaluate, report"
-	python -m stages.tools.repro $(if $(JOBS),--jobs $(JOBS))
+	python -m stages.tools.repro $(if $(JOBS),--jobs $(JOBS)) $(if $(PULL),--pull)
 	@echo "== open reports/index.html, or read reports/report.md; 'make ui' shows every run"
 
 test: setup-dev

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from stages import cli
 
@@ -150,8 +150,11 @@ def serve(work: Callable[[], object]) -> None:
         print(json.dumps([seconds, status("VmHWM") - before]), flush=True)
 
 
-def main(rows: Callable[[], Iterable[Row]]) -> None:
-    """Run the command line of a benchmark: print its rows, one JSON object per line."""
+def main(rows: Callable[[], Iterable[Any]]) -> None:
+    """Run the command line of a benchmark: print its rows, one JSON object per line.
+
+    Rows are dataclasses, mostly `Row`.
+    """
 
     def print_rows() -> None:
         for row in rows():

@@ -149,7 +149,16 @@ def prepare_machine() -> None:
     from metabin import compute
     from metabin.config import Compute
 
-    compute.prepare(Compute(device="cpu", num_threads=1, precision="float32"))
+    compute.prepare(
+        Compute(
+            device="cpu",
+            devices=1,
+            nodes=1,
+            statistics="global",
+            num_threads=1,
+            precision="float32",
+        )
+    )
     torch.manual_seed(0)
 
 

@@ -102,10 +102,11 @@ class Fold:
 class Batch:
     """A training batch.
 
+    Each of R ranks has its share of the images, and the labels, cameras and domains of all.
     `label` counts the identities of the fold, `domain` is an index into `fold.sources`.
     """
 
-    images: Tensor  # (B, 3, H, W) float32, normalised
+    images: Tensor  # (B, 3, H, W) float32, normalised; of several ranks, (B / R, 3, H, W)
     label: Tensor  # (B,) int64
     camid: Tensor  # (B,) int64
     domain: Tensor  # (B,) int64

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING, Any
 
-from stages import cli, layout
+from stages import cli, layout, ranks
 from stages import training_records as records
 
 if TYPE_CHECKING:
@@ -27,25 +28,40 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True, help="of the training")
     args = parser.parse_args()
 
-    from metabin.card.training import CARD
     from metabin.config import load_config
-    from metabin.data import store
-    from metabin.engine.run import Folders, train_and_select
-    from metabin.files import write_text
 
     pipeline = load_config()
-    key = (args.fold, args.method, args.seed)
-    manifest = store.load_manifest(layout.PARTITION, args.fold)
-    training = prepare(pipeline, manifest, args.method, args.seed)
+    ranks.share_with_ranks(pipeline.compute, "stages.train", sys.argv[1:])
+
+    from metabin.model.distributed import process_group
+
+    with ranks.reported_failure(), process_group(pipeline.compute.device):
+        train(pipeline, args.fold, args.method, args.seed)
+
+
+def train(pipeline: Config, fold: str, method: str, seed: int) -> None:
+    """Train, and write what comes out if this is the first rank or the only one."""
+    from metabin.card.training import CARD
+    from metabin.data import store
+    from metabin.engine.run import Folders, take_part, train_and_select
+    from metabin.files import write_text
+    from metabin.model import distributed
+
+    key = (fold, method, seed)
+    manifest = store.load_manifest(layout.PARTITION, fold)
+    training = prepare(pipeline, manifest, method, seed)
     folders = Folders(layout.training(*key), layout.PARTITION, layout.resume_states())
-    title = f"{args.fold}/{args.method}/seed-{args.seed}"
+    code = layout.training_code()
+    if distributed.rank() > 0:
+        take_part(training, manifest, folders, code)
+        return
+    title = f"{fold}/{method}/seed-{seed}"
     with (
-        records.open_training(pipeline, manifest, args.method, args.seed) as run,
+        records.open_training(pipeline, manifest, method, seed) as run,
         cli.progress(title, training.times.num_steps, "step") as advance,
     ):
         watch = records.watcher(run, advance)
-        code = layout.training_code()
-        table = train_and_select(training, manifest, args.method, folders, code, watch)
+        table = train_and_select(training, manifest, method, folders, code, watch)
         write_text(folders.output / CARD, card(pipeline, training, manifest, folders.output, table))
         records.record_end(run, *key)
 

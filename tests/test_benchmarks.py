@@ -5,8 +5,10 @@ import math
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from importlib import import_module
 
+import numpy as np
 import pytest
 import torch
 from torch.optim import SGD
@@ -15,6 +17,8 @@ from benchmarks import pairs, ranking, step, textbook
 from benchmarks.__main__ import table
 from benchmarks.gpu import __main__ as gpu
 from benchmarks.gpu import packages, results, rows, setting, steps, trainings
+from benchmarks.large import __main__ as large_sizes
+from benchmarks.large import cameras, line
 from metabin.engine.base_step import base_step
 from metabin.episodes.meta_step import meta_step
 from metabin.errors import UserError
@@ -118,6 +122,18 @@ def test_the_table_has_one_line_per_row():
         "| a | b | 1 s | 2.5 s | 2.50 |  |",
         "| a | b | 1 s | 2.5 s | 2.50 | 2 |",
     ]
+
+
+def test_the_table_of_large_sizes_tells_computed_values_from_measured_ones():
+    lines = [asdict(line.Line("a", 2.5, "s")), asdict(line.computed("b", 1234.4, "GB"))]
+    assert large_sizes.table(lines).splitlines()[2:] == ["| a | 2.5 s | measured |", "| b | 1,234 GB | computed |"]
+
+
+def test_every_camera_of_the_sampler_sees_forty_identities_twice():
+    label, camera = cameras.labels(100)
+    for number in range(100):
+        _, counts = np.unique(label[camera == number], return_counts=True)
+        assert counts.tolist() == [2] * 40
 
 
 def test_the_sorting_evaluator_computes_our_map():

@@ -11,7 +11,7 @@ needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA d
 
 
 def settings(precision, device="auto"):
-    return Compute(device=device, num_threads=1, precision=precision)
+    return Compute(device=device, devices=1, nodes=1, statistics="global", num_threads=1, precision=precision)
 
 
 def flags():

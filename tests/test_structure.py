@@ -56,6 +56,7 @@ NOT_DEPENDENCIES = {
     "stages/layout.py",
     "stages/leftovers.py",  # removes what is no output
     "stages/progress_messages.py",  # for people
+    "stages/ranks.py",  # who computes, not what
     *RECORDS,
 }
 

@@ -83,7 +83,16 @@ class Setting:
     def prepare(self, precision: Precision) -> None:
         """Set the flags of a precision as a training does."""
         device = "cuda" if self.device.type == "cuda" else "cpu"
-        compute.prepare(Compute(device=device, num_threads=1, precision=precision))
+        compute.prepare(
+            Compute(
+                device=device,
+                devices=1,
+                nodes=1,
+                statistics="global",
+                num_threads=1,
+                precision=precision,
+            )
+        )
 
     def network(self, backbone: str, precision: Precision) -> Embedder:
         """Return a network as MetaBIN trains it, in training mode; the base step leaves rho."""

@@ -229,9 +229,12 @@ class Record(Section):
 
 
 class Compute(Section):
-    """The device and the number types of a training."""
+    """The devices and the number types of a training."""
 
     device: Literal["auto", "cpu", "cuda"]
+    devices: Count
+    nodes: Count
+    statistics: Literal["global", "device"]
     num_threads: Count
     precision: Literal["float32", "tf32", "bfloat16"]
 

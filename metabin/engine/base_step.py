@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from metabin.losses.inputs import WeightedLosses, scalars
+from metabin.model.distributed import gather, sum_gradients
 from metabin.model.embedder import Embedder
 from metabin.model.norm import clip_rho
 from metabin.types import Batch
@@ -29,11 +30,12 @@ def base_step(
     Returns: the unweighted losses, {"base/ce": ..., "base/triplet": ...}.
     """
     optimizers = [optimizers] if isinstance(optimizers, Optimizer) else optimizers
-    features = model(batch.images)
+    features = gather(model(batch.images))
     values = losses.compute(features, batch, model.classify)
     for optimizer in optimizers:
         optimizer.zero_grad()
     losses.total(values).backward()
+    sum_gradients(model.backbone.parameters())
     for optimizer in optimizers:
         optimizer.step()
     clip_rho(model)

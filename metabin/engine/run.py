@@ -56,12 +56,11 @@ def train_and_select(
         code: files and folders that decide the outcome; a state of other code is not resumed.
     Returns: the table of the candidates, see `select_on_sources`, which is also written.
     """
-    values = identity(training.config, training.method, training.seed, manifest)
-    digest = state_digest(values, code)
-    unfinished = folders.resume / digest
-    state = unfinished / "state.pt"
+    digest, state = _resume_state(training, manifest, folders, code)
+    unfinished = state.parent
     keep = keep_candidates(folders.output / CANDIDATES, unfinished / CANDIDATES)
     model = training.run(watch=watch, keep=keep, state_path=state, digest=digest)
+    values = identity(training.config, training.method, training.seed, manifest)
     description = describe(training, manifest, name, values_digest(values))
     save_model(folders.output, model, description)
     training.history.save(folders.output)
@@ -71,6 +70,23 @@ def train_and_select(
     state.unlink(missing_ok=True)  # before its candidates: a state implies that they exist
     shutil.rmtree(unfinished, ignore_errors=True)
     return table
+
+
+def take_part(
+    training: Trainer, manifest: Mapping[str, Any], folders: Folders, code: Iterable[Path]
+) -> None:
+    """Train to the end on a rank other than the first, which alone writes what comes out."""
+    digest, state = _resume_state(training, manifest, folders, code)
+    training.run(state_path=state, digest=digest)
+
+
+def _resume_state(
+    training: Trainer, manifest: Mapping[str, Any], folders: Folders, code: Iterable[Path]
+) -> tuple[str, Path]:
+    """Return the digest of a training and the file of its resume state."""
+    values = identity(training.config, training.method, training.seed, manifest)
+    digest = state_digest(values, code)
+    return digest, folders.resume / digest / "state.pt"
 
 
 def describe(

@@ -13,7 +13,13 @@ import torch
 
 from metabin import compute
 from metabin.config import Config
-from metabin.data.batches.loading import HostBatch, ImageSet, cameras_as_domains, load_batch
+from metabin.data.batches.loading import (
+    HostBatch,
+    ImageSet,
+    Share,
+    cameras_as_domains,
+    load_batch,
+)
 from metabin.data.batches.prefetching import prefetch
 from metabin.data.batches.sampling import IdentitySampler, epoch_steps
 from metabin.engine.base_step import base_step
@@ -23,7 +29,9 @@ from metabin.engine.resume import load_state, save_state
 from metabin.engine.schedule import candidate_steps, timeline
 from metabin.losses.inputs import WeightedLosses
 from metabin.methods.method import Method
+from metabin.model import distributed
 from metabin.model.embedder import Embedder
+from metabin.model.joined import join_statistics, running_statistics
 from metabin.model.norm import rho_of
 from metabin.model.pretrained import pretrained_identity
 from metabin.registry import find_method
@@ -79,6 +87,11 @@ class Trainer:
             data.label, *batch_shape, derive_seed(seed, "base-batches")
         )
         self.base_losses = self.losses(optim.losses)
+        self.share = Share(distributed.rank(), distributed.num_ranks(), optim.images_per_id)
+        self.has_own_statistics = self.share.num_ranks > 1 and config.compute.statistics == "device"
+        self.share.check("optim.ids_per_batch", optim.ids_per_batch)
+        if method.is_episodic or method.learns_on_target:
+            self.share.check("meta.ids_per_domain", config.meta.ids_per_domain)
         method.batches(self)  # so that unfit parameters are errors before the first step
         self.times = timeline(optim, config.meta, epoch_steps(data.label, *batch_shape))
         self.candidates = candidate_steps(self.times.num_steps, config.record.candidates)
@@ -112,6 +125,7 @@ class Trainer:
         """
         if state_path and (state := load_state(state_path, digest)):
             self.load_state_dict(state)
+        distributed.require_equal("the step to begin with", self.step)
         self.model.train()
         ahead = ITERATIONS_AHEAD[self.device.type]
         with closing(prefetch(self.host_batches(), ahead)) as iterations:
@@ -125,7 +139,8 @@ class Trainer:
                     keep(self.step, self.model)
                 if state_path and self.step % self.config.record.checkpoint_every == 0:
                     self.history.check_pending()
-                    save_state(state_path, digest, self.state_dict())
+                    if self.share.rank == 0:
+                        save_state(state_path, digest, self.state_dict())
         return self.model.eval()
 
     def losses(self, terms: Mapping[str, Any]) -> WeightedLosses:
@@ -180,6 +195,8 @@ class Trainer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(self.seed, "weights"))
             model = self.method.build(self.config, self.data.num_classes)
+        if self.share.num_ranks > 1 and not self.has_own_statistics:
+            join_statistics(model.backbone)
         return model.to(self.device).to(memory_format=torch.channels_last)
 
     def _base_purposes(self, step: int) -> list[str]:
@@ -191,7 +208,7 @@ class Trainer:
         data = self.target if purpose == "target" else self.data
         assert data is not None
         random = generator(self.seed, "augment", purpose, step)
-        batch = load_batch(data, index, random, self.config.augment)
+        batch = load_batch(data, index, random, self.config.augment, self.share)
         return batch.pin() if self.device.type == "cuda" else batch
 
     def _iterate(self, batches: dict[str, HostBatch]) -> Scalars:
@@ -209,7 +226,10 @@ class Trainer:
         optimizers = [self.optimizer]
         if self.method.rho_in_base_step:
             optimizers.append(self.rho_optimizer)
-        return base_step(self.model, batch.to(self.device), optimizers, self.base_losses)
+        losses = base_step(self.model, batch.to(self.device), optimizers, self.base_losses)
+        if self.has_own_statistics:
+            distributed.average(running_statistics(self.model.backbone))
+        return losses
 
     def _lr(self) -> float:
         """Return the learning rate of the first weights that are not frozen."""
@@ -249,9 +269,17 @@ def identity(
         "num_threads": config.compute.num_threads,
         "precision": config.compute.precision,
         "device": compute.prepare(config.compute).type,
+        **_own_statistics(config),
         "pretrained": pretrained_identity(config.model.pretrained),
         **{section: getattr(config, section).model_dump() for section in sections},
     }
+
+
+def _own_statistics(config: Config) -> dict[str, int]:
+    """Return the number of ranks where it changes more than the rounding of the outcome."""
+    num_ranks = distributed.num_ranks()
+    is_own = num_ranks > 1 and config.compute.statistics == "device"
+    return {"ranks_with_own_statistics": num_ranks} if is_own else {}
 
 
 def layer_name(parameter_name: str) -> str:

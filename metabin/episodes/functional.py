@@ -16,6 +16,7 @@ from torch.func import functional_call
 from torch.optim import Optimizer
 
 from metabin.losses.inputs import WeightedLosses
+from metabin.model.distributed import gather, spread_all
 from metabin.model.embedder import CLASSIFIER_PARTS
 from metabin.model.norm import clip_rho, is_rho
 from metabin.types import Batch
@@ -43,8 +44,21 @@ def episode_losses(
     model: nn.Module, tensors: Tensors, batch: Batch, losses: WeightedLosses
 ) -> Tensors:
     """Return the unweighted losses of a batch, with other tensors in place of the model's own."""
-    features = forward_with(model, tensors, batch.images)
+    features = gather(forward_with(model, spread_learned(tensors), batch.images))
     return losses.compute(features, batch, lambda features: classify_with(model, tensors, features))
+
+
+def spread_learned(tensors: Tensors) -> Tensors:
+    """Return tensors for the backbone of one of several ranks: see `metabin.model.distributed`.
+
+    Their gradients are then those of the whole batch, here and in the second order.
+    """
+    learned = {
+        name: value
+        for name, value in tensors.items()
+        if value.requires_grad and name.partition(".")[0] not in CLASSIFIER_PARTS
+    }
+    return tensors | spread_all(learned)
 
 
 def forward_with(model: nn.Module, tensors: Tensors, images: Tensor) -> Tensor:

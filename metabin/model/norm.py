@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from metabin.model.distributed import join_moments, move_running, num_ranks
+
 RHO = "rho"  # the parameter's name in every layer that has one: the meta step finds rho by it
 
 
@@ -47,6 +49,7 @@ class BalancedNorm2d(nn.Module):
         self.eps = eps
         self.momentum = momentum
         size = num_features if rho_per == "channel" else 1
+        self.joined = False  # see `metabin.model.joined.join_statistics`
         self.rho = nn.Parameter(torch.full((size,), float(rho)))
         self.register_buffer("running_mean", torch.zeros(num_features))
         self.register_buffer("running_var", torch.ones(num_features))
@@ -55,6 +58,10 @@ class BalancedNorm2d(nn.Module):
     @abstractmethod
     def add_affine(self) -> None:
         """Register the parameters of the affine, (C,) each; the constructor calls it."""
+
+    def joins_statistics(self) -> bool:
+        """Return whether the batch half normalises with the statistics of all ranks."""
+        return self.joined and self.training
 
     def extra_repr(self) -> str:
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
@@ -99,6 +106,7 @@ class BatchInstanceNorm2d(BalancedNorm2d):
             training=self.training,
             momentum=self.momentum,
             eps=self.eps,
+            joined=self.joins_statistics(),
         )
 
 
@@ -132,18 +140,19 @@ def batch_instance_norm(
     training: bool,
     momentum: float,
     eps: float,
+    joined: bool = False,
 ) -> Tensor:
     """Compute the equation of `BatchInstanceNorm2d` in torch's own operations.
 
     `metabin.model.fused` is tested against this function.
 
-    Training moves the running statistics, which may be None there.
+    Training moves the running statistics, which may be None there. `joined` is as of `batch_norm`.
 
     Shapes: x (N, C, H, W), rho (C,) or (1,), all others (C,).
     """
     # y = rho * y_bn + (1 - rho) * y_in, with rho folded into the affine of each half: that saves
     # two passes over x.
-    y_bn = F.batch_norm(
+    y_bn = batch_norm(
         x,
         running_mean,
         running_var,
@@ -152,9 +161,40 @@ def batch_instance_norm(
         training=training,
         momentum=momentum,
         eps=eps,
+        joined=joined,
     )
     y_in = F.instance_norm(x, weight=(1 - rho) * in_weight, bias=(1 - rho) * in_bias, eps=eps)
     return y_bn + y_in
+
+
+def batch_norm(
+    x: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor,
+    bias: Tensor,
+    *,
+    training: bool,
+    momentum: float,
+    eps: float,
+    joined: bool,
+) -> Tensor:
+    """Compute torch's batch_norm; `joined`, with the statistics of the batch of all ranks.
+
+    torch's own SyncBatchNorm has no CPU version, and its gradient cannot be differentiated.
+    """
+    if not joined:
+        return F.batch_norm(
+            x, running_mean, running_var, weight, bias, training, momentum=momentum, eps=eps
+        )
+    maps = x.to(weight.dtype)  # half precision has too few digits for a variance
+    var, mean = torch.var_mean(maps, dim=(0, 2, 3), correction=0)
+    mean, var = join_moments(mean, var)
+    num_values = num_ranks() * x[:, 0].numel()
+    move_running(running_mean, running_var, mean, var, momentum, num_values)
+    scale = weight * (var + eps).rsqrt()
+    y = (maps - mean[:, None, None]) * scale[:, None, None] + bias[:, None, None]
+    return y.to(x.dtype)
 
 
 def require_pixels(x: Tensor) -> None:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from metabin.model.norm import BalancedNorm2d, require_pixels
+from metabin.model.norm import BalancedNorm2d, batch_norm, require_pixels
 
 
 class SharedAffineBatchInstanceNorm2d(BalancedNorm2d):
@@ -33,7 +33,7 @@ class SharedAffineBatchInstanceNorm2d(BalancedNorm2d):
         require_pixels(x)
         # y = (rho * weight) * xhat_bn + bias + ((1 - rho) * weight) * xhat_in: the bias, which rho
         # does not mix, goes into one half
-        y_bn = F.batch_norm(
+        y_bn = batch_norm(
             x,
             self.running_mean,
             self.running_var,
@@ -42,6 +42,7 @@ class SharedAffineBatchInstanceNorm2d(BalancedNorm2d):
             training=self.training,
             momentum=self.momentum,
             eps=self.eps,
+            joined=self.joins_statistics(),
         )
         return y_bn + F.instance_norm(x, weight=(1 - self.rho) * self.weight, eps=self.eps)
 

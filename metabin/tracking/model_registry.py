@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metabin.errors import UserError
-from metabin.tracking.formatting import describe, shorten_card
+from metabin.tracking.formatting import describe, hide_passwords, shorten_card
 from metabin.tracking.location import locate
 from metabin.tracking.model_folder import read_config
 from metabin.tracking.model_records import DIGEST, create_model
@@ -42,7 +42,7 @@ class RegisteredVersion:
         is_new: False if the weights were registered before.
         alias: Set on this version.
         uri: For `metabin.load` and MLflow, e.g. models:/metabin@champion.
-        store: Tracking URI of the store.
+        store: Tracking URI of the store, without a password.
     """
 
     number: int
@@ -80,11 +80,13 @@ def register_model(
                 client.set_registered_model_alias(name, ALIAS, version.version)
                 client.update_model_version(name, version.version, shorten_card(card))
     except Exception as error:
+        store = hide_passwords(locate(root).uri)
         raise UserError(
-            f"{name} cannot be registered in the MLflow store {locate(root).uri}: {describe(error)}"
+            f"{name} cannot be registered in the MLflow store {store}: {describe(error)}"
         ) from error
     number = int(version.version)
-    return RegisteredVersion(number, old is None, ALIAS, f"models:/{name}@{ALIAS}", uri)
+    location = f"models:/{name}@{ALIAS}"
+    return RegisteredVersion(number, old is None, ALIAS, location, hide_passwords(uri))
 
 
 @contextmanager

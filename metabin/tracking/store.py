@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 EXPERIMENT = "metabin"
 LOCK_SECONDS = 60  # the first contact creates the tables of the database, which takes seconds
 
-# Unless the user has set them: no telemetry, no messages, short waits for a server that is down.
+# Unless the user has set them: no telemetry, no messages, short waits for a server that is down,
+# and files through the server. Otherwise a client fetches them from the server's S3 store, with its
+# address as the server knows it, which is often that of a private network.
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -29,6 +31,8 @@ ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
 }
 
 

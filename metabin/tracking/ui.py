@@ -7,7 +7,7 @@ import warnings
 from dataclasses import dataclass
 
 from metabin.errors import UserError
-from metabin.tracking.formatting import describe
+from metabin.tracking.formatting import describe, hide_passwords
 from metabin.tracking.location import locate
 from metabin.tracking.provenance import project_root
 from metabin.tracking.store import contact
@@ -38,14 +38,15 @@ def find_ui(port: int) -> MlflowUI:
     root = project_root()
     location = locate(root)
     if location.artifacts is None:
-        return MlflowUI(location.uri, ())
+        return MlflowUI(hide_passwords(location.uri), ())
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with contact(root) as (client, uri, experiment):
                 save_view(client, experiment)
     except Exception as error:
-        message = f"the MLflow store {location.uri} cannot be opened: {describe(error)}"
+        store = hide_passwords(location.uri)
+        message = f"the MLflow store {store} cannot be opened: {describe(error)}"
         raise UserError(message) from error
     command = (
         *(sys.executable, "-m", "mlflow", "ui"),

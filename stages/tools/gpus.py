@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 from itertools import cycle, islice, takewhile
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from metabin.config import Compute
 
 
 def visible_gpus() -> list[str]:
@@ -26,15 +30,19 @@ def visible_gpus() -> list[str]:
     return [str(number) for number in range(len(gpus))]
 
 
-def job_environments(device: str, jobs: int | None) -> list[dict[str, str]]:
+def job_environments(compute: Compute, jobs: int | None) -> list[dict[str, str]]:
     """Return the additions to the environment of every job that runs at the same time.
 
     Args:
-        device: compute.device; on "auto" and "cuda" a job sees one GPU, if there are any.
-        jobs: their number. None: one per GPU, since a training leaves no room for another, or one
-            per core.
+        compute: on "auto" and "cuda" a job sees as many GPUs as a training has devices, if there
+            are any.
+        jobs: their number. None: as many as there are GPUs for, since a training leaves no room for
+            another, or cores.
     """
-    gpus = visible_gpus() if device != "cpu" else []
+    gpus = visible_gpus() if compute.device != "cpu" else []
+    size = compute.devices
     if not gpus:
-        return [{}] * (jobs or os.cpu_count() or 1)
-    return [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in islice(cycle(gpus), jobs or len(gpus))]
+        return [{}] * (jobs or max((os.cpu_count() or 1) // size, 1))
+    groups = [",".join(gpus[first : first + size]) for first in range(0, len(gpus), size)]
+    whole = groups[: len(gpus) // size] or groups  # with too few GPUs, the training says so
+    return [{"CUDA_VISIBLE_DEVICES": group} for group in islice(cycle(whole), jobs or len(whole))]

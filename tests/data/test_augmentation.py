@@ -9,7 +9,13 @@ from torchvision.transforms.v2 import functional as transforms
 
 from metabin.config import Augment
 from metabin.data.batches import colour_jitter
-from metabin.data.batches.augmentation import ERASED_COLOUR, augment, erase
+from metabin.data.batches.augmentation import ERASED_COLOUR, augment, draw_changes, draw_rectangle
+
+
+def augmented(source, seed, *, flip=0.0, pad=0, colour_jitter=False, erasing=0.0):
+    settings = Augment(flip=flip, pad=pad, colour_jitter=colour_jitter, erasing=erasing)
+    changes = draw_changes(len(source), *source.shape[1:3], np.random.default_rng(seed), settings)
+    return augment(source, changes)
 
 
 def images(count=6):
@@ -19,9 +25,8 @@ def images(count=6):
 def test_every_augmented_image_is_a_crop_of_its_padded_possibly_flipped_original():
     source = images(40)
     pad = 2
-    augmented = augment(source, np.random.default_rng(1), Augment(flip=0.5, pad=pad, colour_jitter=False, erasing=0.0))
     crops = set()
-    for original, result in zip(source, augmented, strict=True):
+    for original, result in zip(source, augmented(source, 1, flip=0.5, pad=pad), strict=True):
         candidates = {}
         for flipped in (False, True):
             image = torch.from_numpy(original).permute(2, 0, 1)
@@ -37,10 +42,7 @@ def test_every_augmented_image_is_a_crop_of_its_padded_possibly_flipped_original
 
 
 def test_no_flip_and_no_padding_leave_the_images_as_they_are():
-    assert np.array_equal(
-        augment(images(), np.random.default_rng(0), Augment(flip=0.0, pad=0, colour_jitter=False, erasing=0.0)),
-        images(),
-    )
+    assert np.array_equal(augmented(images(), 0), images())
 
 
 CHANGES = [
@@ -97,13 +99,13 @@ def test_changes_in_any_order_equal_torchvisions(order):
         assert equal.mean() > 0.99
 
 
-def test_jitter_draws_the_factors_and_then_the_order():
+def test_the_factors_are_drawn_before_the_order():
     image = images(1)[0]
     random = np.random.default_rng(3)
     amounts = [1 + random.uniform(-0.15, 0.15), 1 + random.uniform(-0.15, 0.15)]
     amounts += [1 + random.uniform(-0.1, 0.1), random.uniform(-0.1, 0.1)]
     expected = by_torchvision(image, random.permutation(4), amounts)
-    colour_jitter.jitter(image, np.random.default_rng(3))
+    colour_jitter.change_colours(image, *colour_jitter.draw_colours(np.random.default_rng(3)))
     np.testing.assert_allclose(image, expected, atol=1)
 
 
@@ -116,9 +118,8 @@ def test_the_ranges_are_those_of_torchvisions_colour_jitter_with_the_reference_s
 
 
 def test_every_image_of_a_batch_gets_other_colours_and_the_same_seed_the_same():
-    settings = Augment(flip=0.0, pad=0, colour_jitter=True, erasing=0.0)
     same = np.repeat(images(1), 3, axis=0)
-    first, again = (augment(same, np.random.default_rng(4), settings) for _ in range(2))
+    first, again = (augmented(same, 4, colour_jitter=True) for _ in range(2))
     assert np.array_equal(first, again)
     assert len({image.tobytes() for image in first}) == 3
     assert first.dtype == np.uint8
@@ -141,7 +142,7 @@ def test_erased_rectangles_are_of_the_sizes_and_shapes_of_torchvisions():
     sizes = []
     for _ in range(2000):
         erased = blank.copy()
-        erase(erased, random)
+        erased[draw_rectangle(128, 64, random)] = ERASED_COLOUR
         expected = torchvision_erasing(torch.from_numpy(blank).permute(2, 0, 1)).permute(1, 2, 0).numpy()
         sizes.append([erased_part(image) for image in (erased, expected)])
     logs = np.log(np.array(sizes))  # (image, ours or torchvision's, height or width)
@@ -151,5 +152,4 @@ def test_erased_rectangles_are_of_the_sizes_and_shapes_of_torchvisions():
 
 def test_as_many_images_are_erased_as_asked_for():
     blank = np.zeros((400, 32, 16, 3), np.uint8)
-    augmented = augment(blank, np.random.default_rng(0), Augment(flip=0.0, pad=0, colour_jitter=False, erasing=0.3))
-    assert 80 < augmented.any(axis=(1, 2, 3)).sum() < 160
+    assert 80 < augmented(blank, 0, erasing=0.3).any(axis=(1, 2, 3)).sum() < 160

@@ -10,7 +10,8 @@ import pytest
 import yaml
 from ruamel.yaml import YAML
 
-from stages.tools import repro
+from metabin.config import Compute
+from stages import side_by_side
 from stages.tools.gpus import job_environments
 
 SCRIPT = """
@@ -34,6 +35,10 @@ class Silent:
 SILENT = Silent()
 
 
+def compute(device="auto", devices=1):
+    return Compute(device=device, devices=devices, nodes=1, statistics="global", num_threads=1, precision="float32")
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """Make a DVC project with a stage that warns and one that fails."""
@@ -47,7 +52,7 @@ def project(tmp_path, monkeypatch):
 
 
 def test_a_warning_of_a_stage_that_succeeds_is_shown_without_its_progress(project):
-    succeeded, text = repro.reproduce("warns", {})
+    succeeded, text = side_by_side.reproduce("warns", {})
     assert succeeded
     head, *lines = text.splitlines()
     assert head.startswith("warns done in ")
@@ -55,7 +60,7 @@ def test_a_warning_of_a_stage_that_succeeds_is_shown_without_its_progress(projec
 
 
 def test_all_output_of_a_stage_that_fails_is_shown(project):
-    succeeded, text = repro.reproduce("fails", {})
+    succeeded, text = side_by_side.reproduce("fails", {})
     assert not succeeded
     assert text.startswith("fails failed after ")
     assert "progress: 1 of 4 steps" in text
@@ -64,20 +69,20 @@ def test_all_output_of_a_stage_that_fails_is_shown(project):
 
 
 def test_the_reason_of_dvc_is_shown_where_no_stage_ran(project):
-    assert "ERROR: " in repro.reproduce("absent", {})[1]
+    assert "ERROR: " in side_by_side.reproduce("absent", {})[1]
 
 
 def test_after_an_interruption_no_further_stage_starts(monkeypatch):
     started = []
 
-    def interrupted(name, slot):
+    def interrupted(name, slot, **options):
         started.append(name)
         time.sleep(0.02)  # so that not all of them end before the first result is read
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(repro, "reproduce", interrupted)
+    monkeypatch.setattr(side_by_side, "reproduce", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        repro.reproduce_all([str(number) for number in range(100)], [{}], SILENT)
+        side_by_side.reproduce_all([str(number) for number in range(100)], [{}], SILENT)
     assert len(started) < 100
 
 
@@ -85,14 +90,14 @@ def test_an_evaluation_starts_after_the_trainings_of_its_fold_and_before_those_o
     seconds = {"train@far-metabin-0": 0.05, "baseline@near-bn-0": 1.5}
     events = []
 
-    def run(name, slot):
+    def run(name, slot, **options):
         events.append(f"start {name}")
         time.sleep(seconds.get(name, 0.05))
         events.append(f"end {name}")
         return True, name
 
-    monkeypatch.setattr(repro, "reproduce", run)
-    repro.reproduce_all([*seconds, "evaluate@far", "rho-probe@near"], [{}, {}], SILENT)
+    monkeypatch.setattr(side_by_side, "reproduce", run)
+    side_by_side.reproduce_all([*seconds, "evaluate@far", "rho-probe@near"], [{}, {}], SILENT)
     assert events.index("end train@far-metabin-0") < events.index("start evaluate@far")
     assert events.index("end evaluate@far") < events.index("end baseline@near-bn-0")
     assert events.index("end baseline@near-bn-0") < events.index("start rho-probe@near")
@@ -102,7 +107,7 @@ def test_jobs_at_the_same_time_have_different_gpus(monkeypatch):
     using = []
     used = []
 
-    def run(name, slot):
+    def run(name, slot, **options):
         gpu = slot["CUDA_VISIBLE_DEVICES"]
         assert gpu not in using
         using.append(gpu)
@@ -111,15 +116,15 @@ def test_jobs_at_the_same_time_have_different_gpus(monkeypatch):
         using.remove(gpu)
         return True, name
 
-    monkeypatch.setattr(repro, "reproduce", run)
+    monkeypatch.setattr(side_by_side, "reproduce", run)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, GPU-5f")
-    repro.reproduce_all([str(number) for number in range(8)], job_environments("auto", None), SILENT)
+    side_by_side.reproduce_all([str(number) for number in range(8)], job_environments(compute(), None), SILENT)
     assert set(used) == {"2", "GPU-5f"}
 
 
 def test_a_job_gets_the_environment_of_its_slot(project):
     (project / "stage.py").write_text("import os, sys; print(os.environ['CUDA_VISIBLE_DEVICES'], file=sys.stderr)")
-    assert repro.reproduce("warns", {"CUDA_VISIBLE_DEVICES": "3"})[1].splitlines()[1:] == ["3"]
+    assert side_by_side.reproduce("warns", {"CUDA_VISIBLE_DEVICES": "3"})[1].splitlines()[1:] == ["3"]
 
 
 NVIDIA_SMI = """#!/bin/sh
@@ -142,16 +147,24 @@ def test_there_is_one_training_per_gpu_that_the_process_may_use(tmp_path, monkey
     if listed is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", listed)
     per_core = [{}] * (os.cpu_count() or 1)
-    assert job_environments("auto", None) == ([{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus] or per_core)
-    assert job_environments("cpu", None) == per_core
-    assert len(job_environments("cuda", 5)) == 5  # the option decides, also above the number of GPUs
+    assert job_environments(compute(), None) == ([{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus] or per_core)
+    assert job_environments(compute("cpu"), None) == per_core
+    assert len(job_environments(compute("cuda"), 5)) == 5  # the option decides, also above the number of GPUs
 
 
 def test_without_a_driver_there_is_one_training_per_core(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert job_environments("auto", None) == [{}] * (os.cpu_count() or 1)
-    assert job_environments("auto", 3) == [{}] * 3
+    assert job_environments(compute(), None) == [{}] * (os.cpu_count() or 1)
+    assert job_environments(compute(), 3) == [{}] * 3
+
+
+def test_a_training_on_several_gpus_is_one_job(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3,4")
+    pairs = [{"CUDA_VISIBLE_DEVICES": "0,1"}, {"CUDA_VISIBLE_DEVICES": "2,3"}]
+    assert job_environments(compute(devices=2), None) == pairs
+    assert job_environments(compute(devices=2), 3) == [*pairs, pairs[0]]
+    assert job_environments(compute(devices=8), None) == [{"CUDA_VISIBLE_DEVICES": "0,1,2,3,4"}]
 
 
 def commands_of_make(root, *arguments):
@@ -166,7 +179,8 @@ def commands_of_make(root, *arguments):
 def test_make_applies_a_preset_only_if_one_is_given_and_before_the_pipeline(root):
     pipeline = "python -m stages.tools.repro"
     assert [line.rstrip() for line in commands_of_make(root)] == [pipeline]
-    assert commands_of_make(root, "JOBS=2") == [f"{pipeline} --jobs 2"]
+    assert [line.rstrip() for line in commands_of_make(root, "JOBS=2")] == [f"{pipeline} --jobs 2"]
+    assert [line.split() for line in commands_of_make(root, "PULL=1")] == [[*pipeline.split(), "--pull"]]
     preset = "python -m stages.tools.params preset quick"
     assert [line.rstrip() for line in commands_of_make(root, "PRESET=quick")] == [preset, pipeline]
 
@@ -175,7 +189,7 @@ def test_the_prefixes_name_stages_of_the_pipeline_trainings_first(root):
     stages = yaml.safe_load((root / "dvc.yaml").read_text())["stages"]
     finals, trainings, evaluations = (
         [prefix.removesuffix("@") for prefix in group]
-        for group in (repro.FINAL_TRAININGS, repro.TRAININGS, repro.EVALUATIONS)
+        for group in (side_by_side.FINAL_TRAININGS, side_by_side.TRAININGS, side_by_side.EVALUATIONS)
     )
     assert {*finals, *trainings, *evaluations} == {"final", "train", "baseline", "evaluate", "rho-probe"}
     names = (*finals, *trainings, *evaluations)
@@ -188,5 +202,5 @@ def test_the_prefixes_name_stages_of_the_pipeline_trainings_first(root):
 
 def test_no_evaluation_waits_for_a_final_model():
     trainings = ["final@night-shift", "train@night-metabin-0", "train@noon-metabin-0"]
-    assert repro.needed("evaluate@night", trainings) == ["train@night-metabin-0"]
-    assert repro.needed("final@night-shift", trainings) == []
+    assert side_by_side.needed("evaluate@night", trainings) == ["train@night-metabin-0"]
+    assert side_by_side.needed("final@night-shift", trainings) == []

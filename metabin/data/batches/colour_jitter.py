@@ -21,17 +21,17 @@ compiled = njit(cache=True, nogil=True, error_model="numpy")
 f32 = np.float32
 
 
-def jitter(image: np.ndarray, random: np.random.Generator) -> None:
-    """Change brightness, contrast, saturation and hue by random amounts, in random order.
+# The last arguments of `change_colours`: order, brightness, contrast, saturation and hue.
+Colours = tuple[np.ndarray, float, float, float, float]
 
-    Args:
-        image: (H, W, 3) uint8, contiguous; changed in place.
-    """
+
+def draw_colours(random: np.random.Generator) -> Colours:
+    """Draw random changes of brightness, contrast, saturation and hue, in random order."""
     brightness = 1 + random.uniform(-BRIGHTNESS, BRIGHTNESS)
     contrast = 1 + random.uniform(-CONTRAST, CONTRAST)
     saturation = 1 + random.uniform(-SATURATION, SATURATION)
     hue = random.uniform(-HUE, HUE)
-    change_colours(image, random.permutation(4), brightness, contrast, saturation, hue)
+    return random.permutation(4), brightness, contrast, saturation, hue
 
 
 @compiled

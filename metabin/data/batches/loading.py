@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from metabin.config import Augment
-from metabin.data.batches.augmentation import augment
+from metabin.data.batches.augmentation import augment, draw_changes
 from metabin.data.store import load_pixels, load_records, part_rows
+from metabin.errors import ConfigError
 from metabin.types import Batch
 
 # Means and deviations of ImageNet's RGB in 0..255, as for every backbone's pretrained weights.
@@ -110,10 +111,59 @@ def cameras_as_domains(data: ImageSet) -> ImageSet:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """The part of every batch that one rank computes on: see `metabin.model.distributed`.
+
+    A rank gets whole identities, and as many of each domain as every other rank: batches list the
+    domains in order, and identity g goes to rank g mod R.
+
+    Args:
+        rank: from 0.
+        num_ranks: R.
+        num_images: K, images of an identity.
+    """
+
+    rank: int = 0
+    num_ranks: int = 1
+    num_images: int = 1
+
+    def order(self, size: int) -> np.ndarray:
+        """Return the positions of a batch of `size` images, those of the first rank first."""
+        positions = np.arange(size)
+        if self.num_ranks == 1:
+            return positions
+        by_rank = positions.reshape(-1, self.num_ranks, self.num_images).transpose(1, 0, 2)
+        return by_rank.ravel()
+
+    def own(self, order: np.ndarray) -> np.ndarray:
+        """Return the part of this rank of positions in that order."""
+        return np.split(order, self.num_ranks)[self.rank]
+
+    def check(self, name: str, num_ids: int) -> None:
+        """Check that identities can be divided among the ranks.
+
+        Args:
+            name: of the parameter with their number.
+            num_ids: identities of a batch, or of each domain in one.
+        Raises:
+            ConfigError: they cannot.
+        """
+        if num_ids % self.num_ranks:
+            raise ConfigError(
+                f"{name} is {num_ids}, which {self.num_ranks} ranks (compute.devices x "
+                f"compute.nodes) cannot share equally; make it a multiple of {self.num_ranks}, "
+                "or use fewer devices"
+            )
+
+
+WHOLE = Share()
+
+
+@dataclass(frozen=True, slots=True)
 class HostBatch:
     """An augmented batch in the memory of the host, as bytes."""
 
-    pixels: Tensor  # (B, H, W, 3) uint8
+    pixels: Tensor  # (B, H, W, 3) uint8; of several ranks, (B / R, H, W, 3)
     columns: Tensor  # (3, B) int64: label, camid and domain
 
     def pin(self) -> HostBatch:
@@ -131,10 +181,24 @@ class HostBatch:
 
 
 def load_batch(
-    data: ImageSet, index: np.ndarray, random: np.random.Generator, settings: Augment
+    data: ImageSet,
+    index: np.ndarray,
+    random: np.random.Generator,
+    settings: Augment,
+    share: Share = WHOLE,
 ) -> HostBatch:
-    """Return the indexed images, augmented, with their labels, cameras and domains."""
-    pixels = augment(data.views(index), random, settings)
+    """Return the indexed images, augmented, with their labels, cameras and domains.
+
+    Args:
+        share: the part of the batch whose images are returned. Labels, cameras and domains are
+            those of the whole batch, in the order of the ranks.
+    """
+    _, height, width, _ = data.pixels[0].shape
+    changes = draw_changes(len(index), height, width, random, settings)
+    order = share.order(len(index))
+    own = share.own(order)
+    pixels = augment(data.views(index[own]), [changes[position] for position in own])
+    index = index[order]
     columns = np.stack([data.label[index], data.camid[index], data.domain[index]])
     return HostBatch(torch.from_numpy(pixels), torch.from_numpy(columns))
 

@@ -142,15 +142,17 @@ def epoch_steps(label: np.ndarray, num_ids: int, num_images: int) -> int:
 
 def _make_groups(label: np.ndarray, num_images: int, random: np.random.Generator) -> Groups:
     """Return, per label, its rows in shuffled groups of `num_images`, padded by repetition."""
+    # sorted once: a search for the rows of each label would take time with the labels' square
+    order = np.argsort(label, kind="stable")
+    labels, starts = np.unique(label[order], return_index=True)
     groups = {}
-    for value in np.unique(label):
-        rows = np.flatnonzero(label == value)
+    for value, rows in zip(labels.tolist(), np.split(order, starts[1:]), strict=True):
         if len(rows) < num_images:
             padded = random.choice(rows, num_images, replace=True)
         else:
             num_missing = -len(rows) % num_images
             padded = np.concatenate([rows, random.choice(rows, num_missing, replace=False)])
-        groups[int(value)] = list(random.permutation(padded).reshape(-1, num_images))
+        groups[value] = list(random.permutation(padded).reshape(-1, num_images))
     return groups
 
 

@@ -150,7 +150,11 @@ def plain_gradients(
         needed: one per tensor; the gradients of the others are None.
     """
     y = batch_instance_norm(
-        *tensors, training=settings.training, momentum=settings.momentum, eps=settings.eps
+        *tensors,
+        training=settings.training,
+        momentum=settings.momentum,
+        eps=settings.eps,
+        joined=settings.joined,
     )
     inputs = [tensor for tensor, flag in zip(tensors, needed, strict=False) if flag]
     y = clip(y, settings.low, settings.high)

@@ -54,13 +54,19 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Settings of one call. `low` and `high` bound y; (0, inf) is a ReLU."""
+    """Settings of one call.
+
+    Args:
+        low, high: bounds of y; (0, inf) is a ReLU.
+        joined: whether in training the statistics of the batch are those of all ranks.
+    """
 
     training: bool
     momentum: float
     eps: float
     low: float = -math.inf
     high: float = math.inf
+    joined: bool = False
 
 
 class Parameters(NamedTuple):

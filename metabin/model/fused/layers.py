@@ -48,7 +48,7 @@ class FusedBatchInstanceNorm2d(FusedNorm, BatchInstanceNorm2d):
         return (
             Parameters(rho, self.bn_weight, self.bn_bias, self.in_weight, self.in_bias),
             Running(self.running_mean, self.running_var),
-            Settings(self.training, self.momentum, self.eps),
+            Settings(self.training, self.momentum, self.eps, joined=self.joins_statistics()),
         )
 
 

@@ -13,8 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from metabin.model.distributed import num_ranks
 from metabin.model.fused.cpu import channels, maps
 from metabin.model.fused.interface import Parameters, Running, Settings, Statistics
+from metabin.model.fused.ranks import add_batch_terms, joined_statistics
 
 # When numba starts its threads it sets OpenMP's number, and torch uses the same OpenMP.
 _torch_threads = torch.get_num_threads()
@@ -29,27 +31,33 @@ def statistics(
     mean = _per_image(x)
     var = _per_image(x)
     _run(maps.moments, x.dtype, x, mean, var)
-    result = Statistics(
-        mean=mean,
-        scale=_per_image(x),
-        shift=_per_image(x),
-        deviation=_per_image(x),
-        image_rstd=var,  # overwritten
-        batch_rstd=x.new_empty(x.shape[1]),
-    )
-    empty = x.new_empty(0)  # for running statistics that are not recorded
-    recorded = tuple(empty if value is None else value for value in running)
-    num_pixels = float(x.shape[2] * x.shape[3])
-    _run(
-        channels.combine,
-        x.dtype,
-        settings.training,
-        tuple(parameters),
-        recorded,
-        *(settings.momentum, settings.eps, num_pixels),
-        tuple(result),
-    )
-    return result
+    num_pixels = x.shape[2] * x.shape[3]
+
+    def combine(running: Running, settings: Settings) -> Statistics:
+        result = Statistics(
+            mean=mean,
+            scale=_per_image(x),
+            shift=_per_image(x),
+            deviation=_per_image(x),
+            image_rstd=var.clone() if settings.joined else var,  # overwritten
+            batch_rstd=x.new_empty(x.shape[1]),
+        )
+        empty = x.new_empty(0)  # for running statistics that are not recorded
+        recorded = tuple(empty if value is None else value for value in running)
+        _run(
+            channels.combine,
+            x.dtype,
+            settings.training,
+            tuple(parameters),
+            recorded,
+            *(settings.momentum, settings.eps, float(num_pixels)),
+            tuple(result),
+        )
+        return result
+
+    if settings.joined:
+        return joined_statistics(combine, mean[0], len(x) * num_pixels, running, settings)
+    return combine(running, settings)
 
 
 def forward(
@@ -82,20 +90,23 @@ def backward(
     gradients = Parameters(*(torch.empty_like(parameter) for parameter in parameters))
     slope = _per_image(x)
     offset = _per_image(x)
-    num_pixels = float(x.shape[2] * x.shape[3])
+    num_pixels = x.shape[2] * x.shape[3]
     _run(
         channels.gradients,
         x.dtype,
-        settings.training,
+        settings.training and not settings.joined,
         sum0,
         sum1,
         tuple(statistics),
         tuple(parameters),
-        num_pixels,
+        float(num_pixels),
         slope,
         offset,
         tuple(gradients),
     )
+    if settings.joined:
+        num_values = num_ranks() * len(x) * num_pixels
+        add_batch_terms(slope, offset, (sum0, sum1), statistics, parameters, num_values)
     if not with_dx:
         return None, gradients
     dx = torch.empty_like(x)

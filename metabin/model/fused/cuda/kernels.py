@@ -17,8 +17,10 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from metabin.model.distributed import num_ranks
 from metabin.model.fused.cuda import channels, maps
 from metabin.model.fused.interface import Parameters, Running, Settings, Statistics
+from metabin.model.fused.ranks import add_batch_terms, joined_statistics
 
 TILE = 2048  # elements that a program has in registers at a time
 MAX_CHUNKS = 8  # of one image; merging them is a loop
@@ -126,23 +128,29 @@ def statistics(
     maps.moments[grid.programs_that_sum](
         x, chunk_mean, chunk_square, *grid.sizes, grid.chunk, **_tile(grid, dtype)
     )
-    per_image = x.new_empty((5, n, c), dtype=dtype).unbind()
-    result = Statistics._make((*per_image, x.new_empty(c, dtype=dtype)))
-    is_recorded = running.mean is not None
-    channels.combine[grid.programs_that_merge](
-        chunk_mean,
-        chunk_square,
-        *parameters,
-        *(running if is_recorded else (chunk_mean, chunk_mean)),  # these are not read
-        *result,
-        *(n, c, grid.num_pixels, grid.chunk, grid.num_chunks),
-        **_images(grid, dtype),
-        MOMENTUM=settings.momentum,
-        EPS=settings.eps,
-        TRAINING=settings.training,
-        RECORDING=settings.training and is_recorded,
-    )
-    return result
+
+    def combine(running: Running, settings: Settings) -> Statistics:
+        per_image = x.new_empty((5, n, c), dtype=dtype).unbind()
+        result = Statistics._make((*per_image, x.new_empty(c, dtype=dtype)))
+        is_recorded = running.mean is not None
+        channels.combine[grid.programs_that_merge](
+            chunk_mean,
+            chunk_square,
+            *parameters,
+            *(running if is_recorded else (chunk_mean, chunk_mean)),  # these are not read
+            *result,
+            *(n, c, grid.num_pixels, grid.chunk, grid.num_chunks),
+            **_images(grid, dtype),
+            MOMENTUM=settings.momentum,
+            EPS=settings.eps,
+            TRAINING=settings.training,
+            RECORDING=settings.training and is_recorded,
+        )
+        return result
+
+    if settings.joined:
+        return joined_statistics(combine, chunk_mean[0, 0], n * grid.num_pixels, running, settings)
+    return combine(running, settings)
 
 
 @on_its_device
@@ -198,8 +206,12 @@ def backward(
         *gradients,
         *(n, c, grid.num_pixels, grid.num_chunks),
         **_images(grid, dtype),
-        TRAINING=settings.training,
+        TRAINING=settings.training and not settings.joined,
     )
+    if settings.joined:
+        sums = sum0.sum(0), sum1.sum(0)  # of the chunks
+        num_values = num_ranks() * n * grid.num_pixels
+        add_batch_terms(slope, offset, sums, statistics, parameters, num_values)
     if not with_dx:
         return None, gradients
     dx = torch.empty_like(x)

@@ -1,0 +1,1 @@
+"""Costs at sizes that no run here has: measured at smaller sizes, and computed from those."""
