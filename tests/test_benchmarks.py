@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch.optim import SGD
 
-from benchmarks import pairs, ranking, step, textbook
+from benchmarks import pairs, ranking, ranks, step, textbook
 from benchmarks.__main__ import table
 from benchmarks.gpu import __main__ as gpu
 from benchmarks.gpu import packages, results, rows, setting, steps, trainings
@@ -231,3 +231,17 @@ def test_the_hours_of_a_preset_are_those_of_the_published_data_sets():
     config = trainings.preset_config(on_cpu, preset, "float32")
     # at least a batch of 80 for every 80 images, in each of 100 epochs; more, since images are repeated
     assert 150_000 < trainings.num_steps(config, data) < 200_000
+
+
+def test_what_ranks_send_is_every_gradient_of_the_backbone_once_and_no_part_of_the_classifier(monkeypatch):
+    monkeypatch.setattr(ranks, "RANKS", (4,))
+    head, _, row = ranks.communication("resnet_small").splitlines()
+    columns = dict(zip(head.split("|"), row.split("|"), strict=True))
+    sent = {name.strip(): float(cell) for name, cell in columns.items() if cell.strip()}
+    model = build_embedder("resnet_small", 10)
+    num_rho = sum(rho.numel() for rho in rho_of(model).values())
+    # the base step: all of the backbone; the meta step: rho, twice
+    numbers = sum(parameter.numel() for parameter in model.backbone.parameters()) + 2 * num_rho
+    megabytes = 2 * 3 / 4 * 4 * numbers / 1e6
+    assert sent["gradients, MB"] == pytest.approx(megabytes, abs=0.01)
+    assert sent["features, MB"] == pytest.approx(3 * 4 * 2 * 32 * model.neck.num_features / 1e6, abs=0.01)

@@ -64,6 +64,12 @@ SUBSTITUTES = {
         ),
         "pip --version",
     ),
+    # a team's servers, which tests/servers starts
+    "cp .env.example .env": "test -f examples/servers/.env.example",
+    "export MLFLOW_TRACKING_USERNAME=mira": "export MLFLOW_TRACKING_USERNAME=",
+    "export MLFLOW_TRACKING_PASSWORD='<password>'": "export MLFLOW_TRACKING_PASSWORD=",
+    "pip install 'dvc[s3,ssh]==3.67.1'": "grep dvc==3.67.1 requirements.txt",
+    "make repro PULL=1": "make repro PULL=1 JOBS=2",
     # BoxMOT is not among the packages of the tests
     "python examples/track_boxmot.py model.onnx": "python -m py_compile examples/track_boxmot.py",
     "metabin evaluate models/night/metabin/seed-0 --domain night": (
@@ -266,6 +272,10 @@ def test_own_cameras(clone):
     assert "gate" in (clone.folder / "reports/model_card.md").read_text()
 
 
+def test_scaling(clone):
+    clone.follow("docs/scaling.md")
+
+
 def texts(page):
     return [command.text for command in documented.commands(documented.ROOT / page) if command.in_block]
 
@@ -289,15 +299,19 @@ INLINE = {
     "python -m stages.download --domain grid": test_local_data_and_their_check,
     "python -m stages.tools.params protocol development": test_protocols,
     "cp -r": "tests/test_tracking_location.py",
-    "make repro JOBS=2": "tests/stages/test_repro.py",
+    **dict.fromkeys(("make repro JOBS=1", "make repro JOBS=2"), "tests/stages/test_repro.py"),
     "python -m benchmarks.gpu --small": "tests/test_benchmarks.py",
     "python -m stages.tools.experiments --commits 5": "test_experiments",
+    "python -m stages.ranks --endpoint HOST:29400 -- stages.train --fold campus --seed 0": (
+        "tests/stages/test_ranks_of_a_training.py"
+    ),
+    **dict.fromkeys(("python -m benchmarks.large", "python -m benchmarks.ranks"), "tests/test_benchmarks.py"),
 }
 
 
 def test_the_pages_with_command_blocks_are_those_that_are_followed():
     followed = {"README.md", "CONTRIBUTING.md", "experiments.md", "data.md", "protocols.md", "tracking.md"}
-    followed |= {"use.md", "own-cameras.md"}
+    followed |= {"use.md", "own-cameras.md", "scaling.md"}
     blocks = {command.page for page in documented.pages() for command in documented.commands(page) if command.in_block}
     assert blocks == followed
 
