@@ -18,6 +18,7 @@ OPTIONS = ("--wait-for-lock", "repro", "--single-item")
 FINAL_TRAININGS = ("final@",)
 TRAININGS = ("train@", "baseline@")
 EVALUATIONS = ("evaluate@", "rho-probe@")
+RUNNING: set[subprocess.Popen[str]] = set()
 
 
 def reproduce_all(
@@ -58,8 +59,11 @@ def reproduce_all(
         try:
             for stage in as_completed(stages.values()):
                 stage.result()
-        except BaseException:
+        except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
+            if not isinstance(error, KeyboardInterrupt):  # Ctrl-C reaches all processes by itself
+                for process in list(RUNNING):
+                    process.terminate()  # its stage ends with it: see `stages.processes`
             raise
 
 
@@ -78,13 +82,13 @@ def reproduce(name: str, environment: Mapping[str, str], *, pull: bool = False) 
     The text is its output if it fails, otherwise its stderr.
     """
     start = time.monotonic()
-    process = subprocess.run(
-        [*DVC, *OPTIONS, *(["--pull"] if pull else []), name],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-    )
+    command = [*DVC, *OPTIONS, *(["--pull"] if pull else []), name]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=os.environ | environment, **pipes) as process:
+        RUNNING.add(process)
+        stdout, stderr = process.communicate()
+        RUNNING.discard(process)
     seconds = f"{time.monotonic() - start:.0f} s"
     if process.returncode:
-        return False, f"{name} failed after {seconds}\n{process.stdout}{process.stderr}"
-    return True, f"{name} done in {seconds}\n{process.stderr}".rstrip()
+        return False, f"{name} failed after {seconds}\n{stdout}{stderr}"
+    return True, f"{name} done in {seconds}\n{stderr}".rstrip()

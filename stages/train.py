@@ -61,7 +61,9 @@ def train(pipeline: Config, fold: str, method: str, seed: int) -> None:
         cli.progress(title, training.times.num_steps, "step") as advance,
     ):
         watch = records.watcher(run, advance)
-        table = train_and_select(training, manifest, method, folders, code, watch)
+        table = train_and_select(
+            training, manifest, method, folders, code, watch, lambda past: records.record(run, past)
+        )
         write_text(folders.output / CARD, card(pipeline, training, manifest, folders.output, table))
         records.record_end(run, *key)
 

@@ -10,13 +10,15 @@ from metabin.types import FINAL
 from stages import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
 
     from metabin.config import Config
+    from metabin.engine.history import History
     from metabin.engine.trainer import Watcher
     from metabin.progress import Advance
+    from metabin.rho_channels import RhoChannels
     from metabin.tracking import Run
 
 
@@ -93,6 +95,19 @@ def watcher(run: Run, advance: Advance) -> Watcher:
     return watch
 
 
+def record(run: Run, history: History) -> None:
+    """Record what a training did before it was killed: its new run has none of it."""
+    _record_curves(run, history.losses, history.rho_channels())
+
+
+def _record_curves(run: Run, losses: Sequence[Mapping[Any, Any]], channels: RhoChannels) -> None:
+    for row in losses:
+        scalars = {str(name): value for name, value in row.items() if value == value}
+        run.metrics(scalars, int(scalars.pop("step")))
+    for index, step in enumerate(channels.steps):
+        run.rho({name: rho[index] for name, rho in channels.layers.items()}, int(step))
+
+
 def record_end(run: Run, fold: str, method: str, seed: int) -> None:
     """Record what a training has written: tables, and the model."""
     import pandas as pd
@@ -122,12 +137,8 @@ def record_from_files(pipeline: Config, fold: str, method: str, seed: int) -> No
     folder = layout.training(fold, method, seed)
     manifest = store.load_manifest(layout.PARTITION, fold)
     with open_training(pipeline, manifest, method, seed, is_live=False) as run:
-        for row in pd.read_csv(folder / "losses.csv").to_dict("records"):
-            scalars = {str(name): value for name, value in row.items() if value == value}
-            run.metrics(scalars, int(scalars.pop("step")))
-        channels = read_channels(folder / FILE)
-        for index, step in enumerate(channels.steps):
-            run.rho({name: rho[index] for name, rho in channels.layers.items()}, int(step))
+        losses = pd.read_csv(folder / "losses.csv").to_dict("records")
+        _record_curves(run, losses, read_channels(folder / FILE))
         record_end(run, fold, method, seed)
 
 

@@ -55,6 +55,7 @@ NOT_DEPENDENCIES = {
     "stages/fork_client.py",  # where a stage runs, not what it does
     "stages/layout.py",
     "stages/leftovers.py",  # removes what is no output
+    "stages/processes.py",  # how a stage ends
     "stages/progress_messages.py",  # for people
     "stages/ranks.py",  # who computes, not what
     *RECORDS,

@@ -109,7 +109,7 @@ def test_store_is_at_dvc_root_and_outlives_the_working_directory(fresh_root, tmp
 def test_four_processes_at_first_contact_share_one_parent(fresh_root):
     code = "from metabin.tracking import open_run\nwith open_run('train', '{}') as run: run.metrics({{'loss': 1}}, 0)"
     started = [python(code.format(domain)) for domain in "abcd"]
-    assert [process.communicate(timeout=60) for process in started] == [("", "")] * 4
+    assert [process.communicate(timeout=150) for process in started] == [("", "")] * 4
     (parent,) = runs(fresh_root, "parent")
     children = runs(fresh_root, "train")
     assert sorted(child.data.tags["title"] for child in children) == ["a", "b", "c", "d"]
@@ -264,7 +264,13 @@ def test_a_stage_that_runs_again_supersedes_its_earlier_run(root, no_warning):
 
 @pytest.mark.parametrize(
     ("error", "status"),
-    [(RuntimeError("loss is nan"), "FAILED"), (KeyboardInterrupt(), "KILLED"), (SystemExit(0), "FINISHED")],
+    [
+        (RuntimeError("loss is nan"), "FAILED"),
+        (KeyboardInterrupt(), "KILLED"),
+        (SystemExit(143), "KILLED"),  # by SIGTERM
+        (SystemExit(1), "FAILED"),
+        (SystemExit(0), "FINISHED"),
+    ],
 )
 def test_the_status_is_the_outcome_of_the_block(root, error, status):
     with pytest.raises(type(error)), open_run("train", "grid") as run:
@@ -276,6 +282,31 @@ def test_the_status_is_the_outcome_of_the_block(root, error, status):
     assert child.data.tags.get("error") == (
         None if status == "FINISHED" else f"{type(error).__name__}: {error}".rstrip(": ")
     )
+
+
+def test_a_kill_while_the_database_is_created_leaves_none_and_the_next_run_creates_it(
+    fresh_root, monkeypatch, no_warning
+):
+    from metabin.tracking import store
+
+    class Killed(BaseException):
+        pass
+
+    class Client(store.import_mlflow()):
+        def search_experiments(self, *args, **kwargs):
+            raise Killed  # after MLflow has created its tables
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "import_mlflow", lambda: Client)
+        with pytest.raises(Killed), open_run("train", "grid"):
+            pass
+    assert not (fresh_root / ".mlflow/mlflow.db").exists()
+    (fresh_root / ".mlflow/.mlflow.db.partial").write_bytes(b"half")
+    with open_run("train", "grid"):
+        pass
+    assert len(runs(fresh_root, "train")) == 1
+    assert not (fresh_root / ".mlflow/.mlflow.db.partial").exists()
+    no_warning()
 
 
 def use_everything(run: Run) -> None:

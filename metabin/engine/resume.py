@@ -1,17 +1,53 @@
-"""The state from which a killed training resumes."""
+"""What identifies a training, and the state from which a killed one resumes."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from metabin import compute
+from metabin.config import Config
 from metabin.files import write_bytes
+from metabin.methods.method import Method
+from metabin.model import distributed
+from metabin.model.pretrained import pretrained_identity
+
+CANDIDATES = "*.safetensors"
+logger = logging.getLogger("metabin.engine")
+
+
+def identity(
+    config: Config, method: Method, seed: int, manifest: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return everything but the code that decides the outcome of a training, as plain values."""
+    sections = ["model", "optim", "augment", "record"]
+    if method.is_episodic or method.learns_on_target:
+        sections.append("meta")
+    return {
+        "method": method.name,
+        "seed": seed,
+        "manifest": dict(manifest),
+        "num_threads": config.compute.num_threads,
+        "precision": config.compute.precision,
+        "device": compute.prepare(config.compute).type,
+        **_own_statistics(config),
+        "pretrained": pretrained_identity(config.model.pretrained),
+        **{section: getattr(config, section).model_dump() for section in sections},
+    }
+
+
+def _own_statistics(config: Config) -> dict[str, int]:
+    """Return the number of ranks where it changes more than the rounding of the outcome."""
+    num_ranks = distributed.num_ranks()
+    is_own = num_ranks > 1 and config.compute.statistics == "device"
+    return {"ranks_with_own_statistics": num_ranks} if is_own else {}
 
 
 def values_digest(values: Mapping[str, Any]) -> str:
@@ -23,7 +59,7 @@ def state_digest(values: Mapping[str, Any], code: Iterable[Path]) -> str:
     """Return the sha256 of plain values and of code: equal for trainings with equal outcomes.
 
     Args:
-        values: as `metabin.engine.trainer.identity` returns them.
+        values: as `identity` returns them.
         code: files and folders of Python files.
     """
     digest = hashlib.sha256(values_digest(values).encode())
@@ -34,15 +70,33 @@ def state_digest(values: Mapping[str, Any], code: Iterable[Path]) -> str:
 
 
 def save_state(path: Path, digest: str, state: Mapping[str, Any]) -> None:
-    """Write the whole state of a training: tensors and plain values only."""
+    """Write the whole state of a training: tensors and plain values only.
+
+    It names the candidates beside it, without which it is of no use.
+    """
+    candidates = [str(file.relative_to(path.parent)) for file in path.parent.rglob(CANDIDATES)]
     buffer = io.BytesIO()
-    torch.save({"digest": digest, **state}, buffer)
+    torch.save({"digest": digest, "candidates": sorted(candidates), **state}, buffer)
     write_bytes(path, buffer.getvalue())
 
 
 def load_state(path: Path, digest: str) -> dict[str, Any] | None:
-    """Return the state to resume from; None if there is none or it is that of another training."""
+    """Return the state to resume from; None if there is none or it is that of another training.
+
+    A state that is damaged, or whose candidates are missing, is left with a warning.
+    """
     if not path.is_file():
         return None
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    return state if state.pop("digest", None) == digest else None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        is_same = state.pop("digest") == digest
+        candidates: list[str] = state.pop("candidates")
+    except Exception as error:  # torch raises several types for damaged files
+        reason = f"is damaged ({type(error).__name__})"
+    else:
+        missing = [name for name in candidates if not (path.parent / name).is_file()]
+        if not missing:
+            return state if is_same else None
+        reason = f"lacks {missing[0]}"
+    logger.warning("%s %s, so the training starts from its first step", path, reason)
+    return None

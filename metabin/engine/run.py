@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,10 @@ from typing import Any
 import pandas as pd
 
 from metabin.data.batches.loading import PIXEL_MEAN, PIXEL_STD
-from metabin.engine.resume import state_digest, values_digest
+from metabin.engine.history import History
+from metabin.engine.resume import identity, state_digest, values_digest
 from metabin.engine.selection import candidate_name, keep_candidates, select_on_sources
-from metabin.engine.trainer import Trainer, Watcher, identity
+from metabin.engine.trainer import Trainer, Watcher
 from metabin.evaluation.scoring import load_source_tests
 from metabin.files import write_csv
 from metabin.model.description import ModelDescription
@@ -45,6 +46,7 @@ def train_and_select(
     folders: Folders,
     code: Iterable[Path],
     watch: Watcher,
+    resumed: Callable[[History], None],
 ) -> pd.DataFrame:
     """Train to the end, write weights, candidates and history, and choose a candidate.
 
@@ -54,12 +56,13 @@ def train_and_select(
         manifest: of the fold.
         name: of the method or variant.
         code: files and folders that decide the outcome; a state of other code is not resumed.
+        watch, resumed: as of `Trainer.run`.
     Returns: the table of the candidates, see `select_on_sources`, which is also written.
     """
     digest, state = _resume_state(training, manifest, folders, code)
     unfinished = state.parent
     keep = keep_candidates(folders.output / CANDIDATES, unfinished / CANDIDATES)
-    model = training.run(watch=watch, keep=keep, state_path=state, digest=digest)
+    model = training.run(watch=watch, keep=keep, resumed=resumed, state_path=state, digest=digest)
     values = identity(training.config, training.method, training.seed, manifest)
     description = describe(training, manifest, name, values_digest(values))
     save_model(folders.output, model, description)

@@ -33,7 +33,6 @@ from metabin.model import distributed
 from metabin.model.embedder import Embedder
 from metabin.model.joined import join_statistics, running_statistics
 from metabin.model.norm import rho_of
-from metabin.model.pretrained import pretrained_identity
 from metabin.registry import find_method
 from metabin.seeding import derive_seed, generator
 
@@ -107,6 +106,7 @@ class Trainer:
         *,
         watch: Watcher | None = None,
         keep: Keeper | None = None,
+        resumed: Callable[[History], None] | None = None,
         state_path: Path | None = None,
         digest: str = "",
     ) -> Embedder:
@@ -117,14 +117,18 @@ class Trainer:
                 when nothing is recorded.
             keep: called as keep(steps taken, model) at each of `candidates` but the last, whose
                 model is returned. A resumed training calls it for the steps after its state alone.
+            resumed: called with the history of the steps before, if a state is resumed.
             state_path: where the state is saved every `record.checkpoint_every` steps. An existing
                 state with the same digest is resumed; the outcome has the same bits as without the
                 interruption (on one thread).
         Raises:
-            FloatingPointError: a loss is not finite; nothing of that step is kept.
+            FloatingPointError: a loss or a number of the model is not finite; nothing of that step
+                is kept.
         """
         if state_path and (state := load_state(state_path, digest)):
             self.load_state_dict(state)
+            if resumed:
+                resumed(self.history)
         distributed.require_equal("the step to begin with", self.step)
         self.model.train()
         ahead = ITERATIONS_AHEAD[self.device.type]
@@ -139,8 +143,10 @@ class Trainer:
                     keep(self.step, self.model)
                 if state_path and self.step % self.config.record.checkpoint_every == 0:
                     self.history.check_pending()
+                    self._check_model()
                     if self.share.rank == 0:
                         save_state(state_path, digest, self.state_dict())
+        self._check_model()
         return self.model.eval()
 
     def losses(self, terms: Mapping[str, Any]) -> WeightedLosses:
@@ -231,6 +237,15 @@ class Trainer:
             distributed.average(running_statistics(self.model.backbone))
         return losses
 
+    def _check_model(self) -> None:
+        """Check that all parameters and running statistics are finite."""
+        state = self.model.state_dict()
+        if bad := [name for name, value in state.items() if not value.isfinite().all()]:
+            raise FloatingPointError(
+                f"after step {self.step - 1}: {len(bad)} of {len(state)} tensors of the model are "
+                f"not finite, the first is {bad[0]}; lower optim.lr, optim.rho_lr or meta.outer_lr"
+            )
+
     def _lr(self) -> float:
         """Return the learning rate of the first weights that are not frozen."""
         groups = self.optimizer.param_groups
@@ -253,33 +268,6 @@ class Trainer:
             self.history.add_rho(self.step, rho)
         if watch:
             watch(self.step, losses, rho)
-
-
-def identity(
-    config: Config, method: Method, seed: int, manifest: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return everything but the code that decides the outcome of a training, as plain values."""
-    sections = ["model", "optim", "augment", "record"]
-    if method.is_episodic or method.learns_on_target:
-        sections.append("meta")
-    return {
-        "method": method.name,
-        "seed": seed,
-        "manifest": dict(manifest),
-        "num_threads": config.compute.num_threads,
-        "precision": config.compute.precision,
-        "device": compute.prepare(config.compute).type,
-        **_own_statistics(config),
-        "pretrained": pretrained_identity(config.model.pretrained),
-        **{section: getattr(config, section).model_dump() for section in sections},
-    }
-
-
-def _own_statistics(config: Config) -> dict[str, int]:
-    """Return the number of ranks where it changes more than the rounding of the outcome."""
-    num_ranks = distributed.num_ranks()
-    is_own = num_ranks > 1 and config.compute.statistics == "device"
-    return {"ranks_with_own_statistics": num_ranks} if is_own else {}
 
 
 def layer_name(parameter_name: str) -> str:

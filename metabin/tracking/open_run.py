@@ -15,6 +15,8 @@ from metabin.tracking.provenance import read_provenance
 from metabin.tracking.run import Run
 from metabin.tracking.store import open_in_store
 
+SIGNALS = 128  # a process that signal n ended has the exit code 128 + n
+
 
 @contextmanager
 def open_run(
@@ -50,9 +52,16 @@ def open_run(
             run.close("FINISHED")
             raise
         run.tags({"error": describe(error)})
-        run.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        run.close("KILLED" if _is_kill(error) else "FAILED")
         raise
     run.close("FINISHED")
+
+
+def _is_kill(error: BaseException) -> bool:
+    """Return whether a signal ended the work: Ctrl-C, or the exit code of a signal."""
+    return isinstance(error, KeyboardInterrupt) or (
+        isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > SIGNALS
+    )
 
 
 def tracking_enabled() -> bool:

@@ -69,8 +69,22 @@ def contact(root: Path) -> Iterator[tuple[MlflowClient, str, str]]:
     home.mkdir(parents=True, exist_ok=True)
     with FileLock(home / "contact.lock", timeout=LOCK_SECONDS):
         repair_paths(location, root, EXPERIMENT)
+        if location.database and not location.database.exists():
+            _create(client_class, location.database)
         client = client_class(tracking_uri=location.uri)
         yield client, location.uri, _experiment(client, location.artifacts)
+
+
+def _create(client_class: type[MlflowClient], database: Path) -> None:
+    """Create a database with MLflow's tables, all of them or none.
+
+    MLflow cannot repair a database whose creation was interrupted.
+    """
+    database.parent.mkdir(parents=True, exist_ok=True)
+    partial = database.with_name(f".{database.name}.partial")
+    partial.unlink(missing_ok=True)  # of a process that was killed: the lock is held
+    client_class(tracking_uri=f"sqlite:///{partial}").search_experiments(max_results=1)
+    partial.replace(database)
 
 
 def open_in_store(

@@ -55,7 +55,7 @@ def main() -> None:
         shards.require_remote()
     remove_leftovers.remove_leftovers()
     # All trainings read the folds that partition writes, so it runs first and alone.
-    cli.dvc("repro", "partition")
+    cli.dvc("--wait-for-lock", "repro", "partition")
     stale = json.loads(cli.dvc("status", "--json", capture=True))
     if shard:
         trainings = shards.trainings(*shard)
@@ -70,7 +70,7 @@ def main() -> None:
     names = [name for prefix in prefixes for name in stale if name.startswith(prefix)]
     run(config, names, args.jobs, pull=args.pull)
     # What is left, as the report; a stage that failed above fails here again and ends the run.
-    cli.dvc("repro")
+    cli.dvc("--wait-for-lock", "repro")
     print(f"== {conclusion()} Took {duration(time.monotonic() - start)}.")
 
 

@@ -1,4 +1,5 @@
 import hashlib
+import re
 from itertools import islice
 from zipfile import ZipFile
 
@@ -10,7 +11,8 @@ from trainings import Killed, assert_same_bits, killer, state
 from metabin import compute
 from metabin.engine import resume, run
 from metabin.engine.history import History
-from metabin.engine.trainer import Trainer, identity
+from metabin.engine.resume import identity
+from metabin.engine.trainer import Trainer
 from metabin.errors import CheckpointError, ConfigError, DatasetError
 from metabin.model import weights
 from metabin.model.description import read_description
@@ -49,7 +51,16 @@ def test_a_killed_training_resumes_and_ends_with_the_bits_of_an_uninterrupted_on
     with pytest.raises(Killed):
         trainer().run(watch=killer(5), state_path=path, digest="d")
     resumed, steps = trainer(), []
-    actual = state(resumed.run(watch=lambda step, *_: steps.append(step), state_path=path, digest="d"))
+    earlier = []
+    actual = state(
+        resumed.run(
+            watch=lambda step, *_: steps.append(step),
+            resumed=lambda history: earlier.extend(row["step"] for row in history.losses),
+            state_path=path,
+            digest="d",
+        )
+    )
+    assert earlier == [0, 1, 2]
     assert steps == [3, 4, 5, 6, 7]
     assert_same_bits(actual, expected)
     assert resumed.history == unbroken.history
@@ -306,3 +317,34 @@ def test_a_loss_that_is_not_finite_is_found_between_two_records_and_no_state_is_
     with pytest.raises(FloatingPointError, match=r"at step [1-3]: base/ce = nan"):
         Trainer(config, tiny_images, "bn", 0).run(state_path=tmp_path / "s.pt", digest="d")
     assert not (tmp_path / "s.pt").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", "cut", "no candidate"])
+def test_a_training_with_a_state_of_no_use_says_so_and_starts_anew(content, tiny_config, tiny_images, tmp_path, caplog):
+    path = tmp_path / "state.pt"
+    expected = state(Trainer(tiny_config, tiny_images, "metabin", 0).run())
+    (tmp_path / "candidates").mkdir()
+    candidate = tmp_path / "candidates/step-2.safetensors"
+    candidate.touch()
+    with pytest.raises(Killed):
+        Trainer(tiny_config, tiny_images, "metabin", 0).run(watch=killer(5), state_path=path, digest="d")
+    if content == "no candidate":
+        candidate.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:1000] if content == "cut" else content)
+    again = Trainer(tiny_config, tiny_images, "metabin", 0)
+    assert_same_bits(state(again.run(state_path=path, digest="d")), expected)
+    reason = "lacks candidates/step-2.safetensors" if content == "no candidate" else r"is damaged \(\w+\)"
+    assert re.search(rf"state.pt {reason}, so the training starts from its first step", caplog.text)
+
+
+def test_weights_that_the_last_step_destroys_are_an_error_and_no_result(tiny_config, tiny_images):
+    training = Trainer(tiny_config, tiny_images, "bn", 0)
+
+    def destroy(step, scalars, rho):
+        if step == 7:
+            training.model.backbone.norm.running_var.fill_(torch.inf)
+
+    message = r"after step 7: 1 of \d+ tensors of the model are not finite, the first is backbone.norm.running_var;"
+    with pytest.raises(FloatingPointError, match=message):
+        training.run(watch=destroy)

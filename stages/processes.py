@@ -1,0 +1,26 @@
+"""The end of a process by a signal, in good order."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from typing import NoReturn
+
+PR_SET_PDEATHSIG = 1  # of prctl in Linux
+
+
+def end_in_order() -> None:
+    """Let SIGTERM end this process as Ctrl-C does: with its `finally` blocks, and the code 143.
+
+    A stage that DVC runs also ends when DVC does. Otherwise it would go on, out of sight, and the
+    next `dvc repro` would run it a second time beside it.
+    """
+    signal.signal(signal.SIGTERM, _exit)
+    if "DVC_ROOT" in os.environ and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _exit(number: int, frame: object) -> NoReturn:
+    sys.exit(128 + number)
