@@ -1,5 +1,6 @@
 """Files are written with the same bytes on every system, complete or not at all."""
 
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -34,15 +35,15 @@ def test_a_table_without_rows_has_its_header(tmp_path):
     assert (tmp_path / "table.csv").read_bytes() == b"name,count,value,missing\n"
 
 
-@pytest.mark.parametrize("method", ["write_bytes", "replace"])
-def test_a_failure_leaves_the_old_file_and_no_partial_one(tmp_path, monkeypatch, method):
+@pytest.mark.parametrize(("place", "function"), [(os, "fsync"), (Path, "replace")])
+def test_a_failure_leaves_the_old_file_and_no_partial_one(tmp_path, monkeypatch, place, function):
     path = tmp_path / "table.csv"
     path.write_text("old")
 
     def fail(*arguments):
         raise OSError("disk full")
 
-    monkeypatch.setattr(Path, method, fail)
+    monkeypatch.setattr(place, function, fail)
     with pytest.raises(OSError, match="disk full"):
         write_csv(path, TABLE)
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("table.csv", "old")]

@@ -301,11 +301,11 @@ def test_a_kill_while_the_database_is_created_leaves_none_and_the_next_run_creat
         with pytest.raises(Killed), open_run("train", "grid"):
             pass
     assert not (fresh_root / ".mlflow/mlflow.db").exists()
-    (fresh_root / ".mlflow/.mlflow.db.partial").write_bytes(b"half")
+    (fresh_root / ".mlflow/.mlflow.db.1.partial").write_bytes(b"half")
     with open_run("train", "grid"):
         pass
     assert len(runs(fresh_root, "train")) == 1
-    assert not (fresh_root / ".mlflow/.mlflow.db.partial").exists()
+    assert not list((fresh_root / ".mlflow").glob(".*"))
     no_warning()
 
 

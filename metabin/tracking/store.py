@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from metabin.tracking.location import HOME, is_foreign, local_path, locate, repair_paths
 from metabin.tracking.provenance import Provenance
@@ -81,8 +82,10 @@ def _create(client_class: type[MlflowClient], database: Path) -> None:
     MLflow cannot repair a database whose creation was interrupted.
     """
     database.parent.mkdir(parents=True, exist_ok=True)
-    partial = database.with_name(f".{database.name}.partial")
-    partial.unlink(missing_ok=True)  # of a process that was killed: the lock is held
+    for left in database.parent.glob(f".{database.name}.*.partial"):
+        left.unlink()  # of a process that was killed: the lock is held
+    # A new name, since MLflow keeps a connection for every address that it has opened.
+    partial = database.with_name(f".{database.name}.{uuid4().hex}.partial")
     client_class(tracking_uri=f"sqlite:///{partial}").search_experiments(max_results=1)
     partial.replace(database)
 
