@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from stages import cli, layout, leftovers
@@ -113,6 +117,7 @@ def decode_images(domains: Mapping[str, Domain], config: Config) -> dict[str, st
 
     size = {"height": config.partition.height, "width": config.partition.width}
     num_images = sum(len(domain.records) for domain in domains.values())
+    require_space(layout.PARTITION, num_images * size["height"] * size["width"] * 3)
     digests = {}
     with cli.progress("decode", num_images, "image") as advance:
         for name, domain in domains.items():
@@ -122,6 +127,23 @@ def decode_images(domains: Mapping[str, Domain], config: Config) -> dict[str, st
             )
             write_identity_sheet(layout.SHEETS / f"{name}.jpg", domain.records, images)
     return digests
+
+
+def require_space(folder: Path, num_bytes: int) -> None:
+    """Reserve space on the disk of a folder and release it; raise OSError (ENOSPC) without it.
+
+    The pixels are written through mapped memory, where a full disk kills the process with SIGBUS.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    reserve = getattr(os, "posix_fallocate", lambda *_: None)  # macOS has none
+    try:
+        with TemporaryFile(dir=folder) as file:
+            reserve(file.fileno(), 0, num_bytes)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):  # else it reserves none
+            need = f"the images need {num_bytes} bytes ({num_bytes / 1e9:.1f} GB) of disk space; "
+            need += "free some, or set partition.height and partition.width lower"
+            raise OSError(errno.ENOSPC, need, str(folder)) from None
 
 
 if __name__ == "__main__":

@@ -134,6 +134,89 @@ def test_an_invalid_value_is_refused_with_its_key(tmp_path, params, key, value, 
     assert expected in message(write(tmp_path, params, **{key: value}))
 
 
+ABSURD = [10**18, 1e300, -(10**18), -1e300, float("inf"), float("nan")]
+
+
+def leaves(values, path=()):
+    """(keys, value) of every key of params.yaml that holds no map, or an empty one."""
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(value, (*path, key))
+        else:
+            yield (*path, key), value
+
+
+def test_no_key_of_params_yaml_accepts_an_absurd_number(params, make_config):
+    accepted = []
+    for keys, value in leaves(params):
+        for number in ABSURD:
+            absurd = [number] * max(len(value), 1) if isinstance(value, list) else number
+            try:
+                make_config(**{"__".join(keys): absurd})
+            except ConfigError as error:
+                # Every line names the key, or the place in its list.
+                named = f"parameters: {'.'.join(keys)}"
+                assert all(line.startswith(named) for line in str(error).splitlines()), (keys, str(error))
+            else:
+                accepted.append((keys, number))
+    assert accepted == []
+
+
+def test_a_hundred_times_what_was_published_is_accepted(make_config):
+    config = make_config(
+        partition__height=25_600,
+        optim__duration=15_000_000,
+        optim__first_base_steps=1000,
+        optim__ids_per_batch=2400,
+        optim__lr=10.0,
+        optim__rho_lr=50.0,
+        optim__weight_decay=0.05,
+        optim__bias_lr_factor=200.0,
+        optim__margin=30.0,
+        meta__outer_lr=3600.0,  # of presets/choice.yaml
+        meta__inner_period=500,
+        record__candidates=400,
+        compute__devices=800,
+        protocol__seeds=[20_261_127_120_000],
+    )
+    assert config.optim.duration == 15_000_000
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"optim__lr": 1e300}, "optim.lr is 1e+300; Input should be less than or equal to 10000; lower it"),
+        ({"compute__num_threads": 10**6}, "compute.num_threads is 1000000; Input should be less than or equal to 1024"),
+        ({"optim__num_sources": 10**9}, "num_sources is 1000000000; Input should be 'all' or less than or equal to"),
+        (
+            {"optim__losses": {"ce": 1e300}},
+            "losses.ce is 1e+300; Input should be less than or equal to 10000 or a valid dictionary",
+        ),
+        ({"optim__losses": {"ce": {"weight": 1.0, "power": float("nan")}}}, "expected finite numbers"),
+        ({"augment__pad": 32}, "augment.pad is 32, and images are 64x32, so .* set augment.pad to less than 32"),
+        ({"partition__height": 60_000, "partition__width": 60_000}, "lower them to at most 100000000 pixels"),
+        ({"optim__ids_per_batch": 10_000, "optim__images_per_id": 11}, "lower them to at most 100000 images"),
+        ({"variants": {"fast": {"method": "metabin", "meta.inner_lr": 1e300}}}, "variants.fast: meta.inner_lr is 1e"),
+    ],
+)
+def test_a_number_out_of_range_is_refused_with_one_message_that_says_what_to_do(changes, expected, make_config):
+    with pytest.raises(ConfigError, match=expected.replace("+", r"\+")) as error:
+        make_config(**changes)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_padding_below_the_size_is_accepted(make_config):
+    assert make_config(augment__pad=31).augment.pad == 31
+
+
+def test_a_number_of_thousands_of_digits_and_a_file_that_is_no_text_are_refused(tmp_path, params):
+    path = write(tmp_path, params)
+    path.write_text(path.read_text().replace("duration: 180", f"duration: {'9' * 5000}"))
+    assert "params.yaml is not valid YAML" in message(path)
+    path.write_bytes(b"lr: \xe9\n")
+    assert "params.yaml is not valid YAML" in message(path)
+
+
 NAMES = st.sampled_from("abcd")
 LISTS = st.lists(NAMES, min_size=1, max_size=3)
 

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError, model_validator
 
 from metabin.backbones import BACKBONES
+from metabin.config.problems import explain
 from metabin.config.protocol import Protocol
 from metabin.config.sections import (
     BASELINES,
@@ -53,8 +54,6 @@ __all__ = [
 ]
 
 
-# pydantic adds these to the path of an error in a union of types; they are no keys of params.yaml
-UNION_PARTS = ("literal['auto']", "literal['all','official']", "literal['all']", "constrained-int")
 TRAINING_SECTIONS = ("model", "optim", "augment", "meta")  # the sections that a variant may change
 
 
@@ -178,6 +177,17 @@ class Config(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _padding_fits(self) -> Config:
+        height = self.partition.height
+        width = self.partition.width
+        if self.augment.pad >= min(height, width):
+            raise ValueError(
+                f"augment.pad is {self.augment.pad}, and images are {height}x{width}, so a crop "
+                f"could miss the image; set augment.pad to less than {min(height, width)}"
+            )
+        return self
+
     @property
     def pretrained_files(self) -> set[str]:
         """The local files of pretrained weights, of all methods and variants."""
@@ -263,7 +273,7 @@ def read_values(path: str | Path) -> Any:
         raise ConfigError(
             f"{path}: no such file; run from the repository's root, where params.yaml is"
         ) from None
-    except YAMLError as error:
+    except (YAMLError, ValueError) as error:  # a ValueError: no UTF-8, or thousands of digits
         raise ConfigError(f"{path} is not valid YAML: {error}") from None
 
 
@@ -279,20 +289,5 @@ def parse_config(values: Any, *, source: str = "parameters") -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        problems = [_explain(problem) for problem in error.errors(include_url=False)]
+        problems = explain(error, Config)
         raise ConfigError("\n".join(f"{source}: {problem}" for problem in problems)) from None
-
-
-def _explain(problem: Any) -> str:
-    """Return a pydantic error as text: the key, its value and what is expected."""
-    key = ".".join(str(part) for part in problem["loc"] if part not in UNION_PARTS)
-    if problem["type"] == "extra_forbidden":
-        section: Any = Config
-        for part in problem["loc"][:-1]:
-            section = section.model_fields[part].annotation
-        return f"unknown key {key}; known there are {', '.join(section.model_fields)}"
-    if problem["type"] == "missing":
-        return f"missing key {key}; see params.yaml in the repository for its meaning and default"
-    if problem["type"] == "value_error":
-        return f"{key + ': ' if key else ''}{problem['ctx']['error']}"
-    return f"{key} is {problem['input']!r}; {problem['msg']}"

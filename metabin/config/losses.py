@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 
+from metabin.config.ranges import LARGEST, Weight, all_finite
 from metabin.registry import EPISODE_LOSSES, LOSSES
 
-Weight = Annotated[float, Field(ge=0)]
 Terms = dict[str, Weight | dict[str, Any]]
 
 
@@ -28,8 +28,14 @@ def _weight(name: str, term: float | dict[str, Any]) -> float:
     if not isinstance(term, dict):
         return term
     weight = term.get("weight")
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or weight < 0:
-        raise ValueError(f"{name}.weight is {weight!r}; expected a number from 0")
+    if (
+        isinstance(weight, bool)
+        or not isinstance(weight, int | float)
+        or not 0 <= weight <= LARGEST
+    ):
+        raise ValueError(f"{name}.weight is {weight!r}; expected a number from 0 to {LARGEST:g}")
+    if not all_finite(term):
+        raise ValueError(f"{name} is {term}; expected finite numbers")
     return weight
 
 

