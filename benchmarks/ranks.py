@@ -36,7 +36,7 @@ SIZES = {
 }  # height and width; what is sent does not depend on it
 NUM_CLASSES = 1000
 REPEATS = {"cpu": 3, "cuda": 20}
-GRADIENTS, STATISTICS, FEATURES = "gradients", "statistics of norms", "features"
+KINDS = (GRADIENTS, STATISTICS, FEATURES) = ("gradients", "statistics of norms", "features")
 
 
 def main() -> None:
@@ -59,21 +59,17 @@ def communication(backbone: str) -> str:
     from torch import distributed as dist
     from torch.testing._internal.distributed.fake_pg import FakeStore
 
-    lines = ["| ranks | operations | " + " | ".join(f"{kind}, MB" for kind in kinds()) + " |"]
-    lines.append("| ---: " * (2 + len(kinds())) + "|")
+    lines = ["| ranks | operations | " + " | ".join(f"{kind}, MB" for kind in KINDS) + " |"]
+    lines.append("| ---: " * (2 + len(KINDS)) + "|")
     for num_ranks in RANKS:
         dist.init_process_group("fake", rank=0, world_size=num_ranks, store=FakeStore())
         iterate = iteration(backbone, torch.device("cpu"))
         with counted(num_ranks) as (sent, operations):
             iterate()
         dist.destroy_process_group()
-        cells = " | ".join(f"{sent[kind] / 1e6:.2f}" for kind in kinds())
+        cells = " | ".join(f"{sent[kind] / 1e6:.2f}" for kind in KINDS)
         lines.append(f"| {num_ranks} | {operations['all']} | {cells} |")
     return "\n".join(lines)
-
-
-def kinds() -> tuple[str, ...]:
-    return GRADIENTS, STATISTICS, FEATURES
 
 
 @contextmanager

@@ -9,16 +9,17 @@ import sys
 from typing import NoReturn
 
 PR_SET_PDEATHSIG = 1  # of prctl in Linux
+STARTERS = {"DVC_ROOT", "TORCHELASTIC_RUN_ID"}  # set by DVC, and by torch's agent for its ranks
 
 
 def end_in_order() -> None:
     """Let SIGTERM end this process as Ctrl-C does: with its `finally` blocks, and the code 143.
 
-    A stage that DVC runs also ends when DVC does. Otherwise it would go on, out of sight, and the
-    next `dvc repro` would run it a second time beside it.
+    A stage that DVC runs also ends when DVC does, and a rank with its agent. Otherwise they would
+    go on, out of sight, and the next `dvc repro` would run the stage a second time beside them.
     """
     signal.signal(signal.SIGTERM, _exit)
-    if "DVC_ROOT" in os.environ and sys.platform == "linux":
+    if STARTERS & os.environ.keys() and sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 

@@ -79,9 +79,8 @@ def run_ranks(compute: Compute, command: Sequence[str], endpoint: str, identity:
     """
     if endpoint:
         _check_address(endpoint)
-    os.environ.setdefault(
-        "TORCH_CPP_LOG_LEVEL", "FATAL"
-    )  # stack traces of every attempt to connect
+    # Else torch prints a stack trace for every attempt to connect.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.elastic.rendezvous import RendezvousError

@@ -15,7 +15,7 @@ FILE = Path(".dvc/tmp/metabin-stage-seconds.json")  # of this machine: no output
 # Seconds per unit of work with the default parameters, two stages at a time on two cores of an AMD
 # EPYC, 2026-11-26: for a machine that has measured nothing yet. A unit is a step of a training, and
 # a model of an evaluation.
-REFERENCE_SETTING = "094ca9db4e57"
+REFERENCE_SETTING = "d294489c9939"
 REFERENCE = {"train": 0.42, "baseline": 0.24, "evaluate": 3.8, "rho-probe": 4.6}
 
 
@@ -102,6 +102,7 @@ def _setting(config: Config, jobs: int) -> str:
     values: Iterable[object] = (
         jobs,
         config.compute.device,
+        config.compute.devices * config.compute.nodes,
         config.model.backbone,
         config.partition.height,
         config.partition.width,

@@ -55,18 +55,10 @@ def sampler_lines() -> Iterator[Line]:
         draws.append((time.process_time() - begin) / NUM_BATCHES)
         yield Line(f"{size:,} identities: first batch of an epoch", starts[-1], "s")
         yield Line(f"{size:,} identities: each other batch", 1e3 * draws[-1], "ms")
-    # Each identity looks for its images among all: time = a C + b C^2, with relative errors.
-    sizes = np.array(SIZES, float)
-    terms = np.stack([sizes, sizes**2], axis=1) / np.array(starts)[:, None]
-    linear, square = np.linalg.lstsq(terms, np.ones(len(sizes)), rcond=None)[0]
-    target = f"{TARGET_IDS:,} identities"
-    first = linear * TARGET_IDS + square * TARGET_IDS**2
-    yield computed(f"{target}: first batch of an epoch", first / 60, "min")
-    yield computed(
-        f"{target}: of this, in proportion to the identities", linear * TARGET_IDS / 60, "min"
-    )
-    other = TARGET_IDS / SIZES[-1] * draws[-1]
-    yield computed(f"{target}: each other batch, in proportion", 1e3 * other, "ms")
+    growth = TARGET_IDS / SIZES[-1]
+    target = f"{TARGET_IDS:,} identities, in proportion"
+    yield computed(f"{target}: first batch of an epoch", growth * starts[-1], "s")
+    yield computed(f"{target}: each other batch", 1e3 * growth * draws[-1], "ms")
 
 
 def write_records(folder: Path) -> None:

@@ -25,7 +25,8 @@ OTHERS = {
     "metabin, combined": {"meta": {"combined": True, "statistics": "meta_train", **LOSSES}},
     "mldg": {"meta": {"outer_lr": 0.1}},  # of the second order: 12 would multiply rounding errors as well
 }
-TRAININGS = {1: METABIN | OTHERS, 2: METABIN | OTHERS, 4: METABIN}  # by number of ranks
+OWN = {"metabin, own statistics": {"compute": {"statistics": "device"}}}
+TRAININGS = {1: METABIN | OTHERS, 2: METABIN | OTHERS | OWN, 4: METABIN}  # by number of ranks
 SETTINGS = {
     "optim": {"duration": 3, "ids_per_batch": 8, "images_per_id": 2},
     "augment": {"flip": 0.5, "pad": 2, "colour_jitter": True, "erasing": 0.5},

@@ -30,6 +30,8 @@ def outcomes(tmp_path_factory):
 def test_several_ranks_give_what_one_gives(outcomes, num_ranks):
     ranks = [outcomes[f"{num_ranks}-{rank}"] for rank in range(num_ranks)]
     for name, last in ranks[-1].items():
+        if name not in outcomes["1-0"]:
+            continue
         expected = outcomes["1-0"][name]
         assert ranks[0][name].keys() == last.keys() == expected.keys()
         for key, value in ranks[0][name].items():
@@ -39,6 +41,15 @@ def test_several_ranks_give_what_one_gives(outcomes, num_ranks):
             error = (value - expected[key]).abs().max().item()
             assert error < 1e-9 * scale, f"{name}, {key}: {error}"
     assert {"metabin", "metabin, second order"} <= ranks[0].keys()
+
+
+def test_ranks_with_statistics_of_their_own_agree_with_each_other_and_not_with_one_rank(outcomes):
+    first, last = (outcomes[f"2-{rank}"]["metabin, own statistics"] for rank in range(2))
+    for key, value in first.items():
+        assert value.isfinite().all(), key
+        torch.testing.assert_close(last[key], value, rtol=0, atol=0)
+    name = "backbone.norm.running_var"
+    assert (first[name] - outcomes["1-0"]["metabin"][name]).abs().max() > 1e-3
 
 
 def test_the_trainings_of_the_comparison_move_everything(outcomes):

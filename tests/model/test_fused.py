@@ -96,6 +96,19 @@ def test_gradients_pass_gradcheck_twice(training, with_residual):
     assert torch.autograd.gradgradcheck(forward, inputs)
 
 
+@pytest.mark.parametrize("with_residual", [False, True])
+def test_on_one_rank_joined_statistics_are_those_of_the_batch(with_residual):
+    """Several ranks: tests/engine/test_ranks.py."""
+    outcomes = []
+    for joined in (False, True):
+        layer, x, residual = layers(6)[1], maps((4, 6, 5, 3)), maps((4, 6, 5, 3), seed=3)
+        layer.joined = joined
+        y = layer(x, residual if with_residual else None, low=0.0)
+        outcomes.append([y, *torch.autograd.grad(y.square().sum(), [x, *layer.parameters()]), *layer.buffers()])
+    for value, expected in zip(*outcomes[::-1], strict=True):
+        torch.testing.assert_close(value, expected, rtol=1e-11, atol=1e-11)
+
+
 def test_only_differentiated_gradients_are_computed_without_the_kernels(monkeypatch):
     called = []
     backward = kernels.backward

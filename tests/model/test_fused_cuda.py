@@ -56,6 +56,19 @@ def maps(shape, dtype, layout, seed):
     return values.to(DEVICE, dtype).contiguous(memory_format=LAYOUTS[layout])
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_on_one_rank_joined_statistics_are_those_of_the_batch(fused, layout):
+    outcomes = []
+    for joined in (False, True):
+        layer = fused(37, torch.float64)[1]
+        layer.joined = joined
+        x = maps((3, 37, 13, 11), torch.float64, layout, seed=1).requires_grad_()
+        y = layer(x, low=0.0)
+        outcomes.append([y, *torch.autograd.grad(y.square().sum(), [x, *layer.parameters()]), *layer.buffers()])
+    for value, expected in zip(*outcomes[::-1], strict=True):
+        torch.testing.assert_close(value, expected, rtol=1e-11, atol=1e-11)
+
+
 def compare(actual, expected, tolerance, what):
     scale = expected.abs().max().item() + 1e-30
     difference = (actual.double() - expected.double()).abs().max().item() / scale
