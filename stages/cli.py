@@ -38,6 +38,7 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(code)
     try:
         code = _exit_code(main)
+        processes.end_at_once()
         stdout.flush()
     except BrokenPipeError:
         if not stdout.is_closed():  # another pipe or a socket broke: a defect

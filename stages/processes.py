@@ -15,6 +15,8 @@ STARTERS = {"DVC_ROOT", "TORCHELASTIC_RUN_ID"}  # set by DVC, and by torch's age
 def end_in_order() -> None:
     """Let SIGTERM end this process as Ctrl-C does: with its `finally` blocks, and the code 143.
 
+    A second one ends it at once.
+
     A stage that DVC runs also ends when DVC does, and a rank with its agent. Otherwise they would
     go on, out of sight, and the next `dvc repro` would run the stage a second time beside them.
     """
@@ -23,5 +25,11 @@ def end_in_order() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+def end_at_once() -> None:
+    """Let SIGTERM end this process without an exception, as while Python exits."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def _exit(number: int, frame: object) -> NoReturn:
+    end_at_once()
     sys.exit(128 + number)

@@ -91,3 +91,17 @@ def test_a_stage_that_a_shell_runs_outlives_the_shell(project):
             break
         time.sleep(0.05)
     assert (project / "ended").exists()
+
+
+AT_EXIT = """
+import atexit, os, signal, sys
+from stages import cli
+
+atexit.register(os.kill, os.getpid(), signal.SIGTERM)
+cli.run(lambda: sys.exit(1))
+"""
+
+
+def test_a_signal_while_python_exits_ends_it_without_a_traceback(project):
+    done = subprocess.run([sys.executable, "-c", AT_EXIT], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (-signal.SIGTERM, "")
