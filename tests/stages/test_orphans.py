@@ -48,7 +48,7 @@ def project(tmp_path, monkeypatch, root):
     return tmp_path
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux sends the signal")
+@pytest.mark.parametrize("shell", [None, "/bin/sh", "/bin/bash"])  # sh may stay between DVC and the stage
 @pytest.mark.parametrize(
     ("command", "number"),
     [
@@ -57,7 +57,11 @@ def project(tmp_path, monkeypatch, root):
         (["-c", SIDE_BY_SIDE], signal.SIGTERM),
     ],
 )
-def test_a_stage_ends_in_order_with_what_runs_it(project, command, number):
+def test_a_stage_ends_in_order_with_what_runs_it(project, command, number, shell, monkeypatch):
+    if shell:
+        monkeypatch.setenv("SHELL", shell)
+    else:
+        monkeypatch.delenv("SHELL", raising=False)
     process = subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     pid = project / "pid"
     while not (pid.is_file() and pid.read_text()):
