@@ -4,6 +4,7 @@
 #              other machines have pushed: docs/scaling.md
 # make test    set up, run the tests
 # make experiments  compare the experiments of DVC: changed parameters and mAP of each method
+# make sweep   search for good parameters on the sources: those of SWEEP=examples/sweep.yaml
 # make ui      browse the MLflow experiment in a web browser; PORT=5001 if another program uses port 5000
 # make register  register the final model in MLflow, with the alias champion and its model card;
 #              METHOD=bin_joint registers another method's
@@ -26,6 +27,7 @@ PORT   := 5000
 PRESET :=
 METHOD := metabin
 JOBS   ?=
+SWEEP  := examples/sweep.yaml
 PULL   :=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
@@ -36,7 +38,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11.2 --generate
            --no-annotate --custom-compile-command "make lock"
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: repro test bench gpu notebooks screenshots lint docs ui experiments register lock setup setup-dev clean
+.PHONY: repro test bench gpu notebooks screenshots lint docs ui experiments sweep register lock setup setup-dev clean
 .DEFAULT_GOAL := repro
 
 repro: setup
@@ -75,6 +77,9 @@ screenshots: setup-dev
 
 experiments: setup
 	@python -m stages.tools.experiments
+
+sweep: setup
+	python -m stages.tools.sweep $(SWEEP) $(if $(JOBS),--jobs $(JOBS))
 
 ui: setup
 	@python -m stages.tools.ui --port $(PORT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from metabin.types import FINAL
 
@@ -105,7 +105,17 @@ def project() -> Path:
 
 def training_code() -> list[Path]:
     """Return the code that decides the outcome of a training: the deps of the stage train."""
+    return [Path(path) for path in _stage("train")["deps"] if path.startswith("metabin/")]
+
+
+def stage_params(name: str) -> list[str]:
+    """Return the sections and keys of params.yaml that a stage reads."""
+    return _stage(name)["params"]
+
+
+def _stage(name: str) -> dict[str, Any]:
+    """Return the entry of a stage in dvc.yaml; for a stage of `foreach`, of each of its items."""
     import yaml
 
-    stage = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]["train"]
-    return [Path(path) for path in stage["deps"] if path.startswith("metabin/")]
+    stage = yaml.safe_load(Path("dvc.yaml").read_text())["stages"][name]
+    return stage.get("do", stage)

@@ -9,8 +9,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from queue import SimpleQueue
-
-from stages.live_view import LiveView
+from typing import Protocol
 
 DVC = (sys.executable, "-m", "dvc")
 OPTIONS = ("--wait-for-lock", "repro", "--single-item")
@@ -21,10 +20,20 @@ EVALUATIONS = ("evaluate@", "rho-probe@")
 RUNNING: set[subprocess.Popen[str]] = set()
 
 
+class View(Protocol):
+    """What shows the stages to the user."""
+
+    def begin(self, name: str) -> None:
+        """Note that a stage starts."""
+
+    def end(self, name: str, text: str, *, succeeded: bool) -> None:
+        """Note that a stage has ended, with its text."""
+
+
 def reproduce_all(
     names: Sequence[str],
     slots: Sequence[Mapping[str, str]],
-    view: LiveView,
+    view: View,
     *,
     pull: bool = False,
 ) -> None:

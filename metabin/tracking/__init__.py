@@ -10,6 +10,15 @@ from __future__ import annotations
 from metabin.tracking.model_records import log_model
 from metabin.tracking.open_run import open_run
 from metabin.tracking.run import Run
+from metabin.tracking.shared_store import share_store
 from metabin.tracking.trainings import TrainingRun, add_metrics, find_trainings
 
-__all__ = ["Run", "TrainingRun", "add_metrics", "find_trainings", "log_model", "open_run"]
+__all__ = [
+    "Run",
+    "TrainingRun",
+    "add_metrics",
+    "find_trainings",
+    "log_model",
+    "open_run",
+    "share_store",
+]

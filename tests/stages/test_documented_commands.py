@@ -70,6 +70,7 @@ SUBSTITUTES = {
     "export MLFLOW_TRACKING_PASSWORD='<password>'": "export MLFLOW_TRACKING_PASSWORD=",
     "pip install 'dvc[s3,ssh]==3.67.1'": "grep dvc==3.67.1 requirements.txt",
     "make repro PULL=1": "make repro PULL=1 JOBS=2",
+    "make sweep": "python -m stages.tools.sweep examples/sweep.yaml --trials 2",
     # BoxMOT is not among the packages of the tests
     "python examples/track_boxmot.py model.onnx": "python -m py_compile examples/track_boxmot.py",
     "metabin evaluate models/night/metabin/seed-0 --domain night": (

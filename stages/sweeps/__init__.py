@@ -1,0 +1,1 @@
+"""Search for parameters of one method: see `stages.tools.sweep`."""
