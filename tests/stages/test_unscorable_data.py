@@ -138,3 +138,6 @@ def test_what_can_be_scored_is_counted(stage, capsys, tmp_path):
     unseen = scores[scores["role"] == "unseen"]
     assert set(unseen["num_ids"]) == set(unseen["num_query"]) == {10}
     assert unseen["mAP"].between(0, 1).all()
+    stage("rho_probe", "--fold", "some", target="some")
+    stage("report", target="some")  # with images of an absolute data.folder
+    assert "data:image/webp" in (tmp_path / "reports/index.html").read_text()
