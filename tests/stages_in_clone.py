@@ -1,5 +1,8 @@
 """A clone of the working tree in which tests run stages as a user does."""
 
+import atexit
+import contextlib
+import functools
 import os
 import shutil
 import subprocess
@@ -8,13 +11,31 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from stages.cli import THREADS
+from stages.fork_client import ADDRESS
+from stages.fork_server import fork_server
+
 ROOT = Path(__file__).parents[1]
 NEEDED = ("metabin", "stages", "protocols", "dvc.yaml", "params.yaml", ".dvc", ".dvcignore", ".gitignore")
 
 
+@functools.cache
+def stage_server():
+    """Start a fork server for all stages of this process's tests, and return its environment variable.
+
+    `make repro` runs its stages from one, which saves each of them the imports.
+    """
+    os.environ |= THREADS  # before the server loads the libraries, as for a stage
+    running = contextlib.ExitStack()
+    with contextlib.chdir(ROOT):
+        running.enter_context(fork_server())
+    atexit.register(running.close)
+    return {ADDRESS: os.environ.pop(ADDRESS)} if ADDRESS in os.environ else {}
+
+
 def run(clone, *command, tracking="off", server="", check=True):
     date = "1767225600 +0000"  # equal dates give the clones equal commits; in the form that DVC reads too
-    environment = {**os.environ, "METABIN_TRACKING": tracking, "DVC_NO_ANALYTICS": "1"}
+    environment = {**os.environ, **stage_server(), "METABIN_TRACKING": tracking, "DVC_NO_ANALYTICS": "1"}
     environment |= {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
     environment["CUDA_VISIBLE_DEVICES"] = ""  # `compute.device: auto` is the CPU, also on a machine with a GPU
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"

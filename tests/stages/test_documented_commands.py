@@ -13,7 +13,7 @@ import large_sets
 import pytest
 import small_sets
 from ruamel.yaml import YAML
-from stages_in_clone import make_clone
+from stages_in_clone import make_clone, stage_server
 from test_protocols_end_to_end import write_sets
 from test_real_data import write_csv
 
@@ -101,7 +101,7 @@ class Clone:
 
     def type(self, text, *, tracking="off", code=0):
         """Run a command as a shell does; return what it printed."""
-        environment = {**os.environ, "METABIN_TRACKING": tracking, "JOBS": "2"}
+        environment = {**os.environ, **stage_server(), "METABIN_TRACKING": tracking, "JOBS": "2"}
         environment["CUDA_VISIBLE_DEVICES"] = ""  # as in stages_in_clone.py
         environment |= {
             f"GIT_{role}_{key}": "test@example.invalid" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")
