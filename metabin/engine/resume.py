@@ -20,6 +20,7 @@ from metabin.model import distributed
 from metabin.model.pretrained import pretrained_identity
 
 CANDIDATES = "*.safetensors"
+LOCK = "lock"  # the file beside a state that names the process which trains
 logger = logging.getLogger("metabin.engine")
 
 

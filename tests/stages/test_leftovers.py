@@ -50,12 +50,15 @@ def test_without_leftovers_dvc_is_not_asked(tmp_path, monkeypatch):
     leftovers.remove(tmp_path / "absent", [])
 
 
-def test_entries_of_stages_that_do_not_exist_leave_the_lock_and_the_rest_keeps_its_bytes(tmp_path):
+def test_the_lock_keeps_the_entries_of_existing_stages_with_their_bytes_in_the_order_of_the_stages(tmp_path, capsys):
     lock = tmp_path / "dvc.lock"
     entries = {name: f"  {name}:\n    cmd: run\n    outs:\n    - path: x\n" for name in ("a@x", "b@weights/y.pth", "c")}
     lock.write_text("schema: '2.0'\nstages:\n" + "".join(entries.values()))
-    remove_leftovers.prune_lock(lock, ["c", "a@x", "d"])
-    assert lock.read_text() == "schema: '2.0'\nstages:\n" + entries["a@x"] + entries["c"]
+    remove_leftovers.sort_lock(lock, ["c", "a@x", "d"])
+    assert lock.read_text() == "schema: '2.0'\nstages:\n" + entries["c"] + entries["a@x"]
+    assert "removed 1 entries" in capsys.readouterr().out
+    remove_leftovers.sort_lock(lock, ["c", "a@x", "d"])
+    assert capsys.readouterr().out == ""
 
 
 def test_after_other_domains_and_methods_a_clone_that_pulls_is_up_to_date(tmp_path):
