@@ -1,7 +1,8 @@
-"""Remove what other configurations left behind: outputs, and entries of dvc.lock.
+"""Remove what other configurations left behind: outputs, entries of dvc.lock, resume states.
 
 DVC itself keeps the entries of stages that no longer exist. Outputs are removed as far as DVC's
-cache holds them: see `stages.leftovers`.
+cache holds them. States of unfinished trainings are removed if no training of params.yaml resumes
+them, those of experiments included: see `stages.leftovers`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ def main() -> None:
     argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     ).parse_args()
+    from metabin.config import load_config
+
     remove_leftovers()
+    leftovers.remove_states(load_config())
 
 
 def remove_leftovers() -> None:

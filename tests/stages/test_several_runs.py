@@ -109,6 +109,40 @@ def test_a_stage_that_dvc_refuses_because_of_another_process_is_named_in_our_wor
     assert "busy" not in text
 
 
+ORPHAN = """
+import sys
+from metabin import locks
+from stages import cli, layout
+
+locks.PATIENCE = 0.1
+
+def main():
+    with locks.hold(layout.lock("campus-bn-0"), "trains campus/bn/seed-0"):
+        print("held", flush=True)
+        sys.stdin.read()
+
+cli.run(main)
+"""
+
+
+def test_a_run_that_meets_an_orphan_of_a_killed_one_names_its_process(tmp_path, monkeypatch):
+    (tmp_path / "stage.py").write_text(ORPHAN)
+    YAML().dump({"stages": {"train": {"cmd": f"{sys.executable} stage.py"}}}, tmp_path / "dvc.yaml")
+    monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.chdir(tmp_path)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet", "--no-scm"], check=True)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "stage.py"], **pipes) as orphan:
+        orphan.stdout.readline()
+        succeeded, text = side_by_side.reproduce("train", {})
+        orphan.stdin.close()
+    assert not succeeded
+    reason = side_by_side.reason(text)
+    assert reason.startswith(f"error: process {orphan.pid} on ")
+    assert reason.endswith(f"already; wait until it has ended, or end it with `kill {orphan.pid}`")
+
+
 HOLD = """
 import sys
 from stages import workspace
