@@ -51,6 +51,8 @@ def busy(process: str, activity: str) -> str:
     Args:
         process: "PID on HOST" or "PID (COMMAND)"; "" if it is not known.
     """
+    if not process:
+        return f"another process {activity} already; wait until it has ended"
     pid = process.partition(" ")[0]
-    end = f"end it with `kill {pid}`" if pid else "end it"
+    end = f"end it with `kill {pid}`"
     return f"process {process} {activity} already; wait until it has ended, or {end}"

@@ -20,7 +20,7 @@ from metabin.model import distributed
 from metabin.model.pretrained import pretrained_identity
 
 CANDIDATES = "*.safetensors"
-SAVED = {"checkpoint_every", "checkpoint_seconds"}  # parameters that decide no outcome
+CHECKPOINTS = {"checkpoint_every", "checkpoint_seconds"}  # parameters that decide no outcome
 LOCK = "lock"  # the file beside a state that names the process which trains
 logger = logging.getLogger("metabin.engine")
 
@@ -65,7 +65,10 @@ def _without_machine(
         "num_threads": config.compute.num_threads,
         "precision": config.compute.precision,
         "pretrained": pretrained_identity(config.model.pretrained),
-        **{section: getattr(config, section).model_dump(exclude=SAVED) for section in sections},
+        **{
+            section: getattr(config, section).model_dump(exclude=CHECKPOINTS)
+            for section in sections
+        },
     }
 
 
