@@ -74,7 +74,7 @@ def _exit_code(main: Callable[[], None]) -> int | str | None:
 
 
 def dvc(*arguments: str, capture: bool = False) -> str:
-    """Run a DVC command. If it fails, exit with its code.
+    """Run a DVC command, after others that have DVC's lock. If it fails, exit with its code.
 
     Args:
         capture: return the output instead of printing it.
@@ -82,7 +82,7 @@ def dvc(*arguments: str, capture: bool = False) -> str:
     Returns:
         The output, or "" if it is printed.
     """
-    command = [sys.executable, "-m", "dvc", *arguments]
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", *arguments]
     process = subprocess.run(command, stdout=subprocess.PIPE if capture else None, text=True)
     if process.returncode:
         sys.exit(process.returncode)

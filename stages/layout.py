@@ -98,6 +98,11 @@ def resume_states() -> Path:
     return project() / ".resume"
 
 
+def lock(name: str) -> Path:
+    """Return the file of a lock of this working directory, which may be an experiment's."""
+    return Path(".dvc/tmp/metabin-locks") / name
+
+
 def project() -> Path:
     """Return the project's own folder, also if DVC runs an experiment in a temporary one."""
     return Path(os.environ.get("DVC_ROOT", "."))

@@ -41,6 +41,7 @@ def main() -> None:
 
 def train(pipeline: Config, fold: str, method: str, seed: int) -> None:
     """Train, and write what comes out if this is the first rank or the only one."""
+    from metabin import locks
     from metabin.card.training import CARD
     from metabin.data import store
     from metabin.engine.run import Folders, take_part, train_and_select
@@ -57,6 +58,7 @@ def train(pipeline: Config, fold: str, method: str, seed: int) -> None:
         return
     title = f"{fold}/{method}/seed-{seed}"
     with (
+        locks.hold(layout.lock(f"{fold}-{method}-{seed}"), f"trains {title}"),
         records.open_training(pipeline, manifest, method, seed) as run,
         cli.progress(title, training.times.num_steps, "step") as advance,
     ):

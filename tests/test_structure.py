@@ -16,7 +16,7 @@ from metabin.registry import EPISODE_LOSSES, LOSSES, METHODS, baselines
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(path.relative_to(ROOT) for folder in ("metabin", "stages") for path in (ROOT / folder).rglob("*.py"))
 BOTTOM = {
-    *("backbones", "compute", "config", "errors", "files", "images", "progress"),
+    *("backbones", "compute", "config", "errors", "files", "images", "locks", "progress"),
     *("registry", "repository", "rho_channels", "rho_summary", "seeding", "types"),
 }
 MAY_IMPORT = {
@@ -47,6 +47,7 @@ NOT_DEPENDENCIES = {
     "metabin/types.py",
     "metabin/errors.py",
     "metabin/files.py",
+    "metabin/locks.py",  # who trains, not what
     "metabin/progress.py",
     "metabin/registry.py",
     "metabin/repository.py",

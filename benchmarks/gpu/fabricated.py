@@ -74,5 +74,6 @@ def short_config(
         "record.loss_every": 1,
         "record.rho_every": 10_000,
         "record.checkpoint_every": 10_000,
+        "record.checkpoint_seconds": 0,
     }
     return parse_config(overlay(read_values(ROOT / "params.yaml"), settings | (changes or {})))

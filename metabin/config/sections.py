@@ -256,11 +256,12 @@ class Meta(Section):
 
 
 class Record(Section):
-    """The record of a training; periods in steps."""
+    """The record of a training; periods in steps, unless they name seconds."""
 
     loss_every: Count
     rho_every: Count
     checkpoint_every: Count
+    checkpoint_seconds: Whole
     candidates: NumCandidates
 
 

@@ -20,6 +20,8 @@ from metabin.model import distributed
 from metabin.model.pretrained import pretrained_identity
 
 CANDIDATES = "*.safetensors"
+CHECKPOINTS = {"checkpoint_every", "checkpoint_seconds"}  # parameters that decide no outcome
+LOCK = "lock"  # the file beside a state that names the process which trains
 logger = logging.getLogger("metabin.engine")
 
 
@@ -27,6 +29,32 @@ def identity(
     config: Config, method: Method, seed: int, manifest: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return everything but the code that decides the outcome of a training, as plain values."""
+    return {
+        **_without_machine(config, method, seed, manifest),
+        "device": compute.prepare(config.compute).type,
+        **_own_statistics(config, distributed.num_ranks()),
+    }
+
+
+def possible_digests(
+    config: Config, method: Method, seed: int, manifest: Mapping[str, Any], code: Iterable[Path]
+) -> set[str]:
+    """Return the digests that the states of a training have, on whatever device it ran.
+
+    Args:
+        config, method, seed, manifest: as of `identity`.
+        code: as of `state_digest`.
+    """
+    values = _without_machine(config, method, seed, manifest)
+    num_ranks = config.compute.devices * config.compute.nodes
+    values |= _own_statistics(config, num_ranks)
+    return {state_digest({**values, "device": device}, code) for device in ("cpu", "cuda")}
+
+
+def _without_machine(
+    config: Config, method: Method, seed: int, manifest: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what identifies a training on every machine."""
     sections = ["model", "optim", "augment", "record"]
     if method.is_episodic or method.learns_on_target:
         sections.append("meta")
@@ -36,16 +64,16 @@ def identity(
         "manifest": dict(manifest),
         "num_threads": config.compute.num_threads,
         "precision": config.compute.precision,
-        "device": compute.prepare(config.compute).type,
-        **_own_statistics(config),
         "pretrained": pretrained_identity(config.model.pretrained),
-        **{section: getattr(config, section).model_dump() for section in sections},
+        **{
+            section: getattr(config, section).model_dump(exclude=CHECKPOINTS)
+            for section in sections
+        },
     }
 
 
-def _own_statistics(config: Config) -> dict[str, int]:
+def _own_statistics(config: Config, num_ranks: int) -> dict[str, int]:
     """Return the number of ranks where it changes more than the rounding of the outcome."""
-    num_ranks = distributed.num_ranks()
     is_own = num_ranks > 1 and config.compute.statistics == "device"
     return {"ranks_with_own_statistics": num_ranks} if is_own else {}
 

@@ -10,10 +10,16 @@ from typing import Any
 
 import pandas as pd
 
+from metabin import locks
 from metabin.data.batches.loading import PIXEL_MEAN, PIXEL_STD
 from metabin.engine.history import History
-from metabin.engine.resume import identity, state_digest, values_digest
-from metabin.engine.selection import candidate_name, keep_candidates, select_on_sources
+from metabin.engine.resume import LOCK, identity, state_digest, values_digest
+from metabin.engine.selection import (
+    candidate_name,
+    copy_candidates,
+    keep_candidates,
+    select_on_sources,
+)
 from metabin.engine.trainer import Trainer, Watcher
 from metabin.evaluation.scoring import load_source_tests
 from metabin.files import write_csv
@@ -50,7 +56,8 @@ def train_and_select(
 ) -> pd.DataFrame:
     """Train to the end, write weights, candidates and history, and choose a candidate.
 
-    The resume state is removed last: a process that is killed before does not train again.
+    The resume state is removed last: a process that is killed before does not train again. If
+    another experiment runs the same training, this one waits for it, as both would use one state.
 
     Args:
         manifest: of the fold.
@@ -61,17 +68,21 @@ def train_and_select(
     """
     digest, state = _resume_state(training, manifest, folders, code)
     unfinished = state.parent
-    keep = keep_candidates(folders.output / CANDIDATES, unfinished / CANDIDATES)
-    model = training.run(watch=watch, keep=keep, resumed=resumed, state_path=state, digest=digest)
-    values = identity(training.config, training.method, training.seed, manifest)
-    description = describe(training, manifest, name, values_digest(values))
-    save_model(folders.output, model, description)
-    training.history.save(folders.output)
-    table, source_scores = _select(training, manifest, folders)
-    write_csv(folders.output / "selection.csv", table)
-    write_csv(folders.output / "source_scores.csv", source_scores, float_format=None)
-    state.unlink(missing_ok=True)  # before its candidates: a state implies that they exist
-    shutil.rmtree(unfinished, ignore_errors=True)
+    with locks.hold(unfinished / LOCK, "runs this training in another experiment", waits=True):
+        keep = keep_candidates(unfinished / CANDIDATES)
+        model = training.run(
+            watch=watch, keep=keep, resumed=resumed, state_path=state, digest=digest
+        )
+        copy_candidates(unfinished / CANDIDATES, folders.output / CANDIDATES)
+        values = identity(training.config, training.method, training.seed, manifest)
+        description = describe(training, manifest, name, values_digest(values))
+        save_model(folders.output, model, description)
+        training.history.save(folders.output)
+        table, source_scores = _select(training, manifest, folders)
+        write_csv(folders.output / "selection.csv", table)
+        write_csv(folders.output / "source_scores.csv", source_scores, float_format=None)
+        state.unlink(missing_ok=True)  # before its candidates: a state implies that they exist
+        shutil.rmtree(unfinished, ignore_errors=True)
     return table
 
 

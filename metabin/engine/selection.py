@@ -25,25 +25,24 @@ def candidate_name(step: int) -> str:
     return f"step-{step}.safetensors"
 
 
-def keep_candidates(output: Path, unfinished: Path) -> Keeper:
+def keep_candidates(folder: Path) -> Keeper:
     """Return the function that writes the weights of candidates during a training.
 
-    Each goes into the training's outputs, and beside its resume state for a run after a kill: DVC
-    removes the outputs of a killed run. Candidates beside the state are copied back.
-
     Args:
-        output: folder of the candidates among the training's outputs.
-        unfinished: folder of the candidates beside the resume state.
+        folder: beside the resume state, as DVC removes the outputs of a killed run.
     """
-    shutil.rmtree(output, ignore_errors=True)
-    if unfinished.is_dir():
-        shutil.copytree(unfinished, output, ignore=shutil.ignore_patterns("*.partial"))
 
     def keep(step: int, model: Embedder) -> None:
-        for folder in (unfinished, output):
-            save_weights(folder / candidate_name(step), model)
+        save_weights(folder / candidate_name(step), model)
 
     return keep
+
+
+def copy_candidates(folder: Path, output: Path) -> None:
+    """Copy the candidates beside the resume state to a training's outputs, as its only ones."""
+    shutil.rmtree(output, ignore_errors=True)
+    if folder.is_dir():
+        shutil.copytree(folder, output, ignore=shutil.ignore_patterns("*.partial"))
 
 
 def select_on_sources(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from itertools import islice
@@ -118,9 +119,9 @@ class Trainer:
             keep: called as keep(steps taken, model) at each of `candidates` but the last, whose
                 model is returned. A resumed training calls it for the steps after its state alone.
             resumed: called with the history of the steps before, if a state is resumed.
-            state_path: where the state is saved every `record.checkpoint_every` steps. An existing
-                state with the same digest is resumed; the outcome has the same bits as without the
-                interruption (on one thread).
+            state_path: where the state is saved every `record.checkpoint_every` steps, and after
+                `record.checkpoint_seconds`. An existing state with the same digest is resumed; the
+                outcome has the same bits as without the interruption (on one thread).
         Raises:
             FloatingPointError: a loss or a number of the model is not finite; nothing of that step
                 is kept.
@@ -131,6 +132,7 @@ class Trainer:
                 resumed(self.history)
         distributed.require_equal("the step to begin with", self.step)
         self.model.train()
+        saved = time.monotonic()
         ahead = ITERATIONS_AHEAD[self.device.type]
         with closing(prefetch(self.host_batches(), ahead)) as iterations:
             for batches in iterations:
@@ -141,11 +143,12 @@ class Trainer:
                 # implies it.
                 if keep and self.step in self.candidates[:-1]:
                     keep(self.step, self.model)
-                if state_path and self.step % self.config.record.checkpoint_every == 0:
+                if state_path and self._is_checkpoint(time.monotonic() - saved):
                     self.history.check_pending()
                     self._check_model()
                     if self.share.rank == 0:
                         save_state(state_path, digest, self.state_dict())
+                    saved = time.monotonic()
         self._check_model()
         return self.model.eval()
 
@@ -236,6 +239,12 @@ class Trainer:
         if self.has_own_statistics:
             distributed.average(running_statistics(self.model.backbone))
         return losses
+
+    def _is_checkpoint(self, seconds: float) -> bool:
+        """Return whether a state is saved after this step, given the seconds since the last one."""
+        record = self.config.record
+        is_late = record.checkpoint_seconds and seconds >= record.checkpoint_seconds
+        return bool(is_late) or self.step % record.checkpoint_every == 0
 
     def _check_model(self) -> None:
         """Check that all parameters and running statistics are finite."""

@@ -86,10 +86,8 @@ class Sweep:
         os.environ["DVC_EXP_BASELINE_REV"] = self.commit
 
     def _train(self, folds: Sequence[str]) -> None:
-        outcomes = Outcomes()
-        reproduce_all(self._stages(folds), self.slots, outcomes)
-        if outcomes.failures:
-            raise TrialError("\n".join(outcomes.failures))
+        if failed := reproduce_all(self._stages(folds), self.slots, Silent()):
+            raise TrialError("\n".join(f"{name}: {reason}" for name, reason in failed.items()))
 
     def _score(self, fold: str) -> float:
         """Return the source mAP of the chosen candidates of a fold, mean over seeds."""
@@ -111,16 +109,9 @@ class Sweep:
         return f"{self.name}-{number}"
 
 
-class Outcomes:
-    """Notes which trainings failed."""
+class Silent:
+    """Shows nothing: a trial prints a line for each fold."""
 
-    def __init__(self) -> None:
-        self.failures: list[str] = []
+    def begin(self, name: str) -> None: ...
 
-    def begin(self, name: str) -> None:
-        """Note that a training starts."""
-
-    def end(self, name: str, text: str, *, succeeded: bool) -> None:
-        """Note that a training has ended."""
-        if not succeeded:
-            self.failures.append(text)
+    def end(self, name: str, text: str, *, succeeded: bool) -> None: ...

@@ -17,7 +17,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from stages import cli, layout, shards
+from metabin.errors import UserError
+from stages import cli, layout, shards, workspace
 from stages.fork_server import fork_server
 from stages.live_view import LiveView
 from stages.side_by_side import EVALUATIONS, FINAL_TRAININGS, TRAININGS, reproduce_all
@@ -53,29 +54,43 @@ def main() -> None:
     shard = shards.parse(args.shard) if args.shard else None
     if shard or args.pull:
         shards.require_remote()
+    with workspace.only_run():
+        run_all(config, shard, args.jobs, pull=args.pull)
+    result = conclusion() if not shard else f"part {args.shard} of the trainings is in the remote."
+    print(f"== {result} Took {duration(time.monotonic() - start)}.")
+
+
+def run_all(config: Config, shard: tuple[int, int] | None, jobs: int | None, *, pull: bool) -> None:
+    """Run all stages, or push a part of the trainings.
+
+    Raises:
+        UserError: a stage that ran beside others has failed.
+    """
     remove_leftovers.remove_leftovers()
     # All trainings read the folds that partition writes, so it runs first and alone.
-    cli.dvc("--wait-for-lock", "repro", "partition")
+    cli.dvc("repro", "partition")
     stale = json.loads(cli.dvc("status", "--json", capture=True))
     if shard:
         trainings = shards.trainings(*shard)
-        run(config, [name for name in trainings if name in stale], args.jobs, pull=True)
+        run(config, [name for name in trainings if name in stale], jobs, pull=True)
         shards.push(trainings)
-        print(
-            f"== part {args.shard}: {len(trainings)} trainings are in the remote. "
-            f"Took {duration(time.monotonic() - start)}."
-        )
         return
     prefixes = (*FINAL_TRAININGS, *TRAININGS, *EVALUATIONS)
     names = [name for prefix in prefixes for name in stale if name.startswith(prefix)]
-    run(config, names, args.jobs, pull=args.pull)
-    # What is left, as the report; a stage that failed above fails here again and ends the run.
-    cli.dvc("--wait-for-lock", "repro")
-    print(f"== {conclusion()} Took {duration(time.monotonic() - start)}.")
+    if failed := run(config, names, jobs, pull=pull):
+        reasons = "".join(f"\n  {name}: {text}" for name, text in failed.items())
+        raise UserError(
+            f"{len(failed)} of {len(names)} trainings and evaluations have not succeeded:{reasons}"
+            "\nThe whole output of each is above. Run one alone with "
+            f"`dvc repro --single-item {next(iter(failed))}`; the same command as now runs these "
+            "and what is left"
+        )
+    workspace.require_no_other()
+    cli.dvc("repro")  # what is left, as the report
 
 
-def run(config: Config, names: Sequence[str], jobs: int | None, *, pull: bool) -> None:
-    """Run stages side by side, the longest trainings first.
+def run(config: Config, names: Sequence[str], jobs: int | None, *, pull: bool) -> dict[str, str]:
+    """Run stages side by side, the longest trainings first. Return those that failed, and why.
 
     Args:
         names: of the stages; evaluations after trainings.
@@ -83,7 +98,7 @@ def run(config: Config, names: Sequence[str], jobs: int | None, *, pull: bool) -
         pull: restore results from the remote where they are there.
     """
     if not names:
-        return
+        return {}
     slots = job_environments(config.compute, jobs)
     times = StageTimes(config, len(slots))
     trainings = [name for name in names if not name.startswith(EVALUATIONS)]
@@ -93,7 +108,9 @@ def run(config: Config, names: Sequence[str], jobs: int | None, *, pull: bool) -
     title = f"{len(names)} trainings and evaluations, {len(slots)} at a time"
     print(f"== {title}{view.estimate()}", flush=True)
     with fork_server(), view.shown() as environment:
-        reproduce_all(names, [slot | environment for slot in slots], view, pull=pull)
+        failed = reproduce_all(names, [slot | environment for slot in slots], view, pull=pull)
+    remove_leftovers.tidy_lock()
+    return failed
 
 
 def conclusion() -> str:

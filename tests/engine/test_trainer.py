@@ -1,6 +1,7 @@
 import hashlib
 import re
 from itertools import islice
+from types import SimpleNamespace
 from zipfile import ZipFile
 
 import numpy as np
@@ -94,6 +95,28 @@ def test_a_killed_sgd_training_with_milestones_resumes_as_well(make_config, tiny
     )
 
 
+@pytest.mark.parametrize("method", ["bn", "metabin"])
+def test_a_state_is_saved_after_seconds_too_and_changes_no_number(
+    method, tiny_config, tiny_images, tmp_path, monkeypatch
+):
+    seconds = iter(range(1000))
+    monkeypatch.setattr("metabin.engine.trainer.time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    steps = []
+
+    def run_with(limit, **options):
+        record = tiny_config.record.model_copy(update={"checkpoint_every": 100, "checkpoint_seconds": limit})
+        training = Trainer(tiny_config.model_copy(update={"record": record}), tiny_images, method, 0)
+        monkeypatch.setattr("metabin.engine.trainer.save_state", lambda *_: steps.append(training.step))
+        return training, state(training.run(state_path=tmp_path / "s.pt", **options))
+
+    without, expected = run_with(0)
+    assert steps == []
+    training, actual = run_with(2)
+    assert steps == [2, 4, 6, 8]
+    assert_same_bits(actual, expected)
+    assert training.history == without.history
+
+
 def test_a_state_of_another_configuration_is_not_resumed(tiny_config, tiny_images, tmp_path):
     with pytest.raises(Killed):
         Trainer(tiny_config, tiny_images, "bn", 0).run(watch=killer(5), state_path=tmp_path / "s.pt", digest="old")
@@ -111,6 +134,8 @@ def test_the_digest_follows_what_decides_the_outcome_and_nothing_else(make_confi
     assert digest() == digest()
     assert len({digest(), digest(meta__inner_lr=0.5), digest(optim__lr=0.1), digest(seed=1), digest("bn")}) == 5
     assert digest("bn") == digest("bn", meta__inner_lr=0.5)
+    assert digest() == digest(record__checkpoint_every=7, record__checkpoint_seconds=7)
+    assert digest() != digest(record__loss_every=7)  # it decides what losses.csv contains
 
 
 def test_rho_is_fixed_or_moves_jointly_or_by_the_meta_step_as_the_method_says(tiny_config, tiny_images):

@@ -4,8 +4,11 @@ import hashlib
 
 import pytest
 from ruamel.yaml import YAML
-from stages_in_clone import make_clone, run
+from stages_in_clone import ROOT, make_clone, run
 
+from metabin import locks
+from metabin.config import load_config
+from metabin.engine import trainer
 from metabin.files import write_text
 from stages import cli, leftovers
 from stages.tools import remove_leftovers
@@ -50,12 +53,54 @@ def test_without_leftovers_dvc_is_not_asked(tmp_path, monkeypatch):
     leftovers.remove(tmp_path / "absent", [])
 
 
-def test_entries_of_stages_that_do_not_exist_leave_the_lock_and_the_rest_keeps_its_bytes(tmp_path):
+def test_the_lock_keeps_the_entries_of_existing_stages_with_their_bytes_in_the_order_of_the_stages(tmp_path, capsys):
     lock = tmp_path / "dvc.lock"
     entries = {name: f"  {name}:\n    cmd: run\n    outs:\n    - path: x\n" for name in ("a@x", "b@weights/y.pth", "c")}
     lock.write_text("schema: '2.0'\nstages:\n" + "".join(entries.values()))
-    remove_leftovers.prune_lock(lock, ["c", "a@x", "d"])
-    assert lock.read_text() == "schema: '2.0'\nstages:\n" + entries["a@x"] + entries["c"]
+    remove_leftovers.sort_lock(lock, ["c", "a@x", "d"])
+    assert lock.read_text() == "schema: '2.0'\nstages:\n" + entries["c"] + entries["a@x"]
+    assert "removed 1 entries" in capsys.readouterr().out
+    remove_leftovers.sort_lock(lock, ["c", "a@x", "d"])
+    assert capsys.readouterr().out == ""
+
+
+def test_states_that_no_training_of_this_configuration_resumes_are_removed(call, tmp_path, monkeypatch, capsys):
+    values = YAML(typ="safe").load(ROOT / "params.yaml")
+    for section, parameters in SETTINGS.items():
+        values[section] |= parameters
+    values["optim"]["duration"] = 3
+    values["record"]["checkpoint_every"] = 1
+
+    def write(**meta):
+        values["meta"] |= meta
+        YAML().dump(values, tmp_path / "params.yaml")
+
+    def killed(*arguments):
+        raise KeyboardInterrupt
+
+    def remove():
+        leftovers.remove_states(load_config())
+        states = tmp_path / ".resume"
+        return capsys.readouterr().out[-200:], [path.name for path in states.iterdir()]
+
+    write()
+    for site in ("night", "campus", "plaza"):
+        call("download", "--domain", site)
+    call("partition")
+    leftovers.remove_states(load_config())  # there is no state
+    save = trainer.save_state
+    monkeypatch.setattr(trainer, "save_state", lambda *arguments: save(*arguments) or killed())
+    with pytest.raises(KeyboardInterrupt):
+        call("train", "--fold", "night", "--method", "metabin", "--seed", "0")
+    text, (state,) = remove()
+    assert "removed 0 states" in text
+    write(inner_lr=0.5)
+    with locks.hold(tmp_path / ".resume" / state / "lock", "trains"):  # as an experiment that runs does
+        assert remove()[1] == [state]
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))  # and in its temporary folder
+    text, states = remove()
+    assert "removed 1 states of unfinished trainings that no training of this configuration resumes; 0 stay" in text
+    assert states == []
 
 
 def test_after_other_domains_and_methods_a_clone_that_pulls_is_up_to_date(tmp_path):
