@@ -20,3 +20,7 @@ class DatasetError(UserError):
 
 class CheckpointError(UserError):
     """A weights file is missing, damaged, or of another network."""
+
+
+class StageFileError(UserError):
+    """A file that a stage wrote for another one is missing or damaged."""

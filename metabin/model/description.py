@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from metabin.errors import CheckpointError
 
 FORMAT = 1  # raised by a change after which an earlier version would use a model wrongly
+COPY_AGAIN = "copy the model again, or train it again"
 
 
 class ModelDescription(BaseModel):
@@ -74,8 +75,10 @@ def read_description(path: Path) -> ModelDescription:
         text = path.read_text()
     except FileNotFoundError:
         raise CheckpointError(f"{path} is missing; {_advice(path.parent)}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from None
+    except UnicodeDecodeError:
+        raise CheckpointError(f"{path} is damaged: it is no text; {COPY_AGAIN}") from None
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
     return parse_description(text, str(path))
 
 
@@ -92,9 +95,7 @@ def parse_description(text: str, origin: str) -> ModelDescription:
     try:
         values: Any = json.loads(text)
     except ValueError as error:
-        raise CheckpointError(
-            f"{origin} is damaged: {error}; copy the model again, or train it again"
-        ) from None
+        raise CheckpointError(f"{origin} is damaged: {error}; {COPY_AGAIN}") from None
     version = values.get("format") if isinstance(values, dict) else None
     if not isinstance(version, int):
         raise CheckpointError(
