@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from metabin.errors import DatasetError
-from metabin.files import write_text
+from metabin.files import DISK_FULL, disk_full, reserve_space, write_text
 from metabin.images import read_image
 from metabin.stage_files import read_csv, read_json, read_text, reading
 from metabin.types import ImageRecord
@@ -60,6 +60,7 @@ def save_domain(
 
     Raises:
         DatasetError: An image cannot be read.
+        OSError: The disk is full; an earlier array stays.
     """
     table = write_records(directory / f"{name}.csv", records)
     path = directory / f"{name}.npy"
@@ -73,6 +74,10 @@ def save_domain(
             while block := file.read(BLOCK):
                 digest.update(block)
         partial.replace(path)
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise disk_full(path, len(records) * height * width * 3) from None
+        raise
     finally:
         partial.unlink(missing_ok=True)
     return digest.hexdigest()
@@ -219,6 +224,8 @@ def _write_pixels(
     # Images go to the disk one by one, as all of them may not fit into memory.
     shape = (len(paths), height, width, 3)
     pixels = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
+    with file.open("r+b") as descriptor:  # the file is sparse yet
+        reserve_space(descriptor.fileno(), file.stat().st_size)
     for index, path in enumerate(paths):
         image = read_image(path).resize((width, height), Image.Resampling.BICUBIC)
         pixels[index] = np.asarray(image)

@@ -13,8 +13,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from metabin.engine.resume import CANDIDATES
 from metabin.engine.trainer import Keeper
 from metabin.evaluation.scoring import TestSet, score_tests
+from metabin.files import write_bytes
 from metabin.model.embedder import Embedder
 from metabin.model.weights import save_weights
 from metabin.results.best_step import selection_table
@@ -36,8 +38,8 @@ def keep_candidates(output: Path, unfinished: Path) -> Keeper:
         unfinished: folder of the candidates beside the resume state.
     """
     shutil.rmtree(output, ignore_errors=True)
-    if unfinished.is_dir():
-        shutil.copytree(unfinished, output, ignore=shutil.ignore_patterns("*.partial"))
+    for candidate in unfinished.glob(CANDIDATES):
+        write_bytes(output / candidate.name, candidate.read_bytes())
 
     def keep(step: int, model: Embedder) -> None:
         for folder in (unfinished, output):
