@@ -122,7 +122,7 @@ def read_and_forward(backbone: str, folder: str) -> Callable[[], object]:
     pass_batches = forward_pass(backbone)
 
     def read(path: Path) -> np.ndarray:
-        with Image.open(path) as image:
+        with Image.open(path, formats=("JPEG", "PNG")) as image:
             rgb = image.convert("RGB")
         return np.asarray(rgb.resize((width, height), Image.Resampling.BICUBIC))
 

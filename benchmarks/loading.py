@@ -140,7 +140,7 @@ def collating(transform: Callable[[Image.Image], Tensor], from_jpegs: bool) -> C
 
     def image(index: int) -> Image.Image:
         if from_jpegs:
-            return Image.open(io.BytesIO(files[index])).convert("RGB")
+            return Image.open(io.BytesIO(files[index]), formats=("JPEG",)).convert("RGB")
         return Image.fromarray(pixels[index])
 
     def run() -> None:

@@ -53,7 +53,8 @@ class Appearance:
 @cache
 def person_picture(pid: int, shot: int) -> Image.Image:
     """Return one of the pictures of a person."""
-    return Image.open(io.BytesIO(render_image(SETTINGS, "campus", pid, 0, shot)))
+    content = render_image(SETTINGS, "campus", pid, 0, shot)
+    return Image.open(io.BytesIO(content), formats=("JPEG",))
 
 
 @cache

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from metabin.config import Compute
-from metabin.errors import ConfigError
+from metabin.errors import ConfigError, MemoryLimitError
 
 if TYPE_CHECKING:
     import torch
 
+# In messages of errors that are plain RuntimeErrors: torch's allocator on Linux and on Windows, and
+# libraries of CUDA that allocate by themselves.
+NO_MEMORY = ("can't allocate memory", "not enough memory", "ALLOC_FAILED")
 # options of mallopt in glibc's malloc.h
 M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
@@ -61,6 +66,29 @@ def find_device(name: str) -> torch.device:
         count = torch.cuda.device_count()
         raise ConfigError(f"the device is {name}, but torch finds {count} CUDA devices; use auto")
     return device
+
+
+@contextmanager
+def memory_limit(content: str, remedy: str) -> Iterator[None]:
+    """Report a lack of memory in the block with what to do about it.
+
+    Args:
+        content: what the memory must hold, such as "a batch of 64 images".
+        remedy: what to do, such as "lower --batch-size".
+
+    Raises:
+        MemoryLimitError: the block ran out of memory.
+    """
+    import torch
+
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:  # torch.OutOfMemoryError is a RuntimeError
+        is_known = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+        if not is_known and not any(words in str(error) for words in NO_MEMORY):
+            raise
+        reason = str(error).partition("\n")[0][:200] or "no memory left"
+        raise MemoryLimitError(f"{content} does not fit into memory ({reason}); {remedy}") from None
 
 
 def _prepare_cuda(precision: str) -> None:

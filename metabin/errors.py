@@ -20,3 +20,11 @@ class DatasetError(UserError):
 
 class CheckpointError(UserError):
     """A weights file is missing, damaged, or of another network."""
+
+
+class MemoryLimitError(UserError):
+    """Data do not fit into the memory of the device."""
+
+
+class StageFileError(UserError):
+    """A file that a stage wrote for another one is missing or damaged."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
 
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml|<!--|<!doctype html|<html|<head)", re.IGNORECASE)
 TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
@@ -28,7 +31,11 @@ def resolve_local(path: Path) -> Path:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file atomically: a process that dies leaves the old file or none, never a part."""
+    """Write a file atomically: a process that dies leaves the old file or none, never a part.
+
+    Raises:
+        OSError: the file cannot be written; the old one stays. On a full disk, see `disk_full`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -37,8 +44,38 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())  # else a power loss could leave the new name with no content
         partial.replace(path)
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise disk_full(path, len(content)) from None
+        raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def disk_full(path: Path, num_bytes: int, advice: str = "free some") -> OSError:
+    """Return the error of a full disk: which file, how much it needs, and how much is free."""
+    free = shutil.disk_usage(path.parent).free
+    return OSError(
+        errno.ENOSPC,
+        f"the disk is full: {num_bytes:,} bytes are needed, and {free:,} are free; {advice}",
+        str(path),
+    )
+
+
+def reserve_space(descriptor: int, num_bytes: int) -> None:
+    """Reserve space on the disk for an open file, where the system can (macOS cannot).
+
+    Writing through mapped memory without space would kill the process with SIGBUS.
+
+    Raises:
+        OSError: The disk is full (DISK_FULL).
+    """
+    reserve = getattr(os, "posix_fallocate", lambda *_: None)
+    try:
+        reserve(descriptor, 0, num_bytes)
+    except OSError as error:
+        if error.errno in DISK_FULL:  # else the file system reserves none
+            raise
 
 
 def write_text(path: Path, content: str) -> None:

@@ -10,6 +10,8 @@ the partition and the report agree on every pixel. The content decides, not the 
 - Embedded colour profiles are not applied: neither the reference code nor torchvision's loaders
   apply them.
 - The first picture of a phone's multi-picture JPEG (MPO) is read, as in viewers.
+- The checksums of a PNG are compared. Other formats have none, so that a changed byte may give
+  other pixels there.
 - Several frames or pages, values without a standard conversion to 8 bits (float, 32 bits, Lab),
   other formats, damaged and truncated files are refused, with the reason.
 """
@@ -164,7 +166,21 @@ def _decode(file: BinaryIO, upright: bool) -> Image.Image:
             raise DatasetError(
                 "its transparent colour does not have 8 bits; save it as an 8-bit PNG"
             )
-        return to_rgb(image, upright=upright)
+        rgb = to_rgb(image, upright=upright)
+        if image.format == "PNG":
+            _verify_png(file)
+        return rgb
+
+
+def _verify_png(file: BinaryIO) -> None:
+    """Compare the checksums in a PNG, which Pillow's decoder does not: it returns wrong pixels.
+
+    Raises:
+        SyntaxError: A checksum differs.
+    """
+    file.seek(0)
+    with Image.open(file, formats=("PNG",)) as image:
+        image.verify()
 
 
 def to_rgb(image: Image.Image, *, upright: bool = True) -> Image.Image:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from metabin.files import write_bytes
+from metabin.stage_files import reading
 
 FILE = "rho_channels.npz"
 STEPS = "steps"
@@ -41,7 +42,12 @@ def write_channels(path: Path, channels: RhoChannels) -> None:
 
 
 def read_channels(path: Path) -> RhoChannels:
-    """Read the file that `write_channels` wrote."""
-    with np.load(path) as arrays:
+    """Read the file that `write_channels` wrote.
+
+    Raises:
+        StageFileError: The file is missing or damaged.
+    """
+    # Opened here, as NumPy leaves a damaged file open.
+    with reading(path), path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         layers = {name: arrays[name] for name in arrays.files if name != STEPS}
         return RhoChannels(arrays[STEPS], layers)

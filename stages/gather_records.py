@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from stages import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -20,7 +19,10 @@ if TYPE_CHECKING:
 def load_records(config: Config, folds: Sequence[str]) -> dict[str, Any]:
     """Return the outputs of trainings and evaluations, by field of `ReportInputs`."""
     from metabin.data.store import load_overlaps
+    from metabin.report.inputs import COLUMNS, SCORE_COLUMNS
+    from metabin.stage_files import read_json
 
+    columns = {"scores": SCORE_COLUMNS, **COLUMNS}
     trainings = {
         layout.training(fold, method, seed): {"fold": fold, "method": method, "seed": seed}
         for fold in folds
@@ -29,34 +31,59 @@ def load_records(config: Config, folds: Sequence[str]) -> dict[str, Any]:
     }
 
     def of_trainings(name: str) -> pd.DataFrame:
-        return _concat({folder / name: keys for folder, keys in trainings.items()})
+        files = {folder / f"{name}.csv": keys for folder, keys in trainings.items()}
+        return _concat(files, columns[name])
 
-    def of_folds(name: str) -> pd.DataFrame:
-        return _concat({layout.results(fold) / name: {} for fold in folds})
+    def of_folds(name: str, file: str = "") -> pd.DataFrame:
+        files = {layout.results(fold) / f"{file or name}.csv": {} for fold in folds}
+        return _concat(files, columns[name])
 
+    scores = of_folds("scores")
+    require_scores(scores, trainings.values())
     finals = {name: layout.final_training(name, config.protocol) for name in config.protocol.final}
-    ranked = [(layout.results(fold) / "ranked_lists.json").read_text() for fold in folds]
+    ranked = [read_json(layout.results(fold) / "ranked_lists.json", list) for fold in folds]
     overlaps = {fold: load_overlaps(layout.PARTITION, fold) for fold in folds}
     return {
-        "scores": of_folds("scores.csv"),
-        "queries": of_folds("queries.csv"),
-        "candidates": of_folds("selection.csv"),
-        "without_overlap": of_folds("without_overlap.csv"),
-        "camera_pairs": of_folds("camera_pairs.csv"),
-        "verification": of_folds("verification.csv"),
-        "embedding_map": of_folds("embedding_map.csv"),
-        "rho_probe": _concat({layout.rho_probe(fold) / "rho.csv": {} for fold in folds}),
-        "losses": of_trainings("losses.csv"),
-        "rho": of_trainings("rho.csv"),
-        "rho_histograms": of_trainings("rho_histograms.csv"),
+        "scores": scores,
+        "queries": of_folds("queries"),
+        "candidates": of_folds("candidates", "selection"),
+        "without_overlap": of_folds("without_overlap"),
+        "camera_pairs": of_folds("camera_pairs"),
+        "verification": of_folds("verification"),
+        "embedding_map": of_folds("embedding_map"),
+        "rho_probe": _concat(
+            {layout.rho_probe(fold) / "rho.csv": {} for fold in folds}, columns["rho_probe"]
+        ),
+        "losses": of_trainings("losses"),
+        "rho": of_trainings("rho"),
+        "rho_histograms": of_trainings("rho_histograms"),
         "rho_channels": load_channels(trainings, config.protocol.seeds[0]),
         "final_models": {name: folder.as_posix() for name, folder in finals.items()},
         "final_scores": _concat(
-            {folder / "source_scores.csv": {"method": name} for name, folder in finals.items()}
+            {folder / "source_scores.csv": {"method": name} for name, folder in finals.items()},
+            columns["final_scores"],
         ),
-        "ranked_lists": [item for text in ranked for item in json.loads(text)],
+        "ranked_lists": [item for items in ranked for item in items],
         "overlaps": [{"fold": fold, **item} for fold in folds for item in overlaps[fold]],
     }
+
+
+def require_scores(scores: pd.DataFrame, trainings: Iterable[Mapping[str, Any]]) -> None:
+    """Check that every training has scores.
+
+    Raises:
+        StageFileError: some have none: scores.csv is cut off, or older than the parameters.
+    """
+    from metabin.errors import StageFileError
+
+    scored = set(zip(scores["fold"], scores["method"], scores["seed"], strict=True))
+    for keys in trainings:
+        if (keys["fold"], keys["method"], keys["seed"]) not in scored:
+            path = layout.results(keys["fold"]) / "scores.csv"
+            raise StageFileError(
+                f"{path} has no scores of {keys['method']} with the seed {keys['seed']}; "
+                "run `dvc repro` to make it again"
+            )
 
 
 def load_channels(
@@ -73,10 +100,20 @@ def load_channels(
     return {key: channels for key, channels in records.items() if channels.layers}
 
 
-def _concat(files: Mapping[Path, Mapping[str, Any]]) -> pd.DataFrame:
-    """Return the rows of CSV files one after the other, with the added columns of each file."""
+def _concat(files: Mapping[Path, Mapping[str, Any]], columns: Sequence[str] = ()) -> pd.DataFrame:
+    """Return the rows of CSV files one after the other, with the added columns of each file.
+
+    Args:
+        files: path -> names and values of the added columns.
+        columns: that the result must have.
+    """
     import pandas as pd
 
-    tables = [pd.read_csv(path).assign(**columns) for path, columns in files.items()]
+    from metabin.stage_files import read_csv
+
+    tables = [
+        read_csv(path, [name for name in columns if name not in added]).assign(**added)
+        for path, added in files.items()
+    ]
     filled = [table for table in tables if not table.empty]
     return pd.concat(filled or tables[:1] or [pd.DataFrame()], ignore_index=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -132,18 +130,19 @@ def decode_images(domains: Mapping[str, Domain], config: Config) -> dict[str, st
 def require_space(folder: Path, num_bytes: int) -> None:
     """Reserve space on the disk of a folder and release it; raise OSError (ENOSPC) without it.
 
-    The pixels are written through mapped memory, where a full disk kills the process with SIGBUS.
+    All images must fit, before the first one is decoded.
     """
+    from metabin.files import DISK_FULL, disk_full, reserve_space
+
     folder.mkdir(parents=True, exist_ok=True)
-    reserve = getattr(os, "posix_fallocate", lambda *_: None)  # macOS has none
     try:
         with TemporaryFile(dir=folder) as file:
-            reserve(file.fileno(), 0, num_bytes)
+            reserve_space(file.fileno(), num_bytes)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):  # else it reserves none
-            need = f"the images need {num_bytes} bytes ({num_bytes / 1e9:.1f} GB) of disk space; "
-            need += "free some, or set partition.height and partition.width lower"
-            raise OSError(errno.ENOSPC, need, str(folder)) from None
+        if error.errno not in DISK_FULL:
+            raise
+        advice = "free some, or set partition.height and partition.width lower"
+        raise disk_full(folder / "*.npy", num_bytes, advice) from None
 
 
 if __name__ == "__main__":

@@ -98,10 +98,9 @@ def card(
     selection: pd.DataFrame,
 ) -> str:
     """Return the model card of a training that wrote its results into a folder."""
-    import pandas as pd
-
     from metabin.card.training import TrainingFacts, training_card
     from metabin.model.description import read_description
+    from metabin.stage_files import read_csv
 
     description = read_description(folder / "config.json")
     counts = {name: manifest["domains"][name]["counts"]["train"] for name in description.domains}
@@ -113,7 +112,7 @@ def card(
         domains={name: (count["ids"], count["images"]) for name, count in counts.items()},
         synthetic=[name for name in counts if name not in pipeline.data.local],
         selection=selection,
-        source_scores=pd.read_csv(folder / "source_scores.csv"),
+        source_scores=read_csv(folder / "source_scores.csv"),
         rho_histograms=training.history.histogram_table(),
     )
     return training_card(facts)

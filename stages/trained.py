@@ -35,16 +35,17 @@ def load_candidates(fold: str, name: str, seed: int) -> dict[int, float]:
 
     The mAP is NaN where the sources have no held-out identities.
     """
-    import pandas as pd
+    from metabin.stage_files import read_csv
 
-    table = pd.read_csv(layout.training(fold, name, seed) / "selection.csv")
+    path = layout.training(fold, name, seed) / "selection.csv"
+    table = read_csv(path, ("step", "source_mAP"))
     return dict(zip(table["step"].tolist(), table["source_mAP"].tolist(), strict=True))
 
 
 def load_source_scores(fold: str, name: str, seed: int) -> list[dict[str, Any]]:
     """Return the scores of a trained model on its sources, see `scoring.score_tests`."""
-    import pandas as pd
+    from metabin.stage_files import read_csv
 
     path = layout.training(fold, name, seed) / "source_scores.csv"
-    table = pd.read_csv(path)
+    table = read_csv(path, ("test_domain", "mAP"))
     return [dict(zip(table.columns, row, strict=True)) for row in table.itertuples(index=False)]

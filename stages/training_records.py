@@ -110,13 +110,12 @@ def _record_curves(run: Run, losses: Sequence[Mapping[Any, Any]], channels: RhoC
 
 def record_end(run: Run, fold: str, method: str, seed: int) -> None:
     """Record what a training has written: tables, and the model."""
-    import pandas as pd
-
     from metabin import tracking
+    from metabin.stage_files import read_csv
 
     folder = layout.training(fold, method, seed)
-    histograms = pd.read_csv(folder / "rho_histograms.csv")
-    selection = pd.read_csv(folder / "selection.csv")
+    histograms = read_csv(folder / "rho_histograms.csv", ("step", "layer", "count"))
+    selection = read_csv(folder / "selection.csv", ("step", "source_mAP"))
     if not histograms.empty:
         run.table("rho/histograms", histograms)
     run.table("selection", selection)
@@ -129,15 +128,14 @@ def record_from_files(pipeline: Config, fold: str, method: str, seed: int) -> No
 
     Training curves and pictures of rho come from the files of its history.
     """
-    import pandas as pd
-
     from metabin.data import store
     from metabin.rho_channels import FILE, read_channels
+    from metabin.stage_files import read_csv
 
     folder = layout.training(fold, method, seed)
     manifest = store.load_manifest(layout.PARTITION, fold)
     with open_training(pipeline, manifest, method, seed, is_live=False) as run:
-        losses = pd.read_csv(folder / "losses.csv").to_dict("records")
+        losses = read_csv(folder / "losses.csv", ("step",)).to_dict("records")
         _record_curves(run, losses, read_channels(folder / FILE))
         record_end(run, fold, method, seed)
 

@@ -1,12 +1,17 @@
 """Files are written with the same bytes on every system, complete or not at all."""
 
+import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from metabin.files import csv_text, write_csv
+from metabin.files import csv_text, write_bytes, write_csv
+
+ROOT = Path(__file__).parents[1]
 
 TABLE = pd.DataFrame(
     {"name": ["a", "b, c"], "count": [1, 2], "value": [0.5, 1 / 3], "missing": [float("nan"), 2.0]},
@@ -33,6 +38,41 @@ def test_the_format_of_floats_can_be_chosen_and_none_restores_the_same_numbers(t
 def test_a_table_without_rows_has_its_header(tmp_path):
     write_csv(tmp_path / "table.csv", TABLE.iloc[:0])
     assert (tmp_path / "table.csv").read_bytes() == b"name,count,value,missing\n"
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_keeps_the_old_file_and_says_how_much_is_needed(tmp_path, monkeypatch, code):
+    path = tmp_path / "state.pt"
+    path.write_text("old")
+
+    def fail(*arguments):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(
+        OSError, match=r"the disk is full: 2,000 bytes are needed, and [\d,]+ are free.*state.pt"
+    ) as error:
+        write_bytes(path, bytes(2000))
+    assert error.value.errno == errno.ENOSPC
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("state.pt", "old")]
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from metabin.files import write_bytes
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+write_bytes(Path(sys.argv[1]), bytes(2000))
+"""
+
+
+def test_a_file_that_the_system_cuts_short_is_no_file(tmp_path):
+    """A real limit, which fails as a full disk does: with a part of the file written."""
+    path = tmp_path / "state.pt"
+    path.write_text("old")
+    done = subprocess.run([sys.executable, "-c", LIMITED, str(path)], capture_output=True, text=True, cwd=ROOT)
+    assert "the disk is full: 2,000 bytes are needed" in done.stderr
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("state.pt", "old")]
 
 
 @pytest.mark.parametrize(("place", "function"), [(os, "fsync"), (Path, "replace")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 from pathlib import Path
@@ -176,3 +177,56 @@ def test_the_partition_reads_and_refuses_the_same_files_as_the_check(form, tmp_p
 def test_scenes_are_cropped_as_stored_because_their_boxes_count_stored_pixels(tmp_path):
     (tmp_path / "s1.jpg").write_bytes(jpeg(stored(6), exif=exif(6)))
     assert difference(cuhk_sysu_raw._pixels(tmp_path / "s1.jpg"), stored(6)) <= LOSSY
+
+
+SMOOTH = np.linspace(0, 255, 128 * 64 * 3).reshape(128, 64, 3).astype(np.uint8)
+
+
+def with_a_changed_byte(content):
+    """Yield the content with a bit changed in each of its bytes."""
+    for position in range(len(content)):
+        changed = bytearray(content)
+        changed[position] ^= 1
+        yield bytes(changed)
+
+
+def has_other_pixels(decode, content):
+    """Return whether a decoder returns other pixels than those of SMOOTH, instead of an error."""
+    try:
+        return not np.array_equal(np.asarray(decode(content)), SMOOTH)
+    except Exception:
+        return False
+
+
+def test_a_changed_byte_of_a_png_is_noticed_or_changes_no_pixel(tmp_path):
+    changed = list(with_a_changed_byte(saved(SMOOTH, "PNG")))
+    wrong = [content for content in changed if has_other_pixels(old_pixels, content)]
+    assert len(wrong) > 50  # Pillow's decoder ignores checksums: else the test shows nothing
+    assert not [content for content in changed if has_other_pixels(lambda png: decode_image(io.BytesIO(png)), content)]
+    (tmp_path / "a.png").write_bytes(wrong[0])
+    check = check_images("yard", tmp_path, [ImageRecord("a.png", 1, 0, "yard")], {})
+    reason = "damaged or truncated (broken PNG file (bad header checksum in b'IDAT')); replace it"
+    assert check.problems == (f"a.png ({reason}) cannot be read",)
+
+
+@pytest.mark.parametrize("head", [b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"\xc5\xd0\xd3\xc6"])
+def test_ghostscript_does_not_start_for_an_eps_that_is_named_jpg(tmp_path, monkeypatch, head):
+    started = []
+    monkeypatch.setattr("subprocess.Popen.__init__", lambda *arguments, **options: started.append(arguments))
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *arguments, **options: started.append(arguments))
+    (tmp_path / "a.jpg").write_bytes(head + b"%%EndComments\n0 0 moveto\nshowpage\n%%EOF\n")
+    with pytest.raises(DatasetError, match="a.jpg cannot be read as an image"):
+        read_image(tmp_path / "a.jpg")
+    assert not started
+
+
+def test_images_are_opened_with_a_list_of_formats_everywhere():
+    """Pillow reads any format else, with decoders that start other programs."""
+    calls = []
+    for folder in ("metabin", "stages", "benchmarks", "examples", "notebooks"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call) and ast.unparse(node.func) == "Image.open":
+                    calls.append((path, node.lineno, [keyword.arg for keyword in node.keywords]))
+    assert len(calls) > 5
+    assert not [call for call in calls if "formats" not in call[2]]

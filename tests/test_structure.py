@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 MODULES = sorted(path.relative_to(ROOT) for folder in ("metabin", "stages") for path in (ROOT / folder).rglob("*.py"))
 BOTTOM = {
     *("backbones", "compute", "config", "errors", "files", "images", "locks", "progress"),
-    *("registry", "repository", "rho_channels", "rho_summary", "seeding", "types"),
+    *("registry", "repository", "rho_channels", "rho_summary", "seeding", "stage_files", "types"),
 }
 MAY_IMPORT = {
     **dict.fromkeys(BOTTOM, BOTTOM),
@@ -51,6 +51,7 @@ NOT_DEPENDENCIES = {
     "metabin/progress.py",
     "metabin/registry.py",
     "metabin/repository.py",
+    "metabin/stage_files.py",
     "stages/stdout.py",
     "stages/cli.py",
     "stages/fork_client.py",  # where a stage runs, not what it does

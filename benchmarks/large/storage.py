@@ -71,7 +71,7 @@ def render() -> list[np.ndarray]:
     for number in range(NUM_PICTURES):
         site = list(SITES)[number % len(SITES)]
         content = render_image(settings, site, number + 1, number % NUM_CAMS, 0)
-        image = Image.open(io.BytesIO(content)).convert("RGB")
+        image = Image.open(io.BytesIO(content), formats=("JPEG",)).convert("RGB")
         pictures.append(np.asarray(image.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)))
     return pictures
 
@@ -147,7 +147,7 @@ def from_tarfile(shards: list[Path]) -> Iterator[np.ndarray]:
             for member in archive:
                 content = archive.extractfile(member)
                 if content and member.name.endswith(".jpg"):
-                    yield np.asarray(Image.open(content).convert("RGB"))
+                    yield np.asarray(Image.open(content, formats=("JPEG",)).convert("RGB"))
 
 
 def has_webdataset() -> bool:

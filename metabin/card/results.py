@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +15,18 @@ from metabin.errors import CheckpointError
 from metabin.results import tables
 from metabin.results.intervals import interval_over_people
 from metabin.results.statistics import Interval
+from metabin.stage_files import read_csv, read_json, read_text
 from metabin.types import FINAL
 
 if TYPE_CHECKING:
     from metabin.model.description import ModelDescription
 
 DIGEST = 16  # digits of a fingerprint in scores.csv
+SCORES = (
+    *("fold", "method", "seed", "test_domain", "role", "fingerprint"),
+    *("num_ids", "num_query", "mAP", "mINP", "rank1"),
+)
+QUERIES = ("fold", "method", "seed", "test_domain", "trial", "pid", "query", "AP")
 POOR = 0.1  # average precision of a query
 
 
@@ -45,9 +50,11 @@ def read_results(folder: Path) -> Results:
     folds = sorted(path.parent for path in folder.glob("*/scores.csv"))
     if not folds:
         return Results(pd.DataFrame(), pd.DataFrame(), ())
-    scores = pd.concat([pd.read_csv(fold / "scores.csv") for fold in folds], ignore_index=True)
-    queries = pd.concat([pd.read_csv(fold / "queries.csv") for fold in folds], ignore_index=True)
-    lists = [json.loads((fold / "ranked_lists.json").read_text()) for fold in folds]
+    scores, queries = (
+        pd.concat([read_csv(fold / name, columns) for fold in folds], ignore_index=True)
+        for name, columns in (("scores.csv", SCORES), ("queries.csv", QUERIES))
+    )
+    lists = [read_json(fold / "ranked_lists.json", list) for fold in folds]
     unseen = scores[scores["role"] == "unseen"]
     return Results(unseen, queries, [item for fold in lists for item in fold])
 
@@ -66,7 +73,7 @@ def complete_card(folder: Path, description: ModelDescription, results: Path) ->
     if not card.is_file():
         raise CheckpointError(f"{card} is missing; train again with `dvc repro` to write it")
     text = results_text(description, read_results(results))
-    return card.read_text() + (f"\n{text}" if text else "")
+    return read_text(card) + (f"\n{text}" if text else "")
 
 
 def results_text(description: ModelDescription, results: Results) -> str:

@@ -20,14 +20,16 @@ import numpy as np
 from PIL import Image
 
 from metabin.errors import DatasetError
-from metabin.files import write_text
+from metabin.files import DISK_FULL, disk_full, reserve_space, write_text
 from metabin.images import read_image
+from metabin.stage_files import read_csv, read_json, read_text, reading
 from metabin.types import ImageRecord
 
 if TYPE_CHECKING:
     import pandas as pd
 
 BLOCK = 1 << 20  # bytes that are hashed at a time
+REPRO = "run `dvc repro partition`"
 
 
 def save_domain(
@@ -58,6 +60,7 @@ def save_domain(
 
     Raises:
         DatasetError: An image cannot be read.
+        OSError: The disk is full; an earlier array stays.
     """
     table = write_records(directory / f"{name}.csv", records)
     path = directory / f"{name}.npy"
@@ -71,6 +74,10 @@ def save_domain(
             while block := file.read(BLOCK):
                 digest.update(block)
         partial.replace(path)
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise disk_full(path, len(records) * height * width * 3) from None
+        raise
     finally:
         partial.unlink(missing_ok=True)
     return digest.hexdigest()
@@ -98,7 +105,10 @@ def write_records(path: Path, records: Sequence[ImageRecord]) -> str:
 
 def read_records(path: Path, name: str) -> tuple[ImageRecord, ...]:
     """Return the records of domain `name` from a file that `write_records` wrote."""
-    with _existing(path).open(newline="") as file:
+    with reading(_existing(path)):
+        reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
+        if missing := {"path", "pid", "camid"} - set(reader.fieldnames or ()):
+            raise ValueError(f"it has no column {', '.join(sorted(missing))}")
         return tuple(
             ImageRecord(
                 path=row["path"],
@@ -108,7 +118,7 @@ def read_records(path: Path, name: str) -> tuple[ImageRecord, ...]:
                 part=row.get("part", ""),
                 distractor=row.get("distractor", "0") == "1",
             )
-            for row in csv.DictReader(file)
+            for row in reader
         )
 
 
@@ -119,14 +129,18 @@ def load_records(directory: Path, name: str) -> tuple[ImageRecord, ...]:
 
 def records_table(directory: Path, name: str) -> pd.DataFrame:
     """Return `load_records` as a table: path, pid, camid."""
-    import pandas as pd
-
-    return pd.read_csv(_existing(directory / f"{name}.csv"))
+    return read_csv(_existing(directory / f"{name}.csv"), ("path", "pid", "camid"))
 
 
 def load_pixels(directory: Path, name: str) -> np.ndarray:
     """Return a domain's pixels, (N, H, W, 3) uint8, read-only."""
-    return np.load(_existing(directory / f"{name}.npy"), mmap_mode="r", allow_pickle=False)
+    path = _existing(directory / f"{name}.npy")
+    with reading(path, REPRO):
+        pixels = np.load(path, mmap_mode="r", allow_pickle=False)
+        if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3:
+            found = f"{pixels.dtype} of shape {pixels.shape}"
+            raise ValueError(f"it holds {found}, expected uint8 of shape (N, H, W, 3)")
+        return pixels
 
 
 def save_manifest(directory: Path, values: dict[str, Any]) -> None:
@@ -137,7 +151,8 @@ def save_manifest(directory: Path, values: dict[str, Any]) -> None:
 
 def load_manifest(directory: Path, fold: str) -> dict[str, Any]:
     """Return a fold's manifest."""
-    return json.loads(_existing(directory / "folds" / f"{fold}.json").read_text())
+    path = _existing(directory / "folds" / f"{fold}.json")
+    return read_json(path, keys=("fold", "sources", "targets", "domains"), remedy=REPRO)
 
 
 def save_overlaps(directory: Path, fold: str, overlaps: Sequence[Mapping[str, Any]]) -> None:
@@ -148,7 +163,7 @@ def save_overlaps(directory: Path, fold: str, overlaps: Sequence[Mapping[str, An
 
 def load_overlaps(directory: Path, fold: str) -> list[dict[str, Any]]:
     """Return the overlaps of a fold, one entry per source and target."""
-    return json.loads(_existing(directory / "overlaps" / f"{fold}.json").read_text())
+    return read_json(_existing(directory / "overlaps" / f"{fold}.json"), list, remedy=REPRO)
 
 
 def save_image_roots(directory: Path, roots: Mapping[str, Path]) -> None:
@@ -159,7 +174,7 @@ def save_image_roots(directory: Path, roots: Mapping[str, Path]) -> None:
 
 def load_image_roots(directory: Path) -> dict[str, Path]:
     """Return, by domain, the folder that the records' paths are relative to."""
-    roots = json.loads(_existing(directory / "images.json").read_text())
+    roots = read_json(_existing(directory / "images.json"), remedy=REPRO)
     return {name: Path(root) for name, root in roots.items()}
 
 
@@ -194,10 +209,7 @@ def part_rows(
 
 def _existing(path: Path) -> Path:
     if not path.is_file():
-        raise DatasetError(
-            f"{path} is missing; run `dvc repro partition`, and check that protocol.domains "
-            "names it"
-        )
+        raise DatasetError(f"{path} is missing; {REPRO}, and check that protocol.domains names it")
     return path
 
 
@@ -212,6 +224,8 @@ def _write_pixels(
     # Images go to the disk one by one, as all of them may not fit into memory.
     shape = (len(paths), height, width, 3)
     pixels = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
+    with file.open("r+b") as descriptor:  # the file is sparse yet
+        reserve_space(descriptor.fileno(), file.stat().st_size)
     for index, path in enumerate(paths):
         image = read_image(path).resize((width, height), Image.Resampling.BICUBIC)
         pixels[index] = np.asarray(image)

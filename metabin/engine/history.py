@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from metabin.files import write_csv
 from metabin.rho_channels import FILE, RhoChannels, write_channels
@@ -18,6 +18,8 @@ from metabin.rho_summary import NUM_BINS, summarize_rho
 if TYPE_CHECKING:
     import pandas as pd
 
+ADVICE = "lower optim.lr, optim.rho_lr or meta.outer_lr"
+NUM_NAMED = 3  # tensors that are not finite
 Scalars = Mapping[str, Tensor | float]  # by name: losses as tensors, learning rates as numbers
 
 
@@ -35,27 +37,41 @@ class History:
     rho: list[dict[str, Any]] = field(default_factory=list)
     # `==` of two tensors is no truth value, so the comparison of two histories leaves them out.
     channels: list[Tensor] = field(default_factory=list, compare=False)
-    _pending: list[tuple[int, Scalars]] = field(
+    _pending: list[tuple[int, Scalars, Scalars]] = field(
         default_factory=list, init=False, repr=False, compare=False
     )
 
-    def add_pending(self, step: int, scalars: Scalars) -> None:
-        """Add the scalars of a step. Their values are not read: that would wait for the device."""
-        self._pending.append((step, scalars))
+    def add_pending(self, step: int, scalars: Scalars, sizes: Scalars | None = None) -> None:
+        """Add what a step, or a part of one, computed.
+
+        The values are not read: that would wait for the device.
+
+        Args:
+            step: from 0.
+            scalars: losses and learning rates.
+            sizes: `tensor_sizes` of the model after that.
+        """
+        self._pending.append((step, scalars, sizes or {}))
 
     def check_pending(self) -> dict[str, float]:
-        """Check all scalars that were added since the last check. Return those of the last step.
+        """Check all that was added since the last check. Return the scalars of the last step.
 
         Raises:
-            FloatingPointError: a scalar is not finite; names it and its first step.
+            FloatingPointError: a scalar or a tensor of the model is not finite; names the first
+                step and the term or the tensors.
         """
         values: dict[str, float] = {}
-        rows = _read([scalars for _, scalars in self._pending])
-        for (step, _), values in zip(self._pending, rows, strict=True):
-            if bad := [name for name, value in values.items() if not np.isfinite(value)]:
+        rows = iter(_read([row for _, *pair in self._pending for row in pair]))
+        for step, *_ in self._pending:
+            values, sizes = next(rows), next(rows)
+            if bad := _not_finite(values):
                 listed = ", ".join(f"{name} = {values[name]}" for name in bad)
+                raise FloatingPointError(f"at step {step}: {listed}; {ADVICE}")
+            if bad := _not_finite(sizes):
+                listed = ", ".join(bad[:NUM_NAMED])
                 raise FloatingPointError(
-                    f"at step {step}: {listed}; lower optim.lr, optim.rho_lr or meta.outer_lr"
+                    f"at step {step}: {len(bad)} of {len(sizes)} tensors of the model are not "
+                    f"finite: {listed}{' ...' if len(bad) > NUM_NAMED else ''}; {ADVICE}"
                 )
         self._pending.clear()
         return values
@@ -146,6 +162,22 @@ class History:
             ("rho_histograms", self.histogram_table()),
         ):
             write_csv(directory / f"{name}.csv", table, float_format="%.6g")
+
+
+@torch.no_grad()
+def tensor_sizes(model: nn.Module) -> Scalars:
+    """Return the largest magnitude in each parameter and running statistic, on the device.
+
+    It is not finite where a value of the tensor is not, as after a gradient that was not.
+    """
+    state = model.state_dict()
+    tensors = {name: value for name, value in state.items() if value.is_floating_point()}
+    norms: Any = torch._foreach_norm  # pyright: ignore[reportPrivateImportUsage]
+    return dict(zip(tensors, norms(list(tensors.values()), ord=float("inf")), strict=True))
+
+
+def _not_finite(values: Mapping[str, float]) -> list[str]:
+    return [name for name, value in values.items() if not np.isfinite(value)]
 
 
 def _read(rows: Sequence[Scalars]) -> list[dict[str, float]]:

@@ -13,8 +13,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from metabin.engine.resume import CANDIDATES
 from metabin.engine.trainer import Keeper
 from metabin.evaluation.scoring import TestSet, score_tests
+from metabin.files import write_bytes
 from metabin.model.embedder import Embedder
 from metabin.model.weights import save_weights
 from metabin.results.best_step import selection_table
@@ -41,8 +43,8 @@ def keep_candidates(folder: Path) -> Keeper:
 def copy_candidates(folder: Path, output: Path) -> None:
     """Copy the candidates beside the resume state to a training's outputs, as its only ones."""
     shutil.rmtree(output, ignore_errors=True)
-    if folder.is_dir():
-        shutil.copytree(folder, output, ignore=shutil.ignore_patterns("*.partial"))
+    for candidate in folder.glob(CANDIDATES):
+        write_bytes(output / candidate.name, candidate.read_bytes())
 
 
 def select_on_sources(

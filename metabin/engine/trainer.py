@@ -24,7 +24,7 @@ from metabin.data.batches.loading import (
 from metabin.data.batches.prefetching import prefetch
 from metabin.data.batches.sampling import IdentitySampler, epoch_steps
 from metabin.engine.base_step import base_step
-from metabin.engine.history import History, Scalars
+from metabin.engine.history import History, Scalars, tensor_sizes
 from metabin.engine.optimizers import rho_optimizer, weights_optimizer, weights_schedule
 from metabin.engine.resume import load_state, save_state
 from metabin.engine.schedule import candidate_steps, timeline
@@ -42,6 +42,11 @@ Keeper = Callable[[int, Embedder], None]
 
 # Iterations whose batches a thread prepares ahead. On a CPU it would take time from the step.
 ITERATIONS_AHEAD = {"cpu": 0, "cuda": 2}
+# Parameters that decide how much memory a step takes.
+LOWER = (
+    "lower optim.ids_per_batch, optim.images_per_id or meta.ids_per_domain, "
+    "or partition.height and partition.width"
+)
 
 
 class Trainer:
@@ -100,6 +105,7 @@ class Trainer:
         self.scheduler = weights_schedule(self.optimizer, optim, self.times)
         self.rho_optimizer = rho_optimizer(self.model, method.rho_lr(config))
         self.step = 0
+        self.saved_step = 0
         self.history = History()
 
     def run(
@@ -124,14 +130,28 @@ class Trainer:
                 outcome has the same bits as without the interruption (on one thread).
         Raises:
             FloatingPointError: a loss or a number of the model is not finite; nothing of that step
-                is kept.
+                is kept. Names the step, the loss or the tensors, and the last state that was saved.
+            MemoryLimitError: a batch does not fit into memory.
         """
         if state_path and (state := load_state(state_path, digest)):
             self.load_state_dict(state)
+            self.saved_step = self.step
             if resumed:
                 resumed(self.history)
         distributed.require_equal("the step to begin with", self.step)
         self.model.train()
+        try:
+            with compute.memory_limit(f"a step of the training on {self.device}", LOWER):
+                self._train(watch, keep, state_path, digest)
+        except FloatingPointError as error:
+            saved = f"{state_path} after step {self.saved_step - 1}" if self.saved_step else "none"
+            raise FloatingPointError(f"{error}. The last saved state is {saved}") from None
+        return self.model.eval()
+
+    def _train(
+        self, watch: Watcher | None, keep: Keeper | None, state_path: Path | None, digest: str
+    ) -> None:
+        """Take all steps from the current one; see `run`."""
         saved = time.monotonic()
         ahead = ITERATIONS_AHEAD[self.device.type]
         with closing(prefetch(self.host_batches(), ahead)) as iterations:
@@ -145,12 +165,10 @@ class Trainer:
                     keep(self.step, self.model)
                 if state_path and self._is_checkpoint(time.monotonic() - saved):
                     self.history.check_pending()
-                    self._check_model()
                     if self.share.rank == 0:
                         save_state(state_path, digest, self.state_dict())
                     saved = time.monotonic()
-        self._check_model()
-        return self.model.eval()
+                    self.saved_step = self.step
 
     def losses(self, terms: Mapping[str, Any]) -> WeightedLosses:
         """Return losses as params.yaml lists them, with this training's margin and smoothing."""
@@ -226,6 +244,8 @@ class Trainer:
         *_, last = [self._base_step(batches.pop(purpose)) for purpose in purposes]
         scalars: Scalars = {**last, "lr/base": self._lr()}
         if batches:
+            # Checked here as well: a tensor that the base step destroys spoils others below.
+            self.history.add_pending(self.step, scalars, tensor_sizes(self.model))
             on_device = {purpose: batch.to(self.device) for purpose, batch in batches.items()}
             scalars = {**scalars, **self.method.step(self, on_device)}
         self.scheduler.step()
@@ -246,15 +266,6 @@ class Trainer:
         is_late = record.checkpoint_seconds and seconds >= record.checkpoint_seconds
         return bool(is_late) or self.step % record.checkpoint_every == 0
 
-    def _check_model(self) -> None:
-        """Check that all parameters and running statistics are finite."""
-        state = self.model.state_dict()
-        if bad := [name for name, value in state.items() if not value.isfinite().all()]:
-            raise FloatingPointError(
-                f"after step {self.step - 1}: {len(bad)} of {len(state)} tensors of the model are "
-                f"not finite, the first is {bad[0]}; lower optim.lr, optim.rho_lr or meta.outer_lr"
-            )
-
     def _lr(self) -> float:
         """Return the learning rate of the first weights that are not frozen."""
         groups = self.optimizer.param_groups
@@ -264,7 +275,7 @@ class Trainer:
     def _record(self, scalars: Scalars, watch: Watcher | None) -> None:
         record = self.config.record
         is_last = self.step == self.times.num_steps - 1
-        self.history.add_pending(self.step, scalars)
+        self.history.add_pending(self.step, scalars, tensor_sizes(self.model))
         losses: dict[str, float] = {}
         rho: dict[str, np.ndarray] = {}
         if self.step % record.loss_every == 0 or is_last:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from metabin.compute import memory_limit
 from metabin.data.batches.loading import ImageSet, load_part, normalise
 from metabin.data.store import num_trials
 from metabin.evaluation.metrics import Multiply, cosine_blocks, score_blocks
@@ -20,6 +21,7 @@ from metabin.model.embedder import Embedder
 from metabin.types import Embeddings, RetrievalScores
 
 BATCH_SIZE = 256  # images that are embedded at a time
+ELSEWHERE = "free memory of the device, or choose another one (compute.device, --device)"
 # Columns of `score_row`.
 SCORE_COLUMNS = (
     *("test_domain", "role", "trial", "num_ids", "num_query"),
@@ -117,7 +119,8 @@ def embed_in_batches(
     num_batches = math.ceil(len(images) / batch_size)
     features = []
     for index in np.array_split(np.arange(len(images)), num_batches):
-        features.append(embed_batch(images.images(index)))
+        with memory_limit(f"a batch of {len(index)} images", ELSEWHERE):
+            features.append(embed_batch(images.images(index)))
         advance(len(index))
     return Embeddings(np.concatenate(features), images.pid, images.camid)
 

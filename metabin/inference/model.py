@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from metabin.compute import memory_limit
 from metabin.errors import DatasetError
 from metabin.evaluation.scoring import embed_pixels
 from metabin.inference.images import AnyImage, PixelBatch, Reader, as_images
@@ -107,7 +108,8 @@ class ReIDModel:
     def _embed_pixels(self, batch: PixelBatch) -> np.ndarray:
         if not len(batch.index):  # some layers refuse an empty batch
             return np.empty((0, self.description.embedding_size), np.float32)
-        return self.embed_pixels(batch.pixels)
+        with memory_limit(f"a batch of {len(batch.index)} images", "lower the batch size"):
+            return self.embed_pixels(batch.pixels)
 
     def embed_pixels(self, pixels: np.ndarray) -> np.ndarray:
         """Return the embeddings of pixels that have the model's size.

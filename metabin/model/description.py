@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from metabin.config.ranges import Count, Height, Width
 from metabin.errors import CheckpointError
 
 FORMAT = 1  # raised by a change after which an earlier version would use a model wrongly
+Level = Annotated[float, Field(ge=0, le=255)]  # of a colour
+PositiveLevel = Annotated[float, Field(gt=0, le=255)]
+COPY_AGAIN = "copy the model again, or train it again"
 
 
 class ModelDescription(BaseModel):
@@ -37,7 +41,7 @@ class ModelDescription(BaseModel):
         sha256: Of the weights file.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     format: int = FORMAT
     method: str
@@ -50,13 +54,13 @@ class ModelDescription(BaseModel):
     backbone: str
     norm: str
     rho_per: Literal["channel", "layer"]
-    num_classes: int
-    embedding_size: int
-    height: int
-    width: int
+    num_classes: Count
+    embedding_size: Count
+    height: Height
+    width: Width
     resize: Literal["bicubic"] = "bicubic"
-    pixel_mean: tuple[float, float, float]
-    pixel_std: tuple[float, float, float]
+    pixel_mean: tuple[Level, Level, Level]
+    pixel_std: tuple[PositiveLevel, PositiveLevel, PositiveLevel]
     sha256: str
 
     def text(self) -> str:
@@ -74,8 +78,10 @@ def read_description(path: Path) -> ModelDescription:
         text = path.read_text()
     except FileNotFoundError:
         raise CheckpointError(f"{path} is missing; {_advice(path.parent)}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from None
+    except UnicodeDecodeError:
+        raise CheckpointError(f"{path} is damaged: it is no text; {COPY_AGAIN}") from None
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
     return parse_description(text, str(path))
 
 
@@ -92,9 +98,7 @@ def parse_description(text: str, origin: str) -> ModelDescription:
     try:
         values: Any = json.loads(text)
     except ValueError as error:
-        raise CheckpointError(
-            f"{origin} is damaged: {error}; copy the model again, or train it again"
-        ) from None
+        raise CheckpointError(f"{origin} is damaged: {error}; {COPY_AGAIN}") from None
     version = values.get("format") if isinstance(values, dict) else None
     if not isinstance(version, int):
         raise CheckpointError(

@@ -18,7 +18,7 @@ from torch import nn
 from metabin.errors import CheckpointError
 from metabin.files import resolve_local
 from metabin.model.recognition import recognise
-from metabin.model.tensor_checks import require_fit, require_numbers
+from metabin.model.tensor_checks import require_fit, require_plain, require_values
 from metabin.model.weight_layouts import is_counter, network_tensors
 from metabin.model.weights_file import read_weights
 
@@ -46,7 +46,7 @@ def load_pretrained(network: nn.Module, pretrained: str) -> None:
 
     Raises:
         CheckpointError: the weights are not available, cannot be read, belong to another network,
-            or are not finite.
+            or have impossible values.
     """
     if pretrained == NONE:
         return
@@ -54,6 +54,7 @@ def load_pretrained(network: nn.Module, pretrained: str) -> None:
         tensors = network_tensors(_read(pretrained))
     except ValueError as error:
         raise CheckpointError(f"{pretrained} {error}") from None
+    require_plain(pretrained, tensors)
     state = network.state_dict()
     # Old files lack the batch counters, so a file is not required to have them.
     expected = {name: value for name, value in state.items() if not is_counter(name)}
@@ -64,7 +65,7 @@ def load_pretrained(network: nn.Module, pretrained: str) -> None:
         raise CheckpointError(
             f"{error}. Its tensors are those of {known}" if known else str(error)
         ) from None
-    require_numbers(pretrained, tensors)
+    require_values(pretrained, tensors, expected)
     network.load_state_dict({**state, **tensors})
 
 

@@ -11,9 +11,9 @@ from torch import nn
 
 from metabin.errors import CheckpointError
 from metabin.files import write_bytes, write_text
-from metabin.model.description import ModelDescription, read_description
+from metabin.model.description import COPY_AGAIN, ModelDescription, read_description
 from metabin.model.embedder import Embedder, build_embedder
-from metabin.model.tensor_checks import require_fit
+from metabin.model.tensor_checks import require_fit, require_values
 
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "config.json"
@@ -56,13 +56,30 @@ def load_model(folder: Path, device: torch.device, *, weights: Path | None = Non
 
 
 def build_described(description: ModelDescription) -> Embedder:
-    """Build the network of a description, with random weights."""
-    return build_embedder(
-        description.backbone,
-        description.num_classes,
-        norm=description.norm,
-        rho_per=description.rho_per,
-    )
+    """Build the network of a description, with random weights.
+
+    Raises:
+        CheckpointError: There is no such network.
+    """
+    try:
+        embedder = build_embedder(
+            description.backbone,
+            description.num_classes,
+            norm=description.norm,
+            rho_per=description.rho_per,
+        )
+    except ValueError as error:
+        raise CheckpointError(
+            f"{DESCRIPTION} of the model: {error}; copy the model again, or install the version of "
+            "metabin that trained it"
+        ) from None
+    size = embedder.neck.num_features
+    if size != description.embedding_size:
+        raise CheckpointError(
+            f"{DESCRIPTION} of the model: embedding_size is {description.embedding_size}, and "
+            f"{description.backbone} has {size}; {COPY_AGAIN}"
+        )
+    return embedder
 
 
 def save_weights(path: Path, model: nn.Module) -> str:
@@ -79,7 +96,8 @@ def load_weights(path: Path, model: nn.Module) -> str:
     """Read weights into a model with the same tensors; return the sha256 of the file.
 
     Raises:
-        CheckpointError: The file is missing or damaged, or some tensors do not fit.
+        CheckpointError: The file is missing or damaged, or some tensors do not fit or have
+            impossible values.
     """
     try:
         content = path.read_bytes()
@@ -88,6 +106,8 @@ def load_weights(path: Path, model: nn.Module) -> str:
         raise CheckpointError(
             f"{path} is not a readable weights file: {error}; train again to write it"
         ) from None
-    require_fit(path, tensors, model.state_dict())
+    expected = model.state_dict()
+    require_fit(path, tensors, expected)
+    require_values(path, tensors, expected)
     model.load_state_dict(tensors)
     return hashlib.sha256(content).hexdigest()

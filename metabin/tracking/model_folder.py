@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import metabin
+from metabin.stage_files import read_json
 
 DATA = "data"  # the model's folder, as a training writes it
 DESCRIPTION = "config.json"
@@ -44,7 +45,7 @@ SERVING_EXAMPLE = "serving_input_example.json"
 
 def read_config(folder: Path) -> dict[str, Any]:
     """Return the content of the config.json of a trained model."""
-    return json.loads((folder / DESCRIPTION).read_text())
+    return read_json(folder / DESCRIPTION, keys=("embedding_size", "height", "width"))
 
 
 def write_model_folder(

@@ -116,8 +116,9 @@ def run(config: Config, names: Sequence[str], jobs: int | None, *, pull: bool) -
 def conclusion() -> str:
     """Return what was best, and where to look."""
     from metabin.report.style import styles_for
+    from metabin.stage_files import read_json
 
-    summary = json.loads((layout.REPORTS / "summary.json").read_text())
+    summary = read_json(layout.REPORTS / "summary.json")
     unseen = {
         name: values["unseen"]["mAP"] for name, values in summary.items() if "unseen" in values
     }

@@ -1,5 +1,7 @@
+import errno
 import hashlib
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -143,6 +145,36 @@ def test_an_unreadable_image_is_named(tmp_path):
     with pytest.raises(DatasetError, match="0003_c1_1.jpg cannot be read as an image"):
         save(tmp_path / "out", "a", records("a"), tmp_path / "a")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.csv"]  # no partial array
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system reserves no space")
+def test_the_space_of_all_pixels_is_reserved_before_the_first_one_is_written(tmp_path):
+    """A sparse file would fill while mapped memory is written, where a full disk kills the process."""
+    write_images(tmp_path / "a", "a")
+    reserved = []
+
+    def on_image(count):
+        (partial,) = (tmp_path / "out").glob(".a.npy.*.partial")
+        reserved.append(partial.stat().st_blocks * 512 - partial.stat().st_size)
+
+    size = {"height": 1024, "width": 512}
+    store.save_domain(tmp_path / "out", "a", records("a"), tmp_path / "a", **size, on_image=on_image)
+    assert reserved[0] >= 0
+
+
+def test_a_disk_without_room_for_the_pixels_is_an_error_and_the_earlier_array_stays(tmp_path, monkeypatch):
+    write_images(tmp_path / "a", "a")
+    save(tmp_path / "out", "a", records("a"), tmp_path / "a")
+    before = (tmp_path / "out/a.npy").read_bytes()
+
+    def fail(descriptor, offset, length):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", fail, raising=False)
+    with pytest.raises(OSError, match=r"the disk is full: [\d,]+ bytes are needed, and [\d,]+ are free.*a.npy"):
+        save(tmp_path / "out", "a", records("a"), tmp_path / "a")
+    assert (tmp_path / "out/a.npy").read_bytes() == before
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.csv", "a.npy"]
 
 
 def test_missing_folders_files_manifests_and_odd_names_are_named_with_what_to_do(tmp_path, partitioned):

@@ -15,6 +15,7 @@ from metabin.data.readers import custom
 from metabin.data.store import read_records, write_records
 from metabin.errors import DatasetError
 from metabin.files import resolve_local, write_text
+from metabin.stage_files import read_json
 from metabin.types import Domain, ImageRecord
 
 READERS = (
@@ -168,7 +169,12 @@ def recorded_digest(directory: Path) -> str:
 
 def recorded_problems(directory: Path) -> list[str]:
     """Return the problems that the check reported."""
-    return json.loads((directory / FINDINGS).read_text())["problems"]
+    return _findings(directory)["problems"]
+
+
+def _findings(directory: Path) -> dict[str, Any]:
+    keys = ("images", "layout", "fingerprint", "problems")
+    return read_json(directory / FINDINGS, keys=keys)
 
 
 def load_local_dataset(directory: Path, name: str) -> Domain:
@@ -178,12 +184,13 @@ def load_local_dataset(directory: Path, name: str) -> Domain:
 
     Raises:
         DatasetError: Nothing was written, or the folder of the images does not exist.
+        StageFileError: What was written is damaged.
     """
     if not is_recorded(directory):
         raise DatasetError(
             f"domain {name}: {directory} has no records; run `dvc repro check@{name}` first"
         )
-    findings = json.loads((directory / FINDINGS).read_text())
+    findings = _findings(directory)
     images = Path(findings["images"])
     if not resolve_local(images).is_dir():
         raise DatasetError(

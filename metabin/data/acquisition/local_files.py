@@ -15,6 +15,7 @@ from pathlib import Path
 from metabin.data.acquisition.local_datasets import LocalDataset, is_recorded, recorded_digest
 from metabin.errors import DatasetError
 from metabin.files import resolve_local, write_text
+from metabin.stage_files import read_json
 from metabin.types import Trial
 
 DIGEST = "digest.json"
@@ -84,7 +85,7 @@ def record_file(name: str, directory: Path) -> None:
 def load_file_digest(directory: Path) -> str | None:
     """Return the sha256 that `record_file` wrote; None if `directory` holds a data set."""
     path = directory / DIGEST
-    return json.loads(path.read_text())["sha256"] if path.is_file() else None
+    return read_json(path, keys=("sha256",))["sha256"] if path.is_file() else None
 
 
 def _sha256(path: Path) -> str:

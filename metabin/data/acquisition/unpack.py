@@ -24,7 +24,9 @@ from metabin.errors import DatasetError
 
 CHUNK = 1 << 20  # bytes that are read and written at a time
 ZIP = (b"PK\3\4", b"PK\5\6")  # first bytes: of a zip, of an empty one
-PACKERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}  # by first bytes
+MAX_PADDING = 1 << 20  # bytes behind the end of a tar; usual are up to 10,240
+# A gzip stream has no longer run of zeros: a stored block has 65,535 bytes and a header of others.
+MAX_ZEROS = 1 << 17
 NO_MODE = 0  # file type in a zip that was not made on Unix
 DAMAGE = (  # errors that the standard library raises for damaged archives
     OSError,
@@ -186,8 +188,34 @@ def _tar_members(archive: Path, raw: IO[bytes], start: bytes) -> Members:
     # tarfile takes any broken header for the end. The true end is a block of zeros.
     if stream.last_read != bytes(tarfile.BLOCKSIZE):
         raise EOFError("no end-of-archive mark")
-    while stream.read(CHUNK):
-        pass  # gzip and xz check their checksum, which follows the content
+    # gzip and xz check their checksum, which follows the content.
+    if packer and len(stream.read(MAX_PADDING)) == MAX_PADDING:
+        raise tarfile.ReadError(f"more than {MAX_PADDING:,} bytes behind its end")
+
+
+def _open_gzip(raw: IO[bytes]) -> IO[bytes]:
+    return cast(IO[bytes], gzip.open(cast(IO[bytes], _WithoutPadding(raw))))
+
+
+class _WithoutPadding:
+    """Bytes of a file up to a long run of zeros, which Python's gzip would skip one by one."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw = raw
+        self._num_zeros = 0
+        self.tell = raw.tell
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._num_zeros = 0
+        return self._raw.seek(offset, whence)
+
+    def read(self, size: int = -1) -> bytes:
+        content = self._raw.read(size)
+        self._num_zeros = 0 if content.strip(b"\0") else self._num_zeros + len(content)
+        return content if self._num_zeros <= MAX_ZEROS else b""
+
+
+PACKERS = {b"\x1f\x8b": _open_gzip, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}  # by first bytes
 
 
 class _Stream:

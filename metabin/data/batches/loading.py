@@ -14,8 +14,8 @@ from torch import Tensor
 
 from metabin.config import Augment
 from metabin.data.batches.augmentation import augment, draw_changes
-from metabin.data.store import load_pixels, load_records, part_rows
-from metabin.errors import ConfigError
+from metabin.data.store import REPRO, load_pixels, load_records, part_rows
+from metabin.errors import ConfigError, StageFileError
 from metabin.types import Batch
 
 # Means and deviations of ImageNet's RGB in 0..255, as for every backbone's pretrained weights.
@@ -76,18 +76,26 @@ def load_part(
 
     Raises:
         DatasetError: A file of a domain is missing.
+        StageFileError: A file of a domain is damaged.
     """
     columns: list[tuple[int, int, int, int, int]] = []
     identities: dict[tuple[int, int], int] = {}
+    pixels: list[np.ndarray] = []
     for index, name in enumerate(domains):
         records = load_records(directory, name)
+        pixels.append(load_pixels(directory, name))
+        if len(records) != len(pixels[-1]):
+            raise StageFileError(
+                f"{directory / name}.csv has {len(records)} records and {name}.npy has "
+                f"{len(pixels[-1])} images; {REPRO} to make both again"
+            )
         for row in part_rows(manifest, name, part, trial).tolist():
             record = records[row]
             label = identities.setdefault((index, record.pid), len(identities))
             columns.append((row, index, record.pid, record.camid, label))
     row, domain, pid, camid, label = np.array(columns, np.int64).reshape(-1, 5).T
     return ImageSet(
-        pixels=tuple(load_pixels(directory, name) for name in domains),
+        pixels=tuple(pixels),
         dataset=domain,
         row=row,
         domain=domain,
