@@ -26,7 +26,7 @@ source_paths = ["metabin"]
 only_mutate = {files}
 do_not_mutate_patterns = {patterns}
 also_copy = ["stages", "params.yaml", "presets", "protocols", "dvc.yaml"]
-pytest_add_cli_args = ["-p", "no:cacheprovider", "-p", "no:xdist"]
+pytest_add_cli_args = {options}
 pytest_add_cli_args_test_selection = {tests}
 process_isolation = "forkserver"
 use_git_change_detection = false
@@ -72,13 +72,24 @@ def copy_code(folder: Path, group: dict) -> None:
         if name.startswith("metabin/"):
             content = COMPILED.sub(b"", content)
         if name == "pyproject.toml":
-            files = {"files": group["files"], "tests": group["tests"], "patterns": CONFIG["left_out"]}
-            content += SECTION.format(**{key: json.dumps(value) for key, value in files.items()}).encode()
+            content += section(group).encode()
         target = folder / name
         if not target.is_file() or target.read_bytes() != content:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
     shutil.rmtree(folder / "mutants/tests", ignore_errors=True)  # mutmut copies, and removes nothing
+
+
+def section(group: dict) -> str:
+    """Return mutmut's section of pyproject.toml."""
+    left_out = [f"--deselect={test}" for test in group.get("deselected", ())]
+    values = {
+        "files": group["files"],
+        "patterns": CONFIG["left_out"],
+        "options": ["-p", "no:cacheprovider", "-p", "no:xdist", *left_out],
+        "tests": group["tests"],
+    }
+    return SECTION.format(**{key: json.dumps(value) for key, value in values.items()})
 
 
 def run_mutmut(folder: Path) -> None:

@@ -21,6 +21,8 @@ def calls(monkeypatch):
     calls = []
 
     def find(name):
+        assert name in ("first", "second", "third", "plain", "strong")
+
         def loss(inputs, power=2.0, base=1.0):
             calls.append((name, inputs, power, base))
             return torch.tensor(float(len(calls)))
@@ -95,3 +97,11 @@ def test_a_zero_vector_has_no_direction_and_changes_no_other():
     features = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     # centroid (1/3, 1/3): both others are at 45 degrees, the zero vector at a cosine of 0
     assert scatter.scatter_loss(features, torch.zeros(3)).item() == pytest.approx(2 * 0.5**0.5 / 3, abs=1e-6)
+
+
+@pytest.mark.parametrize("loss", [cross_entropy.loss, triplet.loss, scatter.loss, shuffle.loss])
+def test_a_loss_is_computed_where_its_inputs_are(loss):
+    """The meta device refuses tensors of the CPU, as a GPU does."""
+    columns = (getattr(BATCH, name).to("meta") for name in ("images", "label", "camid", "domain"))
+    given = LossInputs(FEATURES.to("meta"), Batch(*columns), classify, margin=0.7, smoothing=0.2)
+    assert loss(given).device.type == "meta"
