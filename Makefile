@@ -14,6 +14,9 @@
 #              torch with CUDA and the packages needed, else in .venv
 # make notebooks  run the notebooks and keep their outputs; after make repro
 # make screenshots  take those of README and docs from the last run, with Chromium
+# make coverage  run the tests and report the lines and branches that none of them runs
+# make mutants change the method's code in small ways, and list the changes that no test notices; about an
+#              hour on two cores; GROUP=ranking runs one group of files
 # make lint    ruff and pyright
 # make docs    build the documentation as a web site, in site/ (Sphinx; warnings are errors)
 # make lock    write requirements.lock and requirements-dev.lock again, from requirements.txt and
@@ -29,6 +32,8 @@ METHOD := metabin
 JOBS   ?=
 SWEEP  := examples/sweep.yaml
 PULL   :=
+GROUP  :=
+TESTS  :=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -38,7 +43,8 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11.2 --generate
            --no-annotate --custom-compile-command "make lock"
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: repro test bench gpu notebooks screenshots lint docs ui experiments sweep register lock setup setup-dev clean
+.PHONY: repro test coverage mutants bench gpu notebooks screenshots lint docs ui experiments sweep register lock \
+        setup setup-dev clean
 .DEFAULT_GOAL := repro
 
 repro: setup
@@ -53,6 +59,15 @@ endif
 test: setup-dev
 	@echo "== tests"
 	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+coverage: setup-dev
+	python -m coverage erase
+	python -m coverage run -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(TESTS)
+	python -m coverage combine --quiet
+	python -m coverage report
+
+mutants: setup-dev
+	python tests/mutants.py $(GROUP)
 
 bench: setup
 	@echo "== benchmarks on one thread: about a quarter of an hour"

@@ -5,9 +5,17 @@ Each message says what was found, what was expected, and what to do.
 
 from __future__ import annotations
 
+from metabin.addresses import hide_credentials
+
 
 class UserError(Exception):
-    """The base class; a stage prints its message without a traceback and exits with 1."""
+    """The base class; a stage prints its message without a traceback and exits with 1.
+
+    The message loses the credentials of addresses, since it is printed, logged and recorded.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(hide_credentials(message))
 
 
 class ConfigError(UserError):

@@ -25,6 +25,7 @@ def describe(
     has_page: bool,
 ) -> None:
     """Write the descriptions of the run and of the MLflow experiment; the results come first."""
+    from metabin.card import markdown
     from metabin.report.markdown import report_text
     from metabin.report.sections import build_sections
     from metabin.results import overview
@@ -45,11 +46,13 @@ def describe(
     sections = [item for item in build_sections(inputs) if item.anchor not in NOT_IN_NOTE]
     run.note("\n\n".join([*head, report_text(inputs, sections)]))
     means = [
-        f"{labels[name]} {mean:.1f}"
+        f"{markdown.plain(labels[name])} {mean:.1f}"
         for name, mean in zip(labels, table["unseen mean"], strict=True)
         if name in inputs.trained
     ]
-    newest = f"Newest: [{run.name}]({run.link()}), unseen mAP in percent: {', '.join(means[::-1])}"
+    # The name has values of changed parameters.
+    newest_run = f"[{markdown.plain(run.name)}]({run.link()})"
+    newest = f"Newest: {newest_run}, unseen mAP in percent: {', '.join(means[::-1])}"
     run.note_experiment("\n\n".join([newest, *head[:2]]))
 
 

@@ -16,7 +16,7 @@ from metabin.registry import EPISODE_LOSSES, LOSSES, METHODS, baselines
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(path.relative_to(ROOT) for folder in ("metabin", "stages") for path in (ROOT / folder).rglob("*.py"))
 BOTTOM = {
-    *("backbones", "compute", "config", "errors", "files", "images", "locks", "progress"),
+    *("addresses", "backbones", "compute", "config", "errors", "files", "images", "locks", "progress"),
     *("registry", "repository", "rho_channels", "rho_summary", "seeding", "stage_files", "types"),
 }
 MAY_IMPORT = {
@@ -44,6 +44,7 @@ HEAVY = ("torch", "torchvision", "mlflow", "matplotlib", "pandas", "dvc", "numba
 RECORDS = ("stages/record.py", "stages/run_description.py", "stages/training_records.py")
 # They carry values, and values are tracked as params; what happens to a value shows in the layer that uses it.
 NOT_DEPENDENCIES = {
+    "metabin/addresses.py",  # in messages
     "metabin/types.py",
     "metabin/errors.py",
     "metabin/files.py",

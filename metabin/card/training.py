@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from metabin.card.datasets import RENDERED, WITHDRAWN, DatasetTerms, terms_of
-from metabin.card.markdown import bullets, percent, table
+from metabin.card.markdown import bullets, code, percent, table
 from metabin.registry import find_method
 from metabin.rho_summary import NUM_BINS, layer_groups
 from metabin.types import FINAL
@@ -280,10 +280,10 @@ def evaluation(facts: TrainingFacts) -> str:
     )
 
 
-def _start(pretrained: str) -> str:
-    if pretrained == "none":
+def _start(weights: str) -> str:
+    if weights == "none":
         return "The training starts at random weights."
-    return f"The training starts at pretrained weights: `{pretrained}`. They have their own terms."
+    return f"The training starts at pretrained weights: {code(weights)}. They have their own terms."
 
 
 def _weights(terms: Terms) -> str:

@@ -18,7 +18,7 @@ from metabin.types import Batch
 
 
 def target_step(
-    model: nn.Module, batch: Batch, optimizer: Optimizer, *, margin: float = 0.3
+    model: nn.Module, batch: Batch, optimizer: Optimizer, *, margin: float
 ) -> dict[str, Tensor]:
     """Move rho along the triplet loss of the held-out domain, normalised as in its test.
 

@@ -167,4 +167,6 @@ def _power(effect: float, count: int) -> float:
     limit = stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)
     # With a true effect, t has a noncentral distribution with this noncentrality.
     shift = abs(effect) * np.sqrt(count)
-    return float(stats.nct.sf(limit, count - 1, shift) + stats.nct.cdf(-limit, count - 1, shift))
+    # The far side is below 1e-14 where SciPy has no number for it.
+    far = np.nan_to_num(stats.nct.cdf(-limit, count - 1, shift))
+    return float(stats.nct.sf(limit, count - 1, shift) + far)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from metabin.addresses import hide_credentials
+
 MAX_PARAM_LENGTH = 6000  # MLflow's own limit
 MAX_CARD_LENGTH = 5000  # MLflow's limit for descriptions
 LEFT_OUT = ("rho", "Training", "Use")  # sections of a model card, the least needed first
 NOTE = "\n\nThis is not the complete card, which is too long for MLflow: `metabin card` prints it."
-PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+@")  # of the user in an address
 MAX_MESSAGE_LENGTH = 4000  # below MLflow's limit for a tag; some errors hold a whole web page
 
 
@@ -40,22 +41,17 @@ def clean_key(key: str) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """Return the type and the message of an error on one line, without passwords of addresses.
+    """Return the type and the message of an error on one line, without credentials of addresses.
 
     Messages often end with the remedy, so a long one is cut in its middle.
     """
     name = type(error).__name__
-    message = hide_passwords(" ".join(str(error).split()))
+    message = hide_credentials(" ".join(str(error).split()))
     text = f"{name}: {message}" if message else name
     if len(text) <= MAX_MESSAGE_LENGTH:
         return text
     half = MAX_MESSAGE_LENGTH // 2
     return f"{text[:half]} [...] {text[-half:]}"
-
-
-def hide_passwords(text: str) -> str:
-    """Replace the passwords in addresses such as postgresql://user:password@host/name by ***."""
-    return PASSWORD.sub(r"\1:***@", text)
 
 
 def shorten_card(card: str) -> str:

@@ -121,7 +121,7 @@ def _replace(connection: sqlite3.Connection, old: str, new: str) -> None:
     for table, column in PATH_COLUMNS:
         if column in _columns(connection, table):
             connection.execute(
-                f"UPDATE {table} SET {column} = ? || substr({column}, ?) "
+                f"UPDATE {table} SET {column} = ? || substr({column}, ?) "  # noqa: S608 - PATH_COLUMNS
                 f"WHERE {column} = ? OR substr({column}, 1, ?) = ?",
                 (new, len(old) + 1, old, len(old) + 1, f"{old}/"),
             )

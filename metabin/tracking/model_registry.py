@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from metabin.addresses import hide_credentials
 from metabin.errors import UserError
-from metabin.tracking.formatting import describe, hide_passwords, shorten_card
+from metabin.tracking.formatting import describe, shorten_card
 from metabin.tracking.location import locate
 from metabin.tracking.model_folder import read_config
 from metabin.tracking.model_records import DIGEST, create_model
@@ -80,13 +81,13 @@ def register_model(
                 client.set_registered_model_alias(name, ALIAS, version.version)
                 client.update_model_version(name, version.version, shorten_card(card))
     except Exception as error:
-        store = hide_passwords(locate(root).uri)
+        store = locate(root).uri
         raise UserError(
             f"{name} cannot be registered in the MLflow store {store}: {describe(error)}"
         ) from error
     number = int(version.version)
     location = f"models:/{name}@{ALIAS}"
-    return RegisteredVersion(number, old is None, ALIAS, location, hide_passwords(uri))
+    return RegisteredVersion(number, old is None, ALIAS, location, hide_credentials(uri))
 
 
 @contextmanager

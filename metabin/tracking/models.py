@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from metabin.errors import CheckpointError, UserError
 from metabin.tracking.failures import advise
-from metabin.tracking.formatting import describe, hide_passwords
+from metabin.tracking.formatting import describe
 from metabin.tracking.location import local_path, locate, repair_paths
 from metabin.tracking.model_folder import DATA, DESCRIPTION
 from metabin.tracking.provenance import project_root
@@ -72,7 +72,7 @@ def _find_and_fetch(uri: str) -> Path:
         reason = describe(error).removeprefix("MlflowException: ").rstrip(".")
         advice = "check the name, or set MLFLOW_TRACKING_URI to the store that has it"
         raise CheckpointError(
-            f"{uri} cannot be read from the MLflow store {hide_passwords(store.uri)}: {reason}; "
+            f"{uri} cannot be read from the MLflow store {store.uri}: {reason}; "
             f"{advise(error) or advice}"
         ) from None
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from metabin.addresses import hide_credentials
 from metabin.errors import UserError
-from metabin.tracking.formatting import describe, hide_passwords
+from metabin.tracking.formatting import describe
 from metabin.tracking.location import locate
 from metabin.tracking.provenance import project_root
 from metabin.tracking.store import contact
@@ -20,11 +22,13 @@ VIEW = "workflowType=machine_learning"  # without it the UI starts in its "GenAI
 class MlflowUI:
     """The address of the experiment in the UI, and the command that serves it.
 
-    The command is empty if MLFLOW_TRACKING_URI names a server.
+    The command is empty if MLFLOW_TRACKING_URI names a server. Its variables name the store, whose
+    address may contain a password: everyone on the machine can read a command.
     """
 
     address: str
-    command: tuple[str, ...]
+    command: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_ui(port: int) -> MlflowUI:
@@ -38,20 +42,20 @@ def find_ui(port: int) -> MlflowUI:
     root = project_root()
     location = locate(root)
     if location.artifacts is None:
-        return MlflowUI(hide_passwords(location.uri), ())
+        return MlflowUI(hide_credentials(location.uri))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with contact(root) as (client, uri, experiment):
                 save_view(client, experiment)
     except Exception as error:
-        store = hide_passwords(location.uri)
-        message = f"the MLflow store {store} cannot be opened: {describe(error)}"
+        message = f"the MLflow store {location.uri} cannot be opened: {describe(error)}"
         raise UserError(message) from error
     command = (
         *(sys.executable, "-m", "mlflow", "ui"),
         *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
-        *("--backend-store-uri", uri, "--artifacts-destination", str(location.artifacts)),
+        *("--artifacts-destination", str(location.artifacts)),
     )
     address = f"http://127.0.0.1:{port}/#/experiments/{experiment}/runs"
-    return MlflowUI(f"{address}?{VIEW}&viewStateShareKey={KEY}", command)
+    variables = {"MLFLOW_BACKEND_STORE_URI": uri}
+    return MlflowUI(f"{address}?{VIEW}&viewStateShareKey={KEY}", command, variables)

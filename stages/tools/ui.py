@@ -27,7 +27,8 @@ def main() -> None:
         return
     print(f"== MLflow: {ui.address}", flush=True)
     # MLflow would start eight job runners, processes that nothing here uses.
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    off = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    environment = {**os.environ, **ui.variables, **off}
     os.execve(ui.command[0], ui.command, environment)
 
 

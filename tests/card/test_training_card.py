@@ -56,6 +56,13 @@ def section(card, title):
     return re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", card, re.MULTILINE | re.DOTALL)[1]
 
 
+def test_a_file_name_of_weights_ends_no_code_span(facts, make_config):
+    name = "w`<img src=x onerror=alert(1)>`.pth"
+    config = make_config(model__pretrained=name, data__local=[name])
+    card = training_card(replace(facts, config=config))
+    assert "weights: `w'<img src=x onerror=alert(1)>'.pth`." in section(card, "Training data")
+
+
 def test_the_front_matter_is_yaml_and_has_the_licence_of_synthetic_data_alone(facts):
     def front(facts):
         _, text, _ = training_card(facts).split("---\n", 2)

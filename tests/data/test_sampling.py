@@ -66,18 +66,58 @@ def test_an_identity_with_fewer_images_than_k_is_drawn_k_times_with_replacement(
     assert max(max(repeats) for repeats in shares[5]) == 2  # 9 images fill three groups with three of them twice
 
 
-def test_identities_with_k_images_or_more_are_drawn_without_that_rule():
-    """The generator is asked for the same numbers: a permutation of the images and of those that fill a group."""
-    label = np.arange(5).repeat([4, 5, 7, 8, 9])
-    random = generator(3, "epoch", 0)
+def slow_groups(rows, label, num_images, random):
+    """Return the groups of the images in `rows` by label; every label has `num_images` images or more."""
     groups = {}
-    for value in range(5):
-        images = np.flatnonzero(label == value)
-        images = np.concatenate([images, random.choice(images, -len(images) % 4, replace=False)])
-        groups[value] = list(random.permutation(images).reshape(-1, 4))
-    chosen = random.choice(sorted(groups), 5, replace=False)
-    expected = np.concatenate([groups[value].pop() for value in chosen])
-    assert np.array_equal(next(iter(IdentitySampler(label, 5, 4, 3))), expected)
+    for value in sorted(set(label[rows].tolist())):
+        images = np.array([row for row in rows if label[row] == value])
+        images = np.concatenate([images, random.choice(images, -len(images) % num_images, replace=False)])
+        groups[value] = list(random.permutation(images).reshape(-1, num_images))
+    return groups
+
+
+def slow_batch(groups, num_ids, random):
+    labels = random.choice(sorted(value for value in groups if groups[value]), num_ids, replace=False)
+    return [groups[value].pop() for value in labels.tolist()]
+
+
+def num_left(groups):
+    return sum(map(bool, groups.values()))
+
+
+def mixed_images():
+    """Return labels in no order, with 4 to 40 images each."""
+    counts = [4, 5, 7, 8, 9, 40, 21, 6]
+    return np.random.default_rng(1).permutation(np.arange(8).repeat(counts))
+
+
+def test_base_batches_use_the_stream_of_their_epoch():
+    """The generator is asked for the same numbers: a permutation of the images and of those that fill a group."""
+    label = mixed_images()
+    batches = iter(IdentitySampler(label, 3, 4, 5))
+    for epoch in range(3):
+        random = generator(5, "epoch", epoch)
+        groups = slow_groups(range(len(label)), label, 4, random)
+        while num_left(groups) >= 3:
+            assert np.array_equal(next(batches), np.concatenate(slow_batch(groups, 3, random)))
+
+
+def test_meta_batches_use_the_stream_of_their_epoch():
+    label = mixed_images()
+    rows = [np.flatnonzero(label < 4), np.flatnonzero(label >= 4)]
+    batches = iter(DomainSampler(label, (label >= 4).astype(int), 2, 4, 5))
+    for epoch in range(3):
+        random = generator(5, "epoch", epoch)
+        groups = [slow_groups(part, label, 4, random) for part in rows]
+        has_run_out = [False, False]
+        while not all(has_run_out):
+            batch = []
+            for index, part in enumerate(rows):
+                batch += slow_batch(groups[index], 2, random)
+                if num_left(groups[index]) < 2:
+                    groups[index] = slow_groups(part, label, 4, random)
+                    has_run_out[index] = True
+            assert np.array_equal(next(batches), np.concatenate(batch))
 
 
 def test_an_epoch_uses_no_image_twice_unless_to_fill_a_group():

@@ -293,6 +293,23 @@ def test_with_running_statistics_an_image_does_not_depend_on_the_others_of_its_b
 def test_a_target_step_lowers_the_triplet_loss_of_the_target_by_rho_alone(embedder):
     batch, before = small_batch(), snapshot(embedder)
     optimizer = SGD(list(rho_of(embedder).values()), lr=0.5)
-    losses = [target_step(embedder, batch, optimizer)["target/triplet"].item() for _ in range(10)]
+    losses = [target_step(embedder, batch, optimizer, margin=0.3)["target/triplet"].item() for _ in range(10)]
     assert losses[-1] < losses[0]
     assert all(torch.equal(value, before[name]) != name.endswith(".rho") for name, value in snapshot(embedder).items())
+
+
+def test_a_target_step_is_a_step_along_the_triplet_loss_of_the_network_in_evaluation(embedder):
+    batch = small_batch()
+    there = copy.deepcopy(embedder).eval()
+    rho = rho_of(there)
+    for parameter in rho.values():
+        parameter.requires_grad_(True)
+    loss = triplet_loss(there(batch.images), batch.label, margin=0.7)
+    gradients = torch.autograd.grad(loss, list(rho.values()))
+    scalars = target_step(embedder, batch, SGD(list(rho_of(embedder).values()), lr=0.1), margin=0.7)
+    assert list(scalars) == ["target/triplet"]
+    torch.testing.assert_close(scalars["target/triplet"], loss.detach())
+    assert embedder.training
+    for name, gradient in zip(rho, gradients, strict=True):
+        expected = (rho[name] - 0.1 * gradient).clamp(0, 1).detach()
+        torch.testing.assert_close(rho_of(embedder)[name].detach(), expected)

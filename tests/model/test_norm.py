@@ -97,6 +97,15 @@ def test_a_map_of_one_pixel_is_refused():
         BatchInstanceNorm2d(3)(torch.randn(4, 3, 1, 1))
 
 
+@pytest.mark.parametrize("size", [(1, 2), (2, 1), (1, 7), (7, 1)])
+def test_a_map_of_one_row_or_column_is_normalised_by_its_pixels(size):
+    x = torch.randn(4, 3, *size, dtype=torch.float64)
+    layer = BatchInstanceNorm2d(3, rho=0.25).double()
+    batch = (x - x.mean((0, 2, 3), keepdim=True)) / (x.var((0, 2, 3), correction=0, keepdim=True) + 1e-5).sqrt()
+    instance = (x - x.mean((2, 3), keepdim=True)) / (x.var((2, 3), correction=0, keepdim=True) + 1e-5).sqrt()
+    close(layer(x), 0.25 * batch + 0.75 * instance, 1e-9)
+
+
 def test_a_start_outside_the_unit_interval_is_refused():
     with pytest.raises(ValueError, match="found 1.5"):
         BatchInstanceNorm2d(3, rho=1.5)

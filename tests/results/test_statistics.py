@@ -104,6 +104,12 @@ def test_as_many_pairs_as_needed_have_the_power():
     assert 0.72 < np.mean(significant) < 0.88
 
 
+def test_a_large_effect_needs_few_pairs():
+    # with two pairs the power is 0.63 for d = 8, and 0.82 for d = 12
+    assert (units_needed(8.0, 1.0), units_needed(12.0, 1.0)) == (3, 2)
+    assert units_needed(1.0, 0.0) == 2
+
+
 def test_one_difference_is_no_comparison():
     with pytest.raises(ValueError, match="1 paired differences"):
         compare(np.array([1.0]))

@@ -300,6 +300,8 @@ INLINE = {
     "python -m stages.download --domain grid": test_local_data_and_their_check,
     "python -m stages.tools.params protocol development": test_protocols,
     "cp -r": "tests/test_tracking_location.py",
+    # They run tests themselves; the parts of the first: tests/test_mutants.py
+    **dict.fromkeys(("make mutants", "make coverage"), "docs/tests.md"),
     **dict.fromkeys(("make repro JOBS=1", "make repro JOBS=2"), "tests/stages/test_repro.py"),
     "python -m benchmarks.gpu --small": "tests/test_benchmarks.py",
     "python -m stages.tools.experiments --commits 5": "test_experiments",

@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from metabin.addresses import hide_credentials
 from metabin.data.acquisition.fetch import fetch
 from metabin.data.acquisition.local_datasets import READERS, WITHDRAWN
 from metabin.data.acquisition.unpack import unpack
@@ -142,7 +143,8 @@ def _fetch(
     progress: Progress,
     log: Callable[[str], None],
 ) -> Path:
-    log(f"fetching {archive.file} from {archive.url}; licence: {archive.licence}")
+    address = hide_credentials(archive.url)
+    log(f"fetching {archive.file} from {address}; licence: {archive.licence}")
     with ExitStack() as stack:
         advance: Callable[[int], None] | None = None
 
