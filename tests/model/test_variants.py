@@ -3,6 +3,8 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
+from metabin.model import norm, variants
+from metabin.model.norm import BatchInstanceNorm2d
 from metabin.model.variants import IBN, HalfNorm2d, SharedAffineBatchInstanceNorm2d
 
 VALUES = {"rho": [0.25, 0.5, 0.9], "weight": [1, 1.5, 0.5], "bias": [0.1, -0.2, 0.3]}
@@ -102,3 +104,30 @@ def test_ibn_is_instance_norm_for_the_first_half_rounded_down_and_batch_norm_for
     assert torch.equal(y[:, :2], layer.IN(x[:, :2]))
     assert torch.equal(y[:, 2:], layer.BN(x[:, 2:]))
     assert {name for name, _ in layer.named_parameters()} == {"IN.weight", "IN.bias", "BN.weight", "BN.bias"}
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("joined", [True, False])
+@pytest.mark.parametrize("layer", [BatchInstanceNorm2d(3), SharedAffineBatchInstanceNorm2d(3)])
+def test_statistics_are_joined_in_training_alone(layer, joined, training, monkeypatch):
+    """Of one rank, both ways give the same values: what differs is what several ranks exchange."""
+    asked = []
+
+    def spy(x, *arguments, joined, **options):
+        asked.append(joined)
+        return x
+
+    for module in (norm, variants):
+        monkeypatch.setattr(module, "batch_norm", spy)
+    monkeypatch.setattr(layer, "joined", joined)
+    layer.train(training)(torch.randn(2, 3, 2, 2))
+    assert asked == [joined and training]
+
+
+@pytest.mark.parametrize("num_features", [4, 5])
+def test_the_halves_have_the_settings_of_the_layer(num_features):
+    layer = HalfNorm2d(num_features, eps=0.5, momentum=0.3)
+    assert (layer.batch.num_features, layer.instance.num_features) == (num_features - 2, 2)
+    assert (layer.batch.eps, layer.batch.momentum, layer.instance.eps) == (0.5, 0.3, 0.5)
+    plain, default = nn.BatchNorm2d(2), HalfNorm2d(4)
+    assert (default.batch.eps, default.batch.momentum, default.instance.eps) == (plain.eps, plain.momentum, plain.eps)

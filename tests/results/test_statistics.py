@@ -63,6 +63,39 @@ def test_an_interval_over_domains_is_the_one_of_independent_means():
     assert result.high - result.low == pytest.approx(2 * half, rel=0.06)
 
 
+def slow_interval(values, pid, domain, weight, seed):
+    """Resample the identities of each domain in a loop; the weights of a domain's queries keep their sum."""
+    random = np.random.default_rng(seed)
+    totals = np.zeros(2000)
+    for name in sorted(set(domain)):
+        people = sorted(set(pid[domain == name]))
+        rows = [(domain == name) & (pid == person) for person in people]
+        sums = [sum((weight * values)[row]) for row in rows]
+        weights = [sum(weight[row]) for row in rows]
+        for number, draw in enumerate(random.integers(len(people), size=(2000, len(people)))):
+            mean = sum(sums[index] for index in draw) / sum(weights[index] for index in draw)
+            totals[number] += mean * sum(weights) / sum(weight)
+    return np.percentile(totals, [2.5, 97.5])
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_an_interval_is_that_of_a_loop_over_resampled_identities(seed):
+    random = np.random.default_rng(1)
+    values, weight = random.random(24), random.uniform(0.5, 2, 24)
+    pid, domain = random.permutation(np.arange(24) % 5 * 7), np.array(["night"] * 10 + ["plaza"] * 14)
+    result = over_queries(values, pid, domain, weight, seed)
+    assert (result.low, result.high) == pytest.approx(tuple(slow_interval(values, pid, domain, weight, seed)))
+    assert result.mean == pytest.approx(np.average(values, weights=weight))
+
+
+def test_the_default_interval_is_that_of_seed_zero_with_equal_weights():
+    values, pid = np.random.default_rng(2).random(30), np.arange(30) // 3
+    assert over_queries(values, pid) == over_queries(values, pid, seed=0) != over_queries(values, pid, seed=1)
+    expected = slow_interval(values, pid, np.zeros(30), np.ones(30), 0)
+    result = over_queries(values, pid)
+    assert (result.low, result.high) == pytest.approx(tuple(expected))
+
+
 def test_a_comparison_is_the_books():
     differences = np.array([1.2, 0.4, -0.3, 0.9, 1.5, 0.2])
     result = compare(differences)
