@@ -6,8 +6,9 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from metabin import locks
 from metabin.errors import UserError
@@ -58,14 +59,31 @@ def refusal(output: str) -> str:
 
 def _running() -> list[str]:
     """Return the processes, as "PID (COMMAND)", in which DVC uses the files of stages."""
-    import psutil
-
-    try:
-        entries = json.loads(RWLOCK.read_text())
-    except (OSError, ValueError):  # absent, or just being written
-        return []
+    entries = _entries()
     infos = list(entries.get("write", {}).values())
     for readers in entries.get("read", {}).values():
         infos += readers
     processes = {f"{info['pid']} ({info['cmd']})": info["pid"] for info in infos}
-    return [process for process, pid in processes.items() if psutil.pid_exists(pid)]
+    return [process for process, pid in processes.items() if _is_dvc(pid)]
+
+
+def _entries() -> dict[str, Any]:
+    """Return the entries of DVC's file. It is removed if a kill has cut it off: DVC would stop."""
+    for _ in range(3):
+        try:
+            return json.loads(RWLOCK.read_text())
+        except FileNotFoundError:
+            return {}
+        except ValueError:  # perhaps it is just being written
+            time.sleep(0.3)
+    RWLOCK.unlink(missing_ok=True)
+    return {}
+
+
+def _is_dvc(pid: int) -> bool:
+    """Return whether a process runs DVC, and not another program that has got its number."""
+    import psutil
+
+    with suppress(psutil.Error):
+        return any("dvc" in part for part in psutil.Process(pid).cmdline())
+    return False

@@ -206,7 +206,7 @@ class Campaign:
             )
 
     def _kill(self, name: str, clone: Path, choose: random.Random) -> str:
-        """Start a command, kill it, wait for its end, and return what happened; "" if it ended before."""
+        """Start a command, kill it at a write or at a time, and return what happened; "" if it ended before."""
         number, target = choose.choice(SIGNALS), choose.choice(TARGETS)
         write = choose.choice([None, None, *WRITES])
         count = choose.choice((1, 2, 3, 5, 9, 17))
@@ -220,7 +220,7 @@ class Campaign:
         top.write_text(str(process.pid))
         moment = f"{write} write {count}"
         try:
-            process.wait(timeout=600 if write else seconds)
+            process.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
             send(process.pid, number, target, choose)
             moment = f"{seconds:.1f} s"

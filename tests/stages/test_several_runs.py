@@ -1,5 +1,6 @@
 """Several runs in one workspace: one writer at a time, and one message for the others."""
 
+import json
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ from stages_in_clone import ROOT
 from metabin import locks
 from metabin.config import load_config
 from metabin.errors import UserError
+from metabin.files import write_text
 from stages import layout, side_by_side, workspace
 from stages.tools import repro
 
@@ -107,6 +109,18 @@ def test_a_stage_that_dvc_refuses_because_of_another_process_is_named_in_our_wor
     assert text.startswith("train@a did not run\nerror: process")
     assert f"process {project.pid} (" in side_by_side.reason(text)
     assert "busy" not in text
+
+
+@pytest.mark.parametrize("content", ["", '{"write": {"x": {"pid": ', "a number that another program has got"])
+def test_what_a_killed_dvc_leaves_in_its_file_refuses_no_run(content, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with subprocess.Popen(["sleep", "60"]) as other:
+        if content.startswith("a number"):
+            content = json.dumps({"write": {"x": {"pid": other.pid, "cmd": "dvc repro"}}, "read": {}})
+        write_text(workspace.RWLOCK, content)
+        with workspace.only_run():
+            assert not workspace.RWLOCK.exists() or json.loads(workspace.RWLOCK.read_text())
+        other.kill()
 
 
 ORPHAN = """
