@@ -2,7 +2,7 @@
 
 DVC itself keeps the entries of stages that no longer exist. Outputs are removed as far as DVC's
 cache holds them. States of unfinished trainings are removed if no training of params.yaml resumes
-them, those of experiments included: see `stages.leftovers`.
+them, those of experiments included: see `stages.unfinished`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from stages import cli, layout, leftovers
+from stages import cli, layout, leftovers, unfinished
 
 LOCK = Path("dvc.lock")
 STAGE_LINE = re.compile(
@@ -27,7 +27,7 @@ def main() -> None:
     from metabin.config import load_config
 
     remove_leftovers()
-    leftovers.remove_states(load_config())
+    unfinished.remove_states(load_config())
 
 
 def remove_leftovers() -> None:
