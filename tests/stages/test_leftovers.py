@@ -79,7 +79,7 @@ def test_states_that_no_training_of_this_configuration_resumes_are_removed(call,
         raise KeyboardInterrupt
 
     def remove():
-        leftovers.remove_states(load_config())
+        remove_leftovers.remove_states(load_config())
         states = tmp_path / ".resume"
         return capsys.readouterr().out[-200:], [path.name for path in states.iterdir()]
 
@@ -87,7 +87,7 @@ def test_states_that_no_training_of_this_configuration_resumes_are_removed(call,
     for site in ("night", "campus", "plaza"):
         call("download", "--domain", site)
     call("partition")
-    leftovers.remove_states(load_config())  # there is no state
+    remove_leftovers.remove_states(load_config())  # there is no state
     save = trainer.save_state
     monkeypatch.setattr(trainer, "save_state", lambda *arguments: save(*arguments) or killed())
     with pytest.raises(KeyboardInterrupt):
