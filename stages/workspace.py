@@ -14,9 +14,8 @@ from metabin import locks
 from metabin.errors import UserError
 from stages import layout
 
-RWLOCK = Path(
-    ".dvc/tmp/rwlock"
-)  # DVC's: which processes read and write the files of running stages
+# DVC's: which processes read and write the files of running stages
+RWLOCK = Path(".dvc/tmp/rwlock")
 BUSY = re.compile(r"is busy, it is being blocked by:\n  \(PID (\d+)\): (.+)")  # DVC's refusal
 ACTIVITY = "uses the files of a stage"
 

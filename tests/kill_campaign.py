@@ -224,7 +224,7 @@ class Campaign:
         except subprocess.TimeoutExpired:
             send(process.pid, number, target, choose)
             moment = f"{seconds:.1f} s"
-            process.wait(timeout=120)
+            process.wait(timeout=600)  # others beside a killed leaf go on
         else:
             if not marker.exists():
                 return ""

@@ -15,9 +15,8 @@ from pathlib import Path
 from stages import cli, layout, leftovers, unfinished
 
 LOCK = Path("dvc.lock")
-STAGE_LINE = re.compile(
-    r"  '?(?P<name>[^\s'][^\n']*)'?:\n"
-)  # entries are the keys at the second level
+# Entries are the keys at the second level.
+STAGE_LINE = re.compile(r"  '?(?P<name>[^\s'][^\n']*)'?:\n")
 
 
 def main() -> None:
