@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from metabin.errors import DatasetError
+from metabin.errors import DatasetError, StageFileError
 from metabin.files import DISK_FULL, disk_full, reserve_space, write_text
 from metabin.images import read_image
 from metabin.stage_files import read_csv, read_json, read_text, reading
@@ -141,6 +141,23 @@ def load_pixels(directory: Path, name: str) -> np.ndarray:
             found = f"{pixels.dtype} of shape {pixels.shape}"
             raise ValueError(f"it holds {found}, expected uint8 of shape (N, H, W, 3)")
         return pixels
+
+
+def load_domain(directory: Path, name: str) -> tuple[tuple[ImageRecord, ...], np.ndarray]:
+    """Return `load_records` and `load_pixels` of a domain.
+
+    Raises:
+        DatasetError: A file is missing.
+        StageFileError: A file is damaged, or the files are not of the same images.
+    """
+    records = load_records(directory, name)
+    pixels = load_pixels(directory, name)
+    if len(records) != len(pixels):
+        raise StageFileError(
+            f"{directory / name}.csv has {len(records)} records and {name}.npy has {len(pixels)} "
+            f"images; {REPRO} to make both again"
+        )
+    return records, pixels
 
 
 def save_manifest(directory: Path, values: dict[str, Any]) -> None:

@@ -118,10 +118,11 @@ def _read(
     num_trials = store.num_trials(manifest, name)
     trials = range(num_trials) if num_trials else [None]
     domains = manifest["domains"]
+    records, pixels = store.load_domain(partition, name)
     return EvaluationData(
         name,
         domains[name]["fingerprint"],
-        store.load_records(partition, name),
+        records,
         _image_folder(partition, name),
         [
             (
@@ -131,7 +132,7 @@ def _read(
             for trial in trials
         ],
         has_trials=bool(num_trials),
-        pixels=store.load_pixels(partition, name),
+        pixels=pixels,
         fold=fold,
         sources={
             source: Source(

@@ -243,3 +243,35 @@ def test_every_archive_has_a_valid_address_and_a_licence(name):
 
 def test_the_sets_that_may_be_fetched_are_these_and_no_withdrawn_one():
     assert set(ARCHIVES) == {"market1501", "viper", "grid", "ilids", "randperson", "clonedperson", "personx"}
+
+
+@pytest.mark.parametrize(
+    ("checksum", "record", "is_fetched"),
+    [("", None, False), (MD5, None, True), ("", f"{SHA256}  set.zip\n", True), ("", "0" * 64, False)],
+    ids=["unknown", "published", "known to the user", "another"],
+)
+def test_plain_http_needs_a_checksum_that_is_known_beforehand(
+    site, tmp_path, monkeypatch, checksum, record, is_fetched
+):
+    """The server stands for anybody on the way who answers instead of the owner."""
+    monkeypatch.setattr("metabin.data.acquisition.fetch.THIS_MACHINE", ())
+    if record:
+        (tmp_path / "set.zip.sha256").write_text(record)
+    if is_fetched:
+        assert arrived(site, tmp_path, checksum=checksum) == CONTENT
+        return
+    with pytest.raises(DatasetError, match="plain http, and no checksum" if record is None else "has the sha256"):
+        arrived(site, tmp_path, checksum=checksum)
+    assert not (tmp_path / "set.zip").exists()
+    assert bool(site.requests) == bool(record)  # without a checksum, nothing is asked for
+
+
+def test_every_archive_of_the_catalogue_comes_over_tls_or_says_what_to_do(tmp_path):
+    plain = {name for name, archive in ARCHIVES.items() if archive.url.startswith("http://")}
+    assert plain == {"viper", "grid", "ilids"}
+    assert ARCHIVES["viper"].checksum
+    for name in ("grid", "ilids"):
+        archive = ARCHIVES[name]
+        message = f"write it into {tmp_path / archive.file}.sha256; or download the file with a web browser"
+        with pytest.raises(DatasetError, match=message):
+            fetch(archive, tmp_path)

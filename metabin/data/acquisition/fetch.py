@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 from metabin.data.readers.archive import RECORD, Archive
 from metabin.errors import DatasetError
@@ -20,6 +21,7 @@ from metabin.files import web_page_title, write_text
 
 PAUSES = (1.0, 2.0, 5.0, 10.0)  # seconds before each further attempt without new bytes
 TIMEOUT = 30.0  # seconds without an answer
+THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 BUSY = (408, 429, 500, 502, 503, 504)
 
 
@@ -33,7 +35,8 @@ def fetch(
     """Download an archive into `directory`, unless it exists; resume an unfinished download.
 
     If no checksum is published, the first download writes its own to `<file>.sha256`, and later
-    downloads must match it.
+    downloads must match it. Over plain http, where anybody on the way could replace the archive,
+    the checksum must be known before: published, or in that file.
 
     Args:
         archive: Archive to download.
@@ -47,11 +50,13 @@ def fetch(
 
     Raises:
         DatasetError: The archive cannot be fetched, is a web page, is too large or has another
-            checksum, or the directory cannot be written. The message says what to do by hand.
+            checksum, comes over plain http without a known one, or the directory cannot be written.
+            The message says what to do by hand.
     """
     path = directory / archive.file
     if path.exists():
         return path
+    _require_authenticity(archive, directory / (archive.file + RECORD))
     # Hidden until it is checked. The name of gdown's partial file starts with this name.
     unchecked = directory / f".{archive.file}"
     try:
@@ -62,6 +67,19 @@ def fetch(
     except OSError as error:
         raise DatasetError(f"{path} cannot be written: {error}") from None
     return path
+
+
+def _require_authenticity(archive: Archive, record: Path) -> None:
+    """Check that a replaced archive would be noticed, by its checksum or by TLS."""
+    address = urlsplit(archive.url)
+    is_safe = address.scheme == "https" or address.hostname in THIS_MACHINE
+    if not (is_safe or archive.checksum or record.is_file()):
+        raise DatasetError(
+            f"{archive.file} is not fetched from {archive.url}: it comes over plain http, and no "
+            "checksum is published, so that anybody on the way could replace it. If you know its "
+            f"sha256 (from a colleague's {record.name}), write it into {record}; or download the "
+            f"file with a web browser and put it unchanged into {record.parent}"
+        )
 
 
 class _Download:

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from metabin.config import Augment
 from metabin.data.batches.augmentation import augment, draw_changes
-from metabin.data.store import REPRO, load_pixels, load_records, part_rows
-from metabin.errors import ConfigError, StageFileError
+from metabin.data.store import load_domain, part_rows
+from metabin.errors import ConfigError
 from metabin.types import Batch
 
 # Means and deviations of ImageNet's RGB in 0..255, as for every backbone's pretrained weights.
@@ -82,13 +82,8 @@ def load_part(
     identities: dict[tuple[int, int], int] = {}
     pixels: list[np.ndarray] = []
     for index, name in enumerate(domains):
-        records = load_records(directory, name)
-        pixels.append(load_pixels(directory, name))
-        if len(records) != len(pixels[-1]):
-            raise StageFileError(
-                f"{directory / name}.csv has {len(records)} records and {name}.npy has "
-                f"{len(pixels[-1])} images; {REPRO} to make both again"
-            )
+        records, images = load_domain(directory, name)
+        pixels.append(images)
         for row in part_rows(manifest, name, part, trial).tolist():
             record = records[row]
             label = identities.setdefault((index, record.pid), len(identities))

@@ -4,7 +4,8 @@ Names: `probe/0001_1_25004_107_32_106_221.jpeg` is person 1, camera 1, then the 
 person 0000 of the gallery stands for the 775 others.
 Source: Loy, Xiang and Gong, Multi-Camera Activity Correlation Analysis, CVPR 2009.
 Licence: research only.
-Obtain: no form; http://personal.ie.cuhk.edu.hk/~ccloy/files/datasets/underground_reid.zip.
+Obtain: no form; with a web browser, or fetched if its checksum is known:
+http://personal.ie.cuhk.edu.hk/~ccloy/files/datasets/underground_reid.zip.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ The cameras are not known.
 Names: `0001001.jpg` is person 1 (four digits), image 1 (three digits).
 Source: Zheng, Gong and Xiang, Associating Groups of People, BMVC 2009.
 Licence: the film is the UK Home Office's i-LIDS, whose licence applies.
-Obtain: no form; http://www.eecs.qmul.ac.uk/~jason/data/i-LIDS_Pedestrian.tgz, which is often down.
+Obtain: no form; with a web browser, or fetched if its checksum is known:
+http://www.eecs.qmul.ac.uk/~jason/data/i-LIDS_Pedestrian.tgz, which is often down.
 """
 
 from __future__ import annotations
