@@ -140,7 +140,7 @@ def batch_instance_norm(
     training: bool,
     momentum: float,
     eps: float,
-    joined: bool = False,
+    joined: bool,
 ) -> Tensor:
     """Compute the equation of `BatchInstanceNorm2d` in torch's own operations.
 

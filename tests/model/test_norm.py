@@ -3,7 +3,8 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from metabin.model.norm import BatchInstanceNorm2d
+from metabin.model.norm import BatchInstanceNorm2d, clip_rho, is_rho, rho_of
+from metabin.model.variants import SharedAffineBatchInstanceNorm2d
 
 
 @pytest.fixture(params=["float64", "float32"])
@@ -104,6 +105,40 @@ def test_a_map_of_one_row_or_column_is_normalised_by_its_pixels(size):
     batch = (x - x.mean((0, 2, 3), keepdim=True)) / (x.var((0, 2, 3), correction=0, keepdim=True) + 1e-5).sqrt()
     instance = (x - x.mean((2, 3), keepdim=True)) / (x.var((2, 3), correction=0, keepdim=True) + 1e-5).sqrt()
     close(layer(x), 0.25 * batch + 0.75 * instance, 1e-9)
+
+
+def test_rho_is_found_by_the_last_part_of_a_name_and_clipped_in_place():
+    model = nn.Sequential(BatchInstanceNorm2d(2), nn.Conv2d(2, 2, 1), BatchInstanceNorm2d(3, rho_per="layer"))
+    assert [is_rho(name) for name in ("rho", "0.rho", "rho.weight", "arho", "norm.rho_lr", "0.bn_weight")] == [
+        True, True, False, False, False, False,
+    ]  # fmt: skip
+    assert {name: len(rho) for name, rho in rho_of(model).items()} == {"0.rho": 2, "2.rho": 1}
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with torch.no_grad():
+        model[0].rho.copy_(torch.tensor([-0.5, 0.25]))
+        model[2].rho.fill_(1.5)
+    clip_rho(model)
+    assert model[0].rho.tolist() == [0.0, 0.25]
+    assert model[2].rho.tolist() == [1.0]
+    others = [name for name in before if not is_rho(name)]
+    assert all(torch.equal(model.state_dict()[name], before[name]) for name in others)
+
+
+@pytest.mark.parametrize("layer", [BatchInstanceNorm2d, SharedAffineBatchInstanceNorm2d])
+@pytest.mark.parametrize("training", [True, False])
+def test_both_halves_have_the_eps_and_the_batch_half_the_momentum_of_the_layer(layer, training):
+    mixed = layer(3, eps=0.5, momentum=0.3, rho=0.25).train(training)
+    batch, instance = nn.BatchNorm2d(3, eps=0.5, momentum=0.3), nn.InstanceNorm2d(3, eps=0.5)
+    x = torch.randn(4, 3, 5, 2)
+    torch.testing.assert_close(mixed(x), 0.25 * batch.train(training)(x) + 0.75 * instance(x))
+    assert torch.equal(mixed.running_mean, batch.running_mean)
+    assert torch.equal(mixed.running_var, batch.running_var)
+    assert repr(mixed) == f"{layer.__name__}(3, eps=0.5, momentum=0.3)"
+
+
+def test_the_defaults_are_those_of_batch_norm_and_rho_starts_there():
+    layer, plain = BatchInstanceNorm2d(3), nn.BatchNorm2d(3)
+    assert (layer.eps, layer.momentum, layer.rho.tolist(), layer.joined) == (plain.eps, plain.momentum, [1] * 3, False)
 
 
 def test_a_start_outside_the_unit_interval_is_refused():
