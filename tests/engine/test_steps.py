@@ -6,7 +6,7 @@ from torch import nn
 from torch.optim import SGD, Adam
 
 from metabin.engine.base_step import base_step
-from metabin.episodes.functional import batch_statistics, forward_with, frozen_tensors, inner_update
+from metabin.episodes.functional import batch_statistics, classify_with, forward_with, frozen_tensors, inner_update
 from metabin.episodes.losses.scatter import scatter_loss
 from metabin.episodes.losses.shuffle import shuffle_loss
 from metabin.episodes.meta_step import EpisodeSettings, meta_step
@@ -250,6 +250,20 @@ def test_batch_statistics_are_those_of_the_batch_that_moved_the_running_ones(emb
     assert {name for name in actual if name.startswith("backbone")} == {
         name for name, _ in embedder.named_buffers() if name.startswith("backbone") and "running" in name
     }
+
+
+def test_logits_with_other_tensors_are_those_of_a_network_that_has_them(embedder):
+    embedder.eval()
+    other = copy.deepcopy(embedder)
+    with torch.no_grad():
+        for value in other.state_dict().values():
+            if value.is_floating_point():
+                value.uniform_(0.5, 2)
+    features = torch.randn(5, other.classifier.in_features, generator=torch.Generator().manual_seed(0))
+    expected = other.classifier(other.neck(features))
+    tensors = frozen_tensors(other)
+    torch.testing.assert_close(classify_with(embedder, tensors, features), expected.detach())
+    assert not torch.allclose(embedder.classifier(embedder.neck(features)), expected)
 
 
 def outer_rho(embedder, meta_train, meta_test, **options):

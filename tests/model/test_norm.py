@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from metabin.model.norm import BatchInstanceNorm2d, clip_rho, is_rho, rho_of
+from metabin.model.norm import BatchInstanceNorm2d, batch_norm, clip_rho, is_rho, rho_of
 from metabin.model.variants import SharedAffineBatchInstanceNorm2d
 
 
@@ -98,8 +98,8 @@ def test_a_map_of_one_pixel_is_refused():
         BatchInstanceNorm2d(3)(torch.randn(4, 3, 1, 1))
 
 
-@pytest.mark.parametrize("size", [(1, 2), (2, 1), (1, 7), (7, 1)])
-def test_a_map_of_one_row_or_column_is_normalised_by_its_pixels(size):
+@pytest.mark.parametrize("size", [(1, 2), (2, 1), (1, 7), (7, 1), (2, 2), (3, 3)])
+def test_a_map_of_one_row_or_column_or_a_square_is_normalised_by_its_pixels(size):
     x = torch.randn(4, 3, *size, dtype=torch.float64)
     layer = BatchInstanceNorm2d(3, rho=0.25).double()
     batch = (x - x.mean((0, 2, 3), keepdim=True)) / (x.var((0, 2, 3), correction=0, keepdim=True) + 1e-5).sqrt()
@@ -134,6 +134,31 @@ def test_both_halves_have_the_eps_and_the_batch_half_the_momentum_of_the_layer(l
     assert torch.equal(mixed.running_mean, batch.running_mean)
     assert torch.equal(mixed.running_var, batch.running_var)
     assert repr(mixed) == f"{layer.__name__}(3, eps=0.5, momentum=0.3)"
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_on_one_rank_joined_statistics_are_those_of_the_batch(channels, dtype):
+    results = []
+    for joined in (False, True):
+        generator = torch.Generator().manual_seed(0)
+        x = (torch.randn(4, channels, 5, 2, generator=generator, dtype=dtype) * 2 + 1).requires_grad_()
+        mean, var, weight, bias = (torch.rand(channels, generator=generator, dtype=dtype) + 0.5 for _ in range(4))
+        y = batch_norm(x, mean, var, weight, bias, training=True, momentum=0.3, eps=0.5, joined=joined)
+        (gradient,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
+        (second,) = torch.autograd.grad(gradient.square().sum(), x)
+        results.append((y.detach(), gradient.detach(), second, mean, var))
+    torch.testing.assert_close(*results)
+
+
+def test_joined_statistics_of_half_precision_are_computed_in_the_precision_of_the_weights():
+    x = (torch.randn(8, 3, 16, 16) + 30).bfloat16()  # the variance of these would be lost in bfloat16
+    mean, var, weight, bias = torch.zeros(3), torch.ones(3), torch.ones(3), torch.zeros(3)
+    y = batch_norm(x, mean, var, weight, bias, training=True, momentum=1.0, eps=1e-5, joined=True)
+    assert y.dtype == torch.bfloat16
+    torch.testing.assert_close(mean, x.float().mean((0, 2, 3)))
+    torch.testing.assert_close(var, x.float().var((0, 2, 3)))
+    torch.testing.assert_close(y.float().mean((0, 2, 3)), torch.zeros(3), atol=1e-2, rtol=0)
 
 
 def test_the_defaults_are_those_of_batch_norm_and_rho_starts_there():
