@@ -27,7 +27,9 @@ def end_in_order() -> None:
     """
     signal.signal(signal.SIGTERM, _exit)
     if STARTERS & os.environ.keys() and os.name == "posix":
-        threading.Thread(target=_end_with, args=(_starter(), threading.get_ident()), daemon=True).start()
+        threading.Thread(
+            target=_end_with, args=(_starter(), threading.get_ident()), daemon=True
+        ).start()
 
 
 def end_at_once() -> None:

@@ -10,7 +10,7 @@ from metabin.errors import UserError
 from metabin.tracking.formatting import describe, hide_passwords
 from metabin.tracking.location import locate
 from metabin.tracking.provenance import project_root
-from metabin.tracking.store import contact
+from metabin.tracking.store import connect
 from metabin.tracking.view import KEY, save_view
 
 VIEW = "workflowType=machine_learning"  # without it the UI starts in its "GenAI" mode
@@ -42,16 +42,16 @@ def find_ui(port: int) -> MlflowUI:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with contact(root) as (client, uri, experiment):
-                save_view(client, experiment)
+            store = connect(root)
+            save_view(store.client, store.experiment_id)
     except Exception as error:
-        store = hide_passwords(location.uri)
-        message = f"the MLflow store {store} cannot be opened: {describe(error)}"
+        address = hide_passwords(location.uri)
+        message = f"the MLflow store {address} cannot be opened: {describe(error)}"
         raise UserError(message) from error
     command = (
         *(sys.executable, "-m", "mlflow", "ui"),
         *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
-        *("--backend-store-uri", uri, "--artifacts-destination", str(location.artifacts)),
+        *("--backend-store-uri", store.uri, "--artifacts-destination", str(location.artifacts)),
     )
-    address = f"http://127.0.0.1:{port}/#/experiments/{experiment}/runs"
+    address = f"http://127.0.0.1:{port}/#/experiments/{store.experiment_id}/runs"
     return MlflowUI(f"{address}?{VIEW}&viewStateShareKey={KEY}", command)
