@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
 
 DIGEST = "sha256"  # of the weights: key in config.json, and tag
-OF_RUNS = ("mlflow.parentRunId", "mlflow.runName")  # tags that a model does not have
 
 
 def receive_model(run: OpenedRun, target: Path, scores: Mapping[str, float], time: int) -> None:
@@ -30,23 +29,35 @@ def receive_model(run: OpenedRun, target: Path, scores: Mapping[str, float], tim
     from mlflow.entities import LoggedModelOutput, Metric
 
     config = read_config(target / DATA)
-    for old in run.client.search_logged_models(
-        [run.experiment_id], f"source_run_id = '{run.run_id}'"
-    ):
-        run.client.delete_logged_model(old.model_id)  # an outage interrupted it
-    run_tags = run.entity.data.tags.items()
-    tags = {key: text for key, text in run_tags if not key.startswith(OF_RUNS)}
-    if tags["superseded"] == "false":
-        _supersede(run.client, run.experiment_id, tags)
-    model = create_model(run.client, run.experiment_id, target, tags, run_id=run.run_id)
+    model = _complete_model(run)
+    if model is None:
+        if run.tags["superseded"] == "false":
+            _supersede(run.client, run.experiment_id, run.tags)
+        model = create_model(run.client, run.experiment_id, target, run.tags, run_id=run.run_id)
     run.client.set_tag(run.run_id, DIGEST, config[DIGEST])
     step = int(config["step"])
-    run.client.log_outputs(run.run_id, [LoggedModelOutput(model.model_id, step)])
+    outputs = run.client.get_run(run.run_id).outputs
+    if outputs is None or not outputs.model_outputs:  # MLflow refuses a second entry
+        run.client.log_outputs(run.run_id, [LoggedModelOutput(model.model_id, step)])
     metrics = [
         Metric(key, value, time, step, model_id=model.model_id) for key, value in scores.items()
     ]
     if metrics:
         run.client.log_batch(run.run_id, metrics=metrics)
+
+
+def _complete_model(run: OpenedRun) -> LoggedModel | None:
+    """Return the model of a run if an outage hid that it arrived; delete what arrived in part."""
+    from mlflow.entities import LoggedModelStatus
+
+    query = f"source_run_id = '{run.run_id}'"
+    complete = None
+    for model in run.client.search_logged_models([run.experiment_id], query):
+        if model.status == LoggedModelStatus.READY:
+            complete = model
+        else:
+            run.client.delete_logged_model(model.model_id)
+    return complete
 
 
 def create_model(

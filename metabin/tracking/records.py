@@ -1,7 +1,8 @@
 """The kinds of records, and how MLflow receives each of them.
 
-A record is a plain dictionary, which JSON can hold, with one of the keys of `RECEIVERS`. Receiving
-it twice has the effect of receiving it once: an outage may hide that it arrived.
+A record is a plain dictionary, which JSON can hold, with one of the keys of `RECEIVERS`. The first
+record of a spool, with the key "open", is for `Delivery`. Receiving a record twice has the effect
+of receiving it once, since an outage may hide that it arrived.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class Spool:
 
         Args:
             root: the project's folder.
-            opening: the first record, which opens the run.
+            opening: the run, made by `metabin.tracking.store.describe_run`.
 
         Raises:
             OSError: the folder cannot be written.
@@ -64,7 +64,7 @@ class Spool:
         (path / "files").mkdir(parents=True)
         (path / "records.jsonl").touch()
         spool = cls(path, lock)
-        spool.write(opening)
+        spool.write({"open": opening})
         return spool
 
     def write(self, record: Mapping[str, Any]) -> None:
@@ -99,8 +99,8 @@ class Spool:
 
     @property
     def opening(self) -> dict[str, Any]:
-        """The record that opens the run; {} if a kill cut it off."""
-        return next((record for record, _ in self.read()), {})
+        """The run as `create` received it; {} if a kill cut it off."""
+        return next((record["open"] for record, _ in self.read()), {})
 
     @property
     def has_ended(self) -> bool:

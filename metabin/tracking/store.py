@@ -38,7 +38,7 @@ ATTEMPTS = 3  # to connect to a database
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
-    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -63,6 +63,7 @@ class OpenedRun:
 
     store: Store
     entity: MlflowRun  # as it was when it was opened
+    tags: Mapping[str, str]  # those it was created with
     parent_id: str | None  # the parent, which ends with its last child
 
     @property
@@ -146,10 +147,12 @@ def open_parent(source: Provenance) -> OpenedRun:
     """
     store = connect(source.root)
     opening = describe_run("parent", source.parent_name, source, {})
-    parent = _parent(source.root, store, opening)
+    with lock(source.root):
+        parent = _parent(store, opening)
     store.client.update_run(parent.info.run_id, status="RUNNING")
     set_tags(store.client, parent.info.run_id, opening["tags"])
-    return OpenedRun(store, store.client.get_run(parent.info.run_id), parent_id=None)
+    entity = store.client.get_run(parent.info.run_id)
+    return OpenedRun(store, entity, opening["tags"], parent_id=None)
 
 
 def open_child(root: Path, opening: Mapping[str, Any], record: str) -> OpenedRun:
@@ -165,21 +168,27 @@ def open_child(root: Path, opening: Mapping[str, Any], record: str) -> OpenedRun
         Exception: any error of MLflow, of the file system or of the lock.
     """
     store = connect(root)
-    parent_id = _parent(root, store, opening["parent"]).info.run_id
-    runs = store.client.search_runs([store.experiment_id], f"tags.{RECORD} = '{record}'")
-    if runs:
-        return OpenedRun(store, runs[0], parent_id)
+    with lock(root):
+        parent_id = _parent(store, opening["parent"]).info.run_id
+        runs = store.client.search_runs([store.experiment_id], f"tags.{RECORD} = '{record}'")
+        entity = runs[0] if runs else _create_child(store, parent_id, opening, record)
+    state = entity.data.tags["superseded"]
+    return OpenedRun(store, entity, {**opening["tags"], "superseded": state}, parent_id)
+
+
+def _create_child(
+    store: Store, parent_id: str, opening: Mapping[str, Any], record: str
+) -> MlflowRun:
     superseded = _supersede(store, parent_id, opening)
     if superseded == "false":
         store.client.update_run(parent_id, status="RUNNING")
     tags = {"mlflow.parentRunId": parent_id, RECORD: record, "superseded": superseded}
-    entity = store.client.create_run(
+    return store.client.create_run(
         store.experiment_id,
         start_time=opening["time"],
         run_name=opening["run_name"],
         tags={**opening["tags"], **tags},
     )
-    return OpenedRun(store, entity, parent_id)
 
 
 def describe_run(
@@ -249,20 +258,22 @@ def _experiment(client: MlflowClient, artifacts: Path | None) -> str:
     return experiment.experiment_id
 
 
-def _parent(root: Path, store: Store, opening: Mapping[str, Any]) -> MlflowRun:
+def _parent(store: Store, opening: Mapping[str, Any]) -> MlflowRun:
+    """Return the run of an experiment, which is created if necessary; the lock must be held."""
     key = opening["tags"]["dvc.parent_key"]
     query = f"tags.`dvc.parent_key` = '{key}' and tags.kind = 'parent'"
     first = ["attributes.start_time ASC"]
-    with lock(root):
-        runs = store.client.search_runs([store.experiment_id], query, max_results=1, order_by=first)
-        if runs:
-            return runs[0]
-        return store.client.create_run(
+    runs = store.client.search_runs([store.experiment_id], query, max_results=1, order_by=first)
+    return (
+        runs[0]
+        if runs
+        else store.client.create_run(
             store.experiment_id,
             start_time=opening["time"],
             run_name=opening["run_name"],
             tags=opening["tags"],
         )
+    )
 
 
 def _children(store: Store, parent_id: str) -> list[MlflowRun]:
