@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import warnings
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -241,17 +241,27 @@ def a_folder(database):
 
 
 @contextmanager
+def no_writer(database):
+    """Let no transaction go on, which would write its own pages over those of the test."""
+    with closing(sqlite3.connect(database, timeout=20)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+@contextmanager
 def corrupt(database):
-    good = database.read_bytes()
-    database.write_bytes(good[:100] + b"x" * (len(good) - 100))
+    with no_writer(database):
+        good = database.read_bytes()
+        database.write_bytes(good[:100] + b"x" * (len(good) - 100))
     yield
     database.write_bytes(good)
 
 
 @contextmanager
 def not_a_database(database):
-    good = database.read_bytes()
-    database.write_bytes(b"not a database " * 1000)
+    with no_writer(database):
+        good = database.read_bytes()
+        database.write_bytes(b"not a database " * 1000)
     yield
     database.write_bytes(good)
 
@@ -259,7 +269,8 @@ def not_a_database(database):
 @contextmanager
 def read_only(database):
     """A version of the format that SQLite may only read: permissions do not stop a test that root runs."""
-    write_version(database, 3)
+    with no_writer(database):
+        write_version(database, 3)
     yield
     write_version(database, 1)
 

@@ -16,7 +16,7 @@ from metabin.tracking.location import locate
 from metabin.tracking.provenance import project_root
 from metabin.tracking.records import merge, receive
 from metabin.tracking.spool import FOLDER, Spool, waiting
-from metabin.tracking.store import OpenedRun, open_child
+from metabin.tracking.store_runs import OpenedRun, open_child
 
 logger = logging.getLogger("metabin.tracking")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from metabin.tracking.formatting import flatten, shorten, shorten_card
 from metabin.tracking.model_folder import CARD, DATA, read_config, write_mlmodel
-from metabin.tracking.store import OpenedRun
+from metabin.tracking.store_runs import OpenedRun
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

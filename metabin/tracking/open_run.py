@@ -15,7 +15,8 @@ from metabin.tracking.formatting import describe
 from metabin.tracking.provenance import Provenance, read_provenance
 from metabin.tracking.run import DirectDestination, Run
 from metabin.tracking.spool import Spool
-from metabin.tracking.store import describe_run, import_mlflow, open_parent
+from metabin.tracking.store import import_mlflow
+from metabin.tracking.store_runs import describe_run, open_parent
 from metabin.tracking.unrecorded import note_unrecorded
 
 LIBRARIES = r"(mlflow|sqlalchemy|alembic)\b"  # a stage cannot act on their warnings

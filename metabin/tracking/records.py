@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from metabin.tracking.model_records import receive_model
-from metabin.tracking.store import OpenedRun, close_in_store, set_tags
+from metabin.tracking.store_runs import OpenedRun, close_in_store, set_tags
 
 MAX_PARAMS = 100  # MLflow's limit for a batch
 MAX_POINTS = 500  # a commit of 500 takes as long as one of 1; MLflow's limit is 1000

@@ -20,7 +20,7 @@ from metabin.tracking.model_folder import prepare_model
 from metabin.tracking.provenance import Provenance
 from metabin.tracking.records import receive
 from metabin.tracking.rho import rho_metrics
-from metabin.tracking.store import OpenedRun
+from metabin.tracking.store_runs import OpenedRun
 from metabin.tracking.system_metrics import SystemMonitor
 from metabin.tracking.unrecorded import forget_unrecorded
 

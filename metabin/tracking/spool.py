@@ -51,7 +51,7 @@ class Spool:
 
         Args:
             root: the project's folder.
-            opening: the run, made by `metabin.tracking.store.describe_run`.
+            opening: the run, made by `metabin.tracking.store_runs.describe_run`.
 
         Raises:
             OSError: the folder cannot be written.

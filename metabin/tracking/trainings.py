@@ -11,7 +11,7 @@ from metabin.tracking.delivery import deliver_waiting
 from metabin.tracking.failures import warn_on_error
 from metabin.tracking.model_records import DIGEST
 from metabin.tracking.provenance import project_root
-from metabin.tracking.store import OpenedRun
+from metabin.tracking.store_runs import OpenedRun
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
