@@ -277,8 +277,11 @@ def read_only(database):
 
 def write_version(database, version):
     with database.open("r+b") as file:
-        file.seek(18)
-        file.write(bytes([version]))
+        header = bytearray(file.read(28))
+        header[18] = version
+        header[27] ^= 128  # of the counter of changes: else a connection keeps the page that it has
+        file.seek(0)
+        file.write(header)
 
 
 @contextmanager
