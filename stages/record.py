@@ -15,11 +15,18 @@ if TYPE_CHECKING:
     from metabin.config import Config
     from metabin.report.inputs import ReportInputs
     from metabin.report.page import ReportFiles
-    from metabin.tracking import Run
+    from metabin.tracking import Provenance, Run
 
 
-def record(config: Config, inputs: ReportInputs, files: ReportFiles) -> str:
+def record(
+    config: Config, inputs: ReportInputs, files: ReportFiles, source: Provenance | None = None
+) -> str:
     """Record the results in the experiment's own run, and complete the runs of its trainings.
+
+    Records of trainings that wait since an outage are delivered first.
+
+    Args:
+        source: the experiment, if another process made the results; this one by default.
 
     Returns:
         The name of the experiment's run; "" if nothing was recorded.
@@ -29,7 +36,7 @@ def record(config: Config, inputs: ReportInputs, files: ReportFiles) -> str:
     from metabin.results import overview
 
     labels = {name: style.label for name, style in styles_for(inputs.rows).items()}
-    with tracking.open_run("parent") as run:
+    with tracking.open_run("parent", source=source) as run:
         if not run.is_open:
             return ""
         changes = run.changes.values
@@ -64,9 +71,11 @@ def record_trainings(run: Run, config: Config, scores: pd.DataFrame) -> pd.DataF
     known = tracking.find_trainings(run)
     keys = layout.trainings(config.protocol)
     digests = {key: read_description(layout.training(*key) / "config.json").sha256 for key in keys}
-    missing = [key for key in keys if digests[key] not in known and run.is_open]
+    missing = [key for key in keys if digests[key] not in known]
     for key in missing:
-        record_from_files(config, *key)
+        if run.is_open:
+            record_from_files(config, *key)
+            tracking.deliver(run)
     if missing:
         known = tracking.find_trainings(run)
     rows = []

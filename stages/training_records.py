@@ -41,7 +41,7 @@ def open_training(
     tags = {**key, **_fingerprints(manifest), "recorded": "live" if is_live else "from its files"}
     title = f"{fold}/{method}/seed-{seed}"
     name = run_name(pipeline, fold, method, seed)
-    with tracking.open_run("train", title, name=name, tags=tags, system_metrics=is_live) as run:
+    with tracking.open_run("train", title, name=name, tags=tags, is_live=is_live) as run:
         run.params({**key, **run.changes.values})
         run.document("params.yaml", config.model_dump(mode="json"))
         describe_data(run, pipeline, manifest, config.optim.num_sources)
@@ -110,7 +110,6 @@ def _record_curves(run: Run, losses: Sequence[Mapping[Any, Any]], channels: RhoC
 
 def record_end(run: Run, fold: str, method: str, seed: int) -> None:
     """Record what a training has written: tables, and the model."""
-    from metabin import tracking
     from metabin.stage_files import read_csv
 
     folder = layout.training(fold, method, seed)
@@ -120,11 +119,11 @@ def record_end(run: Run, fold: str, method: str, seed: int) -> None:
         run.table("rho/histograms", histograms)
     run.table("selection", selection)
     # model.safetensors has the weights of the last step
-    tracking.log_model(run, folder, {"source_mAP": 100 * float(selection["source_mAP"].iloc[-1])})
+    run.model(folder, {"source_mAP": 100 * float(selection["source_mAP"].iloc[-1])})
 
 
 def record_from_files(pipeline: Config, fold: str, method: str, seed: int) -> None:
-    """Record a finished training that has no run.
+    """Record a finished training that has no run, for `tracking.deliver`.
 
     Training curves and pictures of rho come from the files of its history.
     """

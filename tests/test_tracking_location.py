@@ -221,7 +221,7 @@ def test_a_folder_of_another_machine_is_not_made_and_the_warning_names_the_remed
     project.record("two")
     assert not project.old.exists()
     (message,) = caplog.messages
-    assert message.startswith("train/two is not recorded in MLflow: FileNotFoundError: the experiment 'metabin' keeps")
+    assert message.startswith("two is not recorded in MLflow: FileNotFoundError: the experiment 'metabin' keeps")
     assert f"{project.old / '.mlflow/artifacts'}, which does not exist on this machine" in message
     assert "set MLFLOW_TRACKING_URI to its address" in message
 
@@ -231,9 +231,9 @@ def test_a_warning_holds_the_remedy_at_the_end_of_mlflow_s_message(project, monk
     project.record("one")
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    assert record.message.startswith("train/one is not recorded in MLflow: MlflowException: The filesystem tracking")
+    assert record.message.startswith("one is not recorded in MLflow: MlflowException: The filesystem tracking")
     assert "set `MLFLOW_ALLOW_FILE_STORE=true`" in record.message
-    assert "`python -m stages.tools.record`" in record.message
+    assert "`python -m stages.tools.deliver`" in record.message
     assert record.message.endswith("or set METABIN_TRACKING=off.")
 
 

@@ -23,9 +23,11 @@ from metabin.errors import CheckpointError, ConfigError, DatasetError, UserError
 from metabin.inference import mlflow_model
 from metabin.model.embedder import build_embedder
 from metabin.model.weights import save_model
-from metabin.tracking import log_model, model_folder, open_run
+from metabin.tracking import deliver_all, model_folder, open_run
 from metabin.tracking.formatting import MAX_CARD_LENGTH, NOTE, shorten_card
+from metabin.tracking.location import locate
 from metabin.tracking.model_registry import register_model
+from metabin.tracking.provenance import project_root
 from stages.tools.register import choose_training
 
 TAGS = {"fold": "final", "method": "metabin", "seed": "0"}
@@ -78,8 +80,14 @@ def record(folder, **scores):
     fold, method, seed = folder.parts[1:]
     tags = {"fold": fold, "method": method, "seed": seed.removeprefix("seed-")}
     with open_run("train", "/".join(folder.parts[1:]), tags=tags) as run:
-        log_model(run, folder, scores)
-        return run.opened.run_id
+        run.model(folder, scores)
+    return newest_run().info.run_id
+
+
+def newest_run():
+    client = client_of(locate(project_root()).uri)
+    experiment = client.get_experiment_by_name("metabin").experiment_id
+    return client.search_runs([experiment], "tags.kind = 'train'", order_by=["start_time DESC"])[0]
 
 
 def logged_models(store):
@@ -164,25 +172,27 @@ def test_a_repeated_training_supersedes_its_earlier_model_and_no_other(store):
     ]
 
 
-def test_a_model_that_cannot_be_recorded_costs_a_warning_and_not_the_training(store, caplog):
+def test_a_model_that_cannot_be_recorded_costs_a_warning_and_is_delivered_after_the_repair(store, caplog):
     folder = write_training()
     Path(".mlflow/artifacts").mkdir()
     Path(".mlflow/artifacts/models").write_text("no folder")
-    run_id = record(folder)
+    run_id = record(folder, source_mAP=0.25)
     (warning,) = caplog.records
     assert "final/metabin/seed-0" in warning.message and "The stage continues" in warning.message
+    assert [model.status for model in logged_models(store)] == ["FAILED"]
+    Path(".mlflow/artifacts/models").unlink()
+    assert deliver_all() == ["final/metabin/seed-0, wide-net"]
     assert client_of(store).get_run(run_id).info.status == "FINISHED"
     (model,) = logged_models(store)
-    assert model.status == "FAILED"
-    Path(".mlflow/artifacts/models").unlink()
-    register_model(folder, "metabin", CARD, TAGS)  # records the model again, complete
+    assert (model.status, model.source_run_id) == ("READY", run_id)
+    register_model(folder, "metabin", CARD, TAGS)
     assert metabin.load("models:/metabin@champion").description == metabin.load(folder).description
 
 
 def test_without_tracking_nothing_is_recorded(store, monkeypatch):
     monkeypatch.setenv("METABIN_TRACKING", "off")
     with open_run("train", "final/metabin/seed-0") as run:
-        log_model(run, Path("missing"), {})
+        run.model(Path("missing"), {})
     assert client_of(store).get_experiment_by_name("metabin") is None
 
 
@@ -259,8 +269,9 @@ def test_an_unknown_model_or_run_is_one_line(store, uri, message):
 
 
 def test_a_run_without_a_model_and_a_model_of_another_program_are_named(store, tmp_path):
-    with open_run("evaluate", "mall") as run:
-        run_id = run.opened.run_id
+    with open_run("train", "mall"):
+        pass
+    run_id = newest_run().info.run_id
     with pytest.raises(CheckpointError, match=f"the run {run_id} of MLflow has no model"):
         metabin.load(f"runs:/{run_id}/model")
     client = client_of(store)

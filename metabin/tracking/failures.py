@@ -36,20 +36,19 @@ def warn_on_error(
 ) -> Callable[Concatenate[Run, P], None]:
     """Make a method of `Run` log its error as a warning instead of raising it.
 
-    After an error, and if tracking is off, the method does nothing.
+    If the run does not record, the method does nothing.
     """
 
     @functools.wraps(method)
     def call(self: Run, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        if self._opened is None or self._failed:
+        if not self.is_open:
             return
         try:
             with warnings.catch_warnings():  # of MLflow and pandas, which a stage cannot act on
                 warnings.simplefilter("ignore")
                 method(self, *args, **kwargs)
         except Exception as error:  # no error of tracking stops a training
-            self._failed = True
-            warn(f"the rest of {self.opened.entity.info.run_name}", error)
+            self.report(error)
 
     return call
 
@@ -58,8 +57,8 @@ def warn(record: str, error: Exception) -> None:
     """Log that a record is missing, why, and what to do."""
     advice = advise(error)
     logger.warning(
-        "%s is not recorded in MLflow: %s%s. The stage continues; after the repair, `python -m "
-        "stages.tools.record` records finished results from their files, or set "
+        "%s is not recorded in MLflow: %s%s. The stage continues, and no record is lost: after the "
+        "repair, `python -m stages.tools.deliver` delivers what the stage could not, or set "
         "METABIN_TRACKING=off.",
         record,
         describe(error).rstrip("."),

@@ -101,9 +101,9 @@ def repair_paths(location: Location, root: Path, experiment: str) -> None:
     """
     database = location.database
     artifacts = location.artifacts
-    if database is None or artifacts is None or not database.is_file():
+    if database is None or artifacts is None or not database.exists():
         return
-    with closing(sqlite3.connect(database, timeout=60)) as connection:
+    with closing(sqlite3.connect(database, timeout=10)) as connection:
         if not _columns(connection, "experiments"):  # a new database
             return
         query = "SELECT artifact_location FROM experiments WHERE name = ?"

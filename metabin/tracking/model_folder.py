@@ -48,21 +48,13 @@ def read_config(folder: Path) -> dict[str, Any]:
     return read_json(folder / DESCRIPTION, keys=("embedding_size", "height", "width"))
 
 
-def write_model_folder(
-    folder: Path, target: Path, *, model_id: str, run_id: str | None = None
-) -> None:
-    """Write a trained model as an MLflow model of the flavour `python_function`.
+def prepare_model(folder: Path, target: Path) -> None:
+    """Write a trained model with all that it needs; `write_mlmodel` completes it.
 
     Args:
         folder: Written by `metabin.model.weights.save_model`.
-        target: An empty folder.
-        model_id: Of the logged model in MLflow.
-        run_id: Of the run that trained it.
+        target: A folder.
     """
-    from mlflow import pyfunc
-    from mlflow.models import Model
-
-    config = read_config(folder)
     data = target / DATA
     data.mkdir(parents=True)
     for name in FILES:
@@ -74,6 +66,21 @@ def write_model_folder(
     (target / "requirements.txt").write_text("".join(f"{pin}\n" for pin in requirements()))
     python_env = f"python: {platform.python_version()}\ndependencies:\n- -r requirements.txt\n"
     (target / "python_env.yaml").write_text(python_env)
+
+
+def write_mlmodel(target: Path, *, model_id: str, run_id: str | None = None) -> None:
+    """Make a prepared folder an MLflow model of the flavour `python_function`.
+
+    Args:
+        target: Written by `prepare_model`.
+        model_id: Of the logged model in MLflow.
+        run_id: Of the run that trained it.
+    """
+    from mlflow import pyfunc
+    from mlflow.models import Model
+
+    data = target / DATA
+    config = read_config(data)
     model = Model(
         run_id=run_id,
         model_id=model_id,

@@ -2,61 +2,68 @@
 
 from __future__ import annotations
 
-import math
 import re
-import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from metabin.tracking.failures import warn_on_error
 from metabin.tracking.formatting import flatten, shorten, shorten_card
-from metabin.tracking.model_folder import CARD, read_config, write_model_folder
+from metabin.tracking.model_folder import CARD, DATA, read_config, write_mlmodel
+from metabin.tracking.store_runs import OpenedRun
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel
 
-    from metabin.tracking.run import Run
-
 DIGEST = "sha256"  # of the weights: key in config.json, and tag
-OF_RUNS = ("mlflow.parentRunId", "mlflow.runName")  # tags that a model does not have
 
 
-@warn_on_error
-def log_model(run: Run, folder: Path, scores: Mapping[str, float]) -> None:
+def receive_model(run: OpenedRun, target: Path, scores: Mapping[str, float], time: int) -> None:
     """Record the model of a training as a logged model of its run, which is tagged with its digest.
 
     Args:
-        folder: Of the training.
-        scores: Metrics of the model; those that are not finite are left out.
+        target: Written by `prepare_model`.
+        scores: Metrics of the model.
+        time: Of the scores, in milliseconds.
     """
     from mlflow.entities import LoggedModelOutput, Metric
 
-    opened = run.opened
-    run_tags = opened.entity.data.tags.items()
-    tags = {key: text for key, text in run_tags if not key.startswith(OF_RUNS)}
-    _supersede(opened.client, opened.experiment_id, tags)
-    model = create_model(opened.client, opened.experiment_id, folder, tags, run_id=opened.run_id)
-    config = read_config(folder)
-    opened.client.set_tag(opened.run_id, DIGEST, config[DIGEST])
+    config = read_config(target / DATA)
+    model = _complete_model(run)
+    if model is None:
+        if run.tags["superseded"] == "false":
+            _supersede(run.client, run.experiment_id, run.tags)
+        model = create_model(run.client, run.experiment_id, target, run.tags, run_id=run.run_id)
+    run.client.set_tag(run.run_id, DIGEST, config[DIGEST])
     step = int(config["step"])
-    opened.client.log_outputs(opened.run_id, [LoggedModelOutput(model.model_id, step)])
-    now = int(time.time() * 1000)
+    outputs = run.client.get_run(run.run_id).outputs
+    if outputs is None or not outputs.model_outputs:  # MLflow refuses a second entry
+        run.client.log_outputs(run.run_id, [LoggedModelOutput(model.model_id, step)])
     metrics = [
-        Metric(key, value, now, step, model_id=model.model_id)
-        for key, value in scores.items()
-        if math.isfinite(value)
+        Metric(key, value, time, step, model_id=model.model_id) for key, value in scores.items()
     ]
     if metrics:
-        opened.client.log_batch(opened.run_id, metrics=metrics)
+        run.client.log_batch(run.run_id, metrics=metrics)
+
+
+def _complete_model(run: OpenedRun) -> LoggedModel | None:
+    """Return the model of a run if an outage hid that it arrived; delete what arrived in part."""
+    from mlflow.entities import LoggedModelStatus
+
+    query = f"source_run_id = '{run.run_id}'"
+    complete = None
+    for model in run.client.search_logged_models([run.experiment_id], query):
+        if model.status == LoggedModelStatus.READY:
+            complete = model
+        else:
+            run.client.delete_logged_model(model.model_id)
+    return complete
 
 
 def create_model(
     client: MlflowClient,
     experiment_id: str,
-    folder: Path,
+    target: Path,
     tags: Mapping[str, str],
     *,
     run_id: str | None = None,
@@ -64,25 +71,23 @@ def create_model(
     """Write the model of a training into the store.
 
     Args:
-        folder: Of the training.
+        target: Written by `prepare_model`.
         tags: Of the logged model, which gets the digest of the weights as well.
         run_id: Of the run that trained it.
     """
     from mlflow.entities import LoggedModelStatus
 
-    config = read_config(folder)
+    config = read_config(target / DATA)
     model = client.create_logged_model(
         experiment_id,
         _name(config),
         source_run_id=run_id,
-        tags={**tags, **_card(folder), DIGEST: config[DIGEST]},
+        tags={**tags, **_card(target / DATA), DIGEST: config[DIGEST]},
         params={key: shorten(str(value)) for key, value in flatten(config)},
     )
     try:
-        with tempfile.TemporaryDirectory() as temporary:
-            target = Path(temporary) / "model"
-            write_model_folder(folder, target, model_id=model.model_id, run_id=run_id)
-            client.log_model_artifacts(model.model_id, str(target))
+        write_mlmodel(target, model_id=model.model_id, run_id=run_id)
+        client.log_model_artifacts(model.model_id, str(target))
     except Exception:
         client.finalize_logged_model(model.model_id, LoggedModelStatus.FAILED)
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,10 +16,10 @@ from metabin.addresses import hide_credentials
 from metabin.errors import UserError
 from metabin.tracking.formatting import describe, shorten_card
 from metabin.tracking.location import locate
-from metabin.tracking.model_folder import read_config
+from metabin.tracking.model_folder import prepare_model, read_config
 from metabin.tracking.model_records import DIGEST, create_model
 from metabin.tracking.provenance import project_root
-from metabin.tracking.store import contact
+from metabin.tracking.store import Store, connect, lock
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -75,19 +76,21 @@ def register_model(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with contact(root) as (client, uri, experiment_id), _default_store(uri):
+            store = connect(root)
+            client = store.client
+            with lock(root), _default_store(store.uri):
                 old = _find_version(client, name, digest)
-                version = old or _add_version(client, experiment_id, folder, name, tags)
+                version = old or _add_version(store, folder, name, tags)
                 client.set_registered_model_alias(name, ALIAS, version.version)
                 client.update_model_version(name, version.version, shorten_card(card))
     except Exception as error:
-        store = locate(root).uri
+        address = locate(root).uri
         raise UserError(
-            f"{name} cannot be registered in the MLflow store {store}: {describe(error)}"
+            f"{name} cannot be registered in the MLflow store {address}: {describe(error)}"
         ) from error
     number = int(version.version)
     location = f"models:/{name}@{ALIAS}"
-    return RegisteredVersion(number, old is None, ALIAS, location, hide_credentials(uri))
+    return RegisteredVersion(number, old is None, ALIAS, location, hide_credentials(store.uri))
 
 
 @contextmanager
@@ -109,12 +112,15 @@ def _find_version(client: MlflowClient, name: str, digest: str) -> ModelVersion 
     return max(versions, key=lambda version: int(version.version), default=None)
 
 
-def _add_version(
-    client: MlflowClient, experiment_id: str, folder: Path, name: str, tags: Mapping[str, str]
-) -> ModelVersion:
+def _add_version(store: Store, folder: Path, name: str, tags: Mapping[str, str]) -> ModelVersion:
+    client = store.client
     version_tags = {**tags, DIGEST: str(read_config(folder)[DIGEST])}
-    model = _find_model(client, experiment_id, version_tags)
-    model = model or create_model(client, experiment_id, folder, tags)
+    model = _find_model(client, store.experiment_id, version_tags)
+    if model is None:
+        with tempfile.TemporaryDirectory() as temporary:
+            target = Path(temporary) / "model"
+            prepare_model(folder, target)
+            model = create_model(client, store.experiment_id, target, tags)
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name, description=DESCRIPTION)
     version = client.create_model_version(

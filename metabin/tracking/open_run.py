@@ -9,12 +9,17 @@ from contextlib import contextmanager
 from typing import Literal
 
 from metabin.errors import ConfigError
+from metabin.tracking.delivery import Courier, deliver_waiting
 from metabin.tracking.failures import warn
 from metabin.tracking.formatting import describe
-from metabin.tracking.provenance import read_provenance
-from metabin.tracking.run import Run
-from metabin.tracking.store import open_in_store
+from metabin.tracking.provenance import Provenance, read_provenance
+from metabin.tracking.run import DirectDestination, Run
+from metabin.tracking.spool import Spool
+from metabin.tracking.store import import_mlflow
+from metabin.tracking.store_runs import describe_run, open_parent
+from metabin.tracking.unrecorded import note_unrecorded
 
+LIBRARIES = r"(mlflow|sqlalchemy|alembic)\b"  # a stage cannot act on their warnings
 SIGNALS = 128  # a process that signal n ended has the exit code 128 + n
 
 
@@ -25,18 +30,25 @@ def open_run(
     *,
     name: str = "",
     tags: Mapping[str, str] | None = None,
-    system_metrics: bool = False,
+    is_live: bool = True,
+    source: Provenance | None = None,
 ) -> Iterator[Run]:
     """Open a run of this DVC experiment, and close it with the outcome of the `with` block.
 
+    A parent is the run of the experiment, which is reopened if it exists. It is written to the
+    store at once. If that fails, `unrecorded` names it.
+
+    A training is a new child of the parent; an earlier child of the same title is tagged
+    superseded=true. It is written to a spool: see `metabin.tracking.spool`.
+
     Args:
-        kind: "parent" opens the run of the experiment, and reopens it if it exists. "train" opens a
-            new child of it, and tags an earlier child of the same title superseded=true.
         title: identifies a child, e.g. "grid/metabin/seed-0".
         name: of a child, for people; the title by default. A parent is named after the DVC
             experiment and the parameters that it changed.
-        tags: more tags for the run.
-        system_metrics: whether to sample the use of the machine until the run ends.
+        tags: more tags for a child.
+        is_live: whether the training takes place now. Then its records are delivered meanwhile, and
+            the use of the machine is sampled. Otherwise `deliver_waiting` delivers them.
+        source: of the run, if another process made what it records; this one's by default.
 
     Raises:
         ConfigError: METABIN_TRACKING is neither on nor off.
@@ -44,7 +56,9 @@ def open_run(
     """
     run = Run()
     if tracking_enabled():
-        run = _open(kind, title, name, tags or {}, system_metrics=system_metrics)
+        # For the thread that delivers. `catch_warnings` would change the filters of all threads.
+        warnings.filterwarnings("ignore", module=LIBRARIES)
+        run = _open(kind, title, name, tags or {}, source, is_live=is_live)
     try:
         yield run
     except BaseException as error:
@@ -79,14 +93,40 @@ def tracking_enabled() -> bool:
 
 
 def _open(
-    kind: str, title: str, name: str, tags: Mapping[str, str], *, system_metrics: bool
+    kind: str,
+    title: str,
+    name: str,
+    tags: Mapping[str, str],
+    source: Provenance | None,
+    *,
+    is_live: bool,
 ) -> Run:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            source = read_provenance()
-            opened = open_in_store(kind, title, name, dict(tags), source)
-            return Run(opened, source.changes, system_metrics=system_metrics)
+            source = source or read_provenance()
+            import_mlflow()
+            if kind == "parent":
+                return _open_parent(source)
+            return _open_training(title, name, tags, source, is_live=is_live)
     except Exception as error:  # no error of tracking stops a training
         warn(f"{kind}/{title}".rstrip("/"), error)
         return Run()
+
+
+def _open_parent(source: Provenance) -> Run:
+    note_unrecorded(source)  # until all is recorded
+    deliver_waiting(source.root)
+    opened = open_parent(source)
+    return Run(str(opened.entity.info.run_name), DirectDestination(opened, source), source.changes)
+
+
+def _open_training(
+    title: str, name: str, tags: Mapping[str, str], source: Provenance, *, is_live: bool
+) -> Run:
+    full_name = f"{name or title}{source.suffix}"
+    parent = describe_run("parent", source.parent_name, source, {})
+    child = describe_run("train", full_name, source, {**tags, "title": title})
+    spool = Spool.create(source.root, {**child, "parent": parent})
+    destination = Courier(spool, source.root) if is_live else spool
+    return Run(full_name, destination, source.changes, system_metrics=is_live)

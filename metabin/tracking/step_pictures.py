@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from metabin.tracking.formatting import clean_key
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 FOLDER = "images"  # of a run's artifacts, where the UI looks for pictures
 TAG = "mlflow.loggedImages"  # the UI looks into the folders of runs that have it
@@ -24,26 +19,20 @@ SCALE = 3  # pixels of a picture per pixel of its tile
 TILE_HEIGHT = 480
 
 
-def log_pictures(
-    client: MlflowClient, run_id: str, pictures: Mapping[str, Image.Image], step: int
-) -> None:
-    """Record pictures of one step.
+def save_pictures(pictures: Mapping[str, Image.Image], step: int, folder: Path) -> None:
+    """Write pictures of one step into a folder, for FOLDER of a run with TAG.
 
     `client.log_image` would reduce it to 256 pixels for the tile, and the UI would cut it off.
 
     Args:
         pictures: key -> picture, SCALE times as large as in a tile. A click on the tile opens it.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        for key, picture in pictures.items():
-            # The file names are those of log_image. They tell the UI the key and the step.
-            now = int(time.time() * 1000)
-            name = f"{clean_key(key).replace('/', '~')}+step+{step}+timestamp+{now}+{uuid.uuid4()}"
-            picture.save(Path(folder, f"{name}.png"), compress_level=1)
-            tile = Path(folder, f"{name}+compressed.webp")
-            _tile(picture).save(tile, lossless=True, method=0)
-        client.log_artifacts(run_id, folder, FOLDER)
-    client.set_tag(run_id, TAG, "True")
+    for key, picture in pictures.items():
+        # The file names are those of log_image. They tell the UI the key and the step.
+        now = int(time.time() * 1000)
+        name = f"{clean_key(key).replace('/', '~')}+step+{step}+timestamp+{now}+{uuid.uuid4()}"
+        picture.save(folder / f"{name}.png", compress_level=1)
+        _tile(picture).save(folder / f"{name}+compressed.webp", lossless=True, method=0)
 
 
 def _tile(picture: Image.Image) -> Image.Image:

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from metabin.tracking.delivery import deliver_waiting
 from metabin.tracking.failures import warn_on_error
 from metabin.tracking.model_records import DIGEST
-from metabin.tracking.store import OpenedRun
+from metabin.tracking.provenance import project_root
+from metabin.tracking.store_runs import OpenedRun
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
@@ -62,6 +64,12 @@ def add_metrics(run: Run, training: TrainingRun, values: Mapping[str, float]) ->
     ]
     if new:
         run.opened.client.log_batch(training.run_id, metrics=new)
+
+
+@warn_on_error
+def deliver(run: Run) -> None:
+    """Deliver the records of trainings that wait: see `deliver_waiting`."""
+    deliver_waiting(project_root())
 
 
 @warn_on_error

@@ -12,7 +12,7 @@ from metabin.errors import UserError
 from metabin.tracking.formatting import describe
 from metabin.tracking.location import locate
 from metabin.tracking.provenance import project_root
-from metabin.tracking.store import contact
+from metabin.tracking.store import connect
 from metabin.tracking.view import KEY, save_view
 
 VIEW = "workflowType=machine_learning"  # without it the UI starts in its "GenAI" mode
@@ -46,8 +46,8 @@ def find_ui(port: int) -> MlflowUI:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with contact(root) as (client, uri, experiment):
-                save_view(client, experiment)
+            store = connect(root)
+            save_view(store.client, store.experiment_id)
     except Exception as error:
         message = f"the MLflow store {location.uri} cannot be opened: {describe(error)}"
         raise UserError(message) from error
@@ -56,6 +56,6 @@ def find_ui(port: int) -> MlflowUI:
         *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
         *("--artifacts-destination", str(location.artifacts)),
     )
-    address = f"http://127.0.0.1:{port}/#/experiments/{experiment}/runs"
-    variables = {"MLFLOW_BACKEND_STORE_URI": uri}
+    address = f"http://127.0.0.1:{port}/#/experiments/{store.experiment_id}/runs"
+    variables = {"MLFLOW_BACKEND_STORE_URI": store.uri}
     return MlflowUI(f"{address}?{VIEW}&viewStateShareKey={KEY}", command, variables)

@@ -14,7 +14,7 @@ import metabin
 from metabin.errors import CheckpointError
 from metabin.model.embedder import build_embedder
 from metabin.model.weights import save_model
-from metabin.tracking import log_model, open_run
+from metabin.tracking import deliver_all, open_run
 from metabin.tracking.failures import advise
 
 PASSWORD = "Secret-of-the-admin"
@@ -56,22 +56,26 @@ def project(tmp_path, monkeypatch, server):
 
 
 def record(project):
-    """Record a training as the stage does; return the id of its run, or None without one."""
+    """Record a training as the stage does."""
     folder = project / "models" / "final" / "metabin" / "seed-0"
     torch.manual_seed(0)
     network = build_embedder("resnet_small", 6, norm="bin", rho_per="channel")
     save_model(folder, network, describe_network(network, "resnet_small", "bin", 32, 16, fold="final", seed=0))
     (folder / "README.md").write_text("# MetaBIN\n")
     with open_run("train", "final/metabin/seed-0", tags={"fold": "final", "method": "metabin", "seed": "0"}) as run:
-        run_id = run.opened.run_id if run.is_open else None
         run.params({"optim": {"lr": 0.01}})
         for step in range(3):
             run.metrics({"base/triplet": step / 2}, step)
         run.rho({"backbone.a": np.linspace(0, 1, 11)}, step=0)
         run.table("rho/histograms", pd.DataFrame({"step": [0], "count": [11]}))
         run.file(folder / "README.md")
-        log_model(run, folder, {"source_mAP": 0.5})
-    return run_id
+        run.model(folder, {"source_mAP": 0.5})
+
+
+def newest_run(database):
+    query = "SELECT run_uuid FROM runs JOIN tags USING (run_uuid) WHERE key = 'kind' AND tags.value = 'train'"
+    with connect(database) as db:
+        return db.execute(f"{query} ORDER BY start_time DESC").fetchone()[0]
 
 
 def warnings_of(caplog):
@@ -79,8 +83,9 @@ def warnings_of(caplog):
 
 
 def test_a_training_is_recorded_on_the_server_and_read_back(project, database, s3, caplog):
-    run_id = record(project)
+    record(project)
     assert warnings_of(caplog) == []
+    run_id = newest_run(database)
     with connect(database) as db:
         assert db.execute("SELECT status FROM runs WHERE run_uuid = %s", [run_id]).fetchone() == ("FINISHED",)
         assert db.execute("SELECT username FROM users").fetchall() == [("admin",)]  # the logins as well
@@ -100,10 +105,10 @@ def test_a_training_is_recorded_on_the_server_and_read_back(project, database, s
 
 def test_a_wrong_password_costs_one_warning_that_names_the_variables_and_not_the_password(project, monkeypatch, caplog):
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", WRONG)
-    assert record(project) is None
+    record(project)
     (warning,) = warnings_of(caplog)
     assert "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to a login of this MLflow server" in warning
-    assert "python -m stages.tools.record" in warning
+    assert "python -m stages.tools.deliver" in warning
     assert "401" in warning
     assert WRONG not in warning
     with pytest.raises(CheckpointError, match="; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"):
@@ -119,14 +124,18 @@ def test_a_missing_bucket_costs_the_files_and_one_warning_without_the_password(
     client.delete_bucket(Bucket="mlflow")
     monkeypatch.delenv("MLFLOW_TRACKING_USERNAME")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.replace("://", f"://admin:{PASSWORD}@"))  # as some do
-    run_id = record(project)
+    record(project)
     (warning,) = warnings_of(caplog)
     assert "the server's log has the reason; if its files fail, check the bucket" in warning
     assert "://***@127.0.0.1" in warning
     assert PASSWORD not in warning
-    with connect(database) as db:  # what needs no file is there
-        query = "SELECT value FROM params WHERE run_uuid = %s AND key = 'optim.lr'"
+    client.create_bucket(Bucket="mlflow")
+    assert deliver_all() == ["final/metabin/seed-0, wide-net"]
+    run_id = newest_run(database)
+    query = "SELECT value FROM params WHERE run_uuid = %s AND key = 'optim.lr'"
+    with connect(database) as db:
         assert db.execute(query, [run_id]).fetchone() == ("0.01",)
+    assert metabin.load(f"runs:/{run_id}/model").description.fold == "final"
 
 
 @pytest.mark.parametrize(

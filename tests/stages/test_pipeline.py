@@ -172,8 +172,12 @@ def test_mlflow_shows_what_was_compared_what_came_out_and_where_the_report_is(cl
 
 
 def test_results_that_no_stage_recorded_are_recorded_from_their_files(clone):
-    done = run(clone, sys.executable, "-m", "stages.tools.record", server="sqlite:///later.db")
-    assert "recorded in MLflow: default; look with `make ui`" in done.stdout
+    outage = "from metabin.tracking import open_run\nwith open_run('parent'): pass"  # as the stage report
+    run(clone, sys.executable, "-c", outage, tracking="on", server=f"http://127.0.0.1:{mlflow_server.free_port()}")
+    done = run(clone, sys.executable, "-m", "stages.tools.deliver", server="sqlite:///later.db")
+    assert done.stdout.endswith("delivered to MLflow: the results of default\nno record waits any more\n")
+    again = run(clone, sys.executable, "-m", "stages.tools.deliver", server="sqlite:///later.db")
+    assert again.stdout == "no record waits any more\n"
     live, later = (recorded(clone, store) for store in (".mlflow/mlflow.db", "later.db"))
     for name, curves in live["curves"].items():
         with_curves = {key: values for key, values in curves.items() if not key.startswith("system/")}
