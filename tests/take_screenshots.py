@@ -35,7 +35,11 @@ def of_mlflow(address):
         page.get_by_role("link", name="default", exact=True).last.click()
         page.get_by_role("cell", name="MetaBIN").first.wait_for()
         shoot(page, "mlflow_experiment", 760)
-        training = page.get_by_role("link", name=TRAINING).first.get_attribute("href")
+        link = page.get_by_role("link", name=TRAINING).first
+        while not link.is_visible():  # the page lists the newest ten first
+            page.get_by_role("button", name="Load more").click()
+            page.wait_for_timeout(1000)
+        training = link.get_attribute("href")
         page.goto(f"{address.partition('#')[0]}{training}/model-metrics?workflowType=machine_learning")
         page.set_viewport_size({"width": WIDTH, "height": 660})
         heading = page.get_by_text("Rho layers").first
