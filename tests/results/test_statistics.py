@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from metabin.results.intervals import interval_over_people
-from metabin.results.statistics import compare, holm, over_queries, smallest_p, units_needed
+from metabin.results.statistics import _power, compare, holm, over_queries, smallest_p, units_needed
 
 
 def test_an_interval_over_identities_covers_the_mean_as_often_as_it_says():
@@ -106,6 +106,29 @@ def test_a_comparison_is_the_books():
     # of the 64 ways to give signs, those whose sum is as far from 0 as the given one
     sums = [np.dot(signs, differences) for signs in np.stack(np.meshgrid(*[[-1, 1]] * 6), -1).reshape(-1, 6)]
     assert result.permutation_p == pytest.approx(np.mean(np.abs(sums) >= differences.sum() - 1e-12))
+
+
+def test_single_precision_is_compared_in_double():
+    differences = np.random.default_rng(0).normal(0.4, 1, 12).astype(np.float32)
+    assert compare(differences) == compare(differences.astype(np.float64))
+
+
+def test_the_permutation_test_of_many_pairs_draws_ten_thousand_and_is_repeatable():
+    differences = np.random.default_rng(1).normal(0.4, 1, 16)
+    result = compare(differences)
+    assert result.permutation_p * 10_001 == pytest.approx(62)  # of SciPy, with the generator of seed 0
+    assert result.std == pytest.approx(0.6145684424600104)
+    assert compare(differences) == result
+
+
+def test_without_an_effect_the_power_is_the_level_of_the_test():
+    for count in (2, 5, 9):
+        assert _power(0.0, count) == pytest.approx(0.05)
+
+
+def test_a_small_effect_needs_many_pairs_counted_in_steps_of_a_hundredth():
+    assert units_needed(0.1, 1.0) == 788
+    assert isinstance(units_needed(0.03, 1.0), int)
 
 
 def test_holm_by_hand():
