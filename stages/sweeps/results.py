@@ -48,8 +48,9 @@ def conclusion(study: Study, name: str) -> str:
     changes = [f"{key}={as_text(value)}" for key, value in best.user_attrs[VALUES].items()]
     settings = " ".join(f"-S {shlex.quote(change)}" for change in changes)
     lines = [f"== best of {num_ended(study)} trials: {name}-{best.number}, {_scored(best)}"]
-    if PRESENT in (first := study.trials[0]).user_attrs and first.number != best.number:
-        lines.append(f"   the present values: {name}-0, {_scored(first)}")
+    present = [trial for trial in study.trials if PRESENT in trial.user_attrs]
+    if present and present[-1].number != best.number:  # the last: a kill may have ended others
+        lines.append(f"   the present values: {name}-{present[-1].number}, {_scored(present[-1])}")
     lines.append(f"   its evaluation and report: dvc exp run {settings}")
     return "\n".join(lines)
 

@@ -91,12 +91,12 @@ class Sweep:
 
     def _score(self, fold: str) -> float:
         """Return the source mAP of the chosen candidates of a fold, mean over seeds."""
-        import pandas as pd
+        from metabin.stage_files import read_csv
 
         scores = []
         for seed in self.seeds:
             folder = layout.training(fold, self.plan.method, seed)
-            table = pd.read_csv(folder / "selection.csv")
+            table = read_csv(folder / "selection.csv", ("chosen", "source_mAP"))
             scores.append(float(table.loc[table["chosen"], "source_mAP"].item()))
         return sum(scores) / len(scores)
 

@@ -189,7 +189,7 @@ while os.path.exists(os.environ["STARTED"] + ".wait") and fold == "night":
     time.sleep(0.05)
 folder = pathlib.Path("models") / fold / method / "seed-0"
 folder.mkdir(parents=True)
-(folder / "selection.csv").write_text(f"step,source_mAP,chosen\\n1,0.1,False\\n2,{rate / 10},True\\n")
+(folder / "selection.csv").write_text(f"step,source_mAP,chosen\\n1,0.1,False\\n2,{(2 - rate) / 10},True\\n")
 """
 
 
@@ -262,7 +262,8 @@ def test_in_a_repository(project, tmp_path):
     assert process.returncode == 128 + signal.SIGTERM
     waits.unlink()
     printed = sweep()
-    assert "best of 2 trials: sweep-" in printed
+    assert "best of 2 trials: sweep-2, " in printed
+    assert "the present values: sweep-1, source mAP 10.0 with meta.inner_lr=1.0" in printed
     lines = started.read_text().splitlines()
     assert lines[:3] == ["campus 1.0", "night 1.0", "night 1.0"]  # the fold that had ended was restored
     assert len(lines) == 5
