@@ -35,7 +35,9 @@ def stage_server():
 
 def run(clone, *command, tracking="off", server="", check=True):
     date = "1767225600 +0000"  # equal dates give the clones equal commits; in the form that DVC reads too
-    environment = {**os.environ, **stage_server(), "METABIN_TRACKING": tracking, "DVC_NO_ANALYTICS": "1"}
+    environment = {**os.environ, "METABIN_TRACKING": tracking, "DVC_NO_ANALYTICS": "1"}
+    if command[0] == "dvc":
+        environment |= stage_server()
     environment |= {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
     environment["CUDA_VISIBLE_DEVICES"] = ""  # `compute.device: auto` is the CPU, also on a machine with a GPU
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"

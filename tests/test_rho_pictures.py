@@ -13,7 +13,7 @@ from PIL import Image, ImageChops, ImageColor
 
 from metabin.tracking.layer_pages import MAX_COLUMNS, MAX_ROWS, layer_pages, short_names
 from metabin.tracking.rho_pictures import BLUE, GREY, HEADER, HEIGHT, RED, WIDTH, RhoAtStep, rho_pictures
-from metabin.tracking.step_pictures import SCALE, TILE_HEIGHT, log_pictures
+from metabin.tracking.step_pictures import FOLDER, SCALE, TAG, TILE_HEIGHT, save_pictures
 
 SMALL = ("norm", *(f"block{block}.{norm}" for block in (1, 2) for norm in ("norm1", "norm2", "shortcut.1")))
 
@@ -130,10 +130,6 @@ class Client:
         self.tags: dict[str, str] = {}
         self.folder = folder
 
-    def log_artifacts(self, run_id: str, local_dir: str, artifact_path: str) -> None:
-        for path in sorted(Path(local_dir).iterdir()):
-            self.files[f"{artifact_path}/{path.name}"] = Image.open(path).copy()
-
     @contextmanager
     def _log_artifact_helper(self, run_id: str, artifact_file: str) -> Iterator[Path]:
         path = self.folder / Path(artifact_file).name
@@ -149,16 +145,19 @@ def test_the_ui_gets_the_files_of_log_image_with_a_tile_that_begins_with_the_pic
 
     key = "Rho layers/1 stem"
     picture = rho_pictures({"a": np.linspace(0, 1, 9)}, 25)[key]
-    ours, theirs = Client(tmp_path), Client(tmp_path)
-    log_pictures(ours, "run", {key: picture}, 25)  # pyright: ignore[reportArgumentType]
+    ours = tmp_path / "ours"
+    ours.mkdir()
+    save_pictures({key: picture}, 25, ours)
+    files = {f"{FOLDER}/{path.name}": Image.open(path) for path in ours.iterdir()}
+    theirs = Client(tmp_path)
     MlflowClient.log_image(theirs, "run", picture, key=key, step=25, synchronous=True)  # pyright: ignore
-    assert ours.tags == theirs.tags == {"mlflow.loggedImages": "True"}
+    assert theirs.tags == {TAG: "True"}
     plain = [
-        sorted(re.sub(r"timestamp\+[0-9]{13}\+[0-9a-f-]{36}", "unique", name) for name in client.files)
-        for client in (ours, theirs)
+        sorted(re.sub(r"timestamp\+[0-9]{13}\+[0-9a-f-]{36}", "unique", name) for name in names)
+        for names in (files, theirs.files)
     ]
     assert plain[0] == plain[1]
-    tile, full = sorted(ours.files.values(), key=lambda image: image.width)
+    tile, full = sorted(files.values(), key=lambda image: image.width)
     assert full.tobytes() == picture.tobytes()
     assert tile.size == (WIDTH, TILE_HEIGHT)
     top = tile.convert("RGB").crop((0, 0, WIDTH, HEIGHT))

@@ -64,7 +64,7 @@ def plain(setting: Setting, shape: tuple[int, ...], dtype: torch.dtype) -> Calla
 
     def forward() -> Tensor:
         y = batch_instance_norm(
-            x, rho.detach(), *affines, *moments, training=True, momentum=0.1, eps=1e-5
+            x, rho.detach(), *affines, *moments, training=True, momentum=0.1, eps=1e-5, joined=False
         )
         return F.relu(y, inplace=True)
 

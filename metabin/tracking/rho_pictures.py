@@ -62,7 +62,7 @@ def rho_pictures(
         start: an earlier step, drawn in grey: outlines in the histograms, means in the heat map.
 
     Returns:
-        Key -> picture for `log_pictures`. The keys and the axes are the same at every step.
+        Key -> picture for `save_pictures`. The keys and the axes are the same at every step.
     """
     now = RhoAtStep(step, values)
     when = f"step {step} (grey: step {start.step})" if start else f"step {step}"
