@@ -197,3 +197,55 @@ def test_arguments_of_another_kind_are_refused_by_name(changes, message):
     assert score(**arguments).mAP == 1
     with pytest.raises(ValueError, match=message):
         score(**(arguments | changes))
+
+
+def test_distances_that_are_not_numbers_are_counted_over_all_queries():
+    distance = [[np.nan, 0.1], [0.2, np.nan]]
+    with pytest.raises(ValueError, match="^2 of 4 distances are not numbers"):
+        score(distance, [1, 1], [1, 2], [0, 0], [1, 1])
+
+
+@pytest.mark.parametrize(
+    ("given", "ranked"),
+    [("float16", "float32"), ("float32", "float32"), ("float64", "float64"), ("int8", "float64"), ("bool", "float64")],
+)
+def test_distances_are_ranked_in_the_precision_that_they_have(given, ranked):
+    matrix = np.zeros((1, 2), given)
+    ids = (np.array([1]), np.array([1, 2]))
+    result = metrics._distances(matrix, ids, ids)
+    assert result.dtype == ranked
+    assert np.shares_memory(result, matrix) == (given == ranked)  # the matrix of MSMT17 has 4 GB
+
+
+@pytest.mark.parametrize(("distance", "num_query"), [(np.zeros((3, 2)), 0), ([], 2)])
+def test_distances_of_other_queries_are_refused(distance, num_query):
+    ids = list(range(num_query))
+    with pytest.raises(ValueError, match="do not fit"):
+        score(distance, ids, [1, 2], ids, [0, 0])
+
+
+def test_ids_in_arrays_of_objects_are_exact_and_have_64_bits():
+    large = np.array([2**53, 2**53 + 1], object)
+    scores = score([[0.1, 0.2]], np.array([2**53 + 1], object), large, [0], [1, 1])
+    assert scores.cmc[1] == 0  # the first image is of another person
+    for pid in (2**63, 2**64 - 1):
+        with pytest.raises(ValueError, match=r"below 2 \*\* 63"):
+            score([[0.1]], np.array([pid], object), [1], [0], [1])
+
+
+def test_vectors_shorter_than_one_have_the_distance_of_their_directions():
+    short = np.array([[0.1, 0.0], [0.0, 1e-3]])
+    assert cosine_distance(short, short) == pytest.approx(np.array([[0, 1], [1, 0]]), abs=1e-12)
+
+
+@pytest.mark.parametrize(("query", "gallery"), [([], ["a", "b"]), (["a", "b"], [])])
+def test_a_side_without_ids_takes_the_kind_of_the_other(query, gallery):
+    for first, second in (metrics._ids("pid", query, gallery), metrics._ids("pid", gallery, query)):
+        assert first.dtype.kind == second.dtype.kind == "U"
+    assert np.isnan(score(np.zeros((len(query), len(gallery))), query, gallery, query, gallery).mAP)
+
+
+def test_ranks_are_whole_numbers_and_a_block_has_at_most_its_size():
+    ids = [np.array(values) for values in ([1], [1, 2], [0], [1, 1])]
+    assert metrics.ranks_of_matches([np.array([[0.1, 0.2]])], *ids)[0].dtype == np.int64
+    assert next(iter(metrics.row_blocks(10 * metrics.BLOCK, 1))).stop == metrics.BLOCK
