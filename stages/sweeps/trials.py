@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,8 +71,6 @@ class Sweep:
         with tracking.open_run("parent") as run:
             run.tags({"sweep": self.name})
             run.metrics({"source_mAP": 100 * score})
-        with suppress(UserError):  # the next trial tries again
-            tracking.deliver_all()
 
     def _set(self, number: int, values: Mapping[str, Any]) -> None:
         from metabin.config.editing import set_values

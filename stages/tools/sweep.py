@@ -12,11 +12,9 @@ trials is sweeps/NAME.csv.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from stages import cli
+from stages import cli, layout
 
 RESULTS = Path("sweeps")
 
@@ -35,6 +33,7 @@ def main() -> None:
     name = args.name or args.file.stem
     root = Path.cwd()
 
+    from metabin import locks
     from metabin.config import load_config, read_values
     from metabin.config.editing import flatten
     from metabin.tracking import share_store
@@ -47,8 +46,8 @@ def main() -> None:
     values = flatten(read_values(Path("params.yaml")))
     sweep_plan = plan.read_plan(args.file, trials=args.trials)
     plan.require_fit(sweep_plan, config, values)
-    workspace.require_ready()
-    with only_one(name):
+    with locks.hold(root / layout.lock(f"sweep-{name}"), f"runs the sweep {name}"):
+        workspace.require_ready()
         share_store()
         commit = workspace.enter(name)
         workspace.link_weights(root, config.pretrained_files)
@@ -56,35 +55,13 @@ def main() -> None:
         slots = job_environments(config.compute, args.jobs)
         sweep = Sweep(name, sweep_plan, config, root, commit, params, slots)
         folder = root / RESULTS
+        folder.mkdir(exist_ok=True)
         inputs = workspace.inputs(sweep_plan.parameters, values, sweep.folds)
         trials = study.open_study(folder / f"{name}.journal", sweep_plan, inputs)
         study.propose_again(trials, sweep_plan, values)
         with fork_server():
             study.run_trials(trials, sweep, folder / f"{name}.csv")
     print(results.conclusion(trials, name))
-
-
-@contextmanager
-def only_one(name: str) -> Iterator[None]:
-    """Hold the lock of a sweep.
-
-    Raises:
-        UserError: another process holds it.
-    """
-    from filelock import FileLock, Timeout
-
-    from metabin.errors import UserError
-
-    RESULTS.mkdir(exist_ok=True)
-    lock = FileLock(RESULTS / f".{name}.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise UserError(
-            f"the sweep {name} is running already; wait for it, or give this one another --name"
-        ) from None
-    with lock:
-        yield
 
 
 if __name__ == "__main__":

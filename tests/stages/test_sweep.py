@@ -11,12 +11,15 @@ import pandas as pd
 import pytest
 import yaml
 
+from metabin import locks
 from metabin.config import load_config, read_values
 from metabin.config.editing import flatten
 from metabin.errors import ConfigError, UserError
+from stages import layout
 from stages.sweeps import results, study
 from stages.sweeps.plan import Plan, read_plan, require_fit
 from stages.sweeps.trials import TrialError
+from stages.tools.sweep import main
 
 PLAN = {
     "method": "metabin",
@@ -257,7 +260,6 @@ def test_in_a_repository(project, tmp_path):
         while not started.exists() or "night" not in started.read_text():
             assert process.poll() is None
             time.sleep(0.05)
-        assert "the sweep sweep is running already" in sweep(code=1)
         process.send_signal(signal.SIGTERM)
     assert process.returncode == 128 + signal.SIGTERM
     waits.unlink()
@@ -273,3 +275,13 @@ def test_in_a_repository(project, tmp_path):
     assert before == (Path("params.yaml").read_bytes(), subprocess.check_output(["git", "status", "--porcelain"]))
     listed = subprocess.check_output([sys.executable, "-m", "dvc", "exp", "list", "--name-only"], text=True)
     assert set(listed.split()) == {"sweep-1", "sweep-2"}
+
+
+def test_a_second_sweep_of_a_name_is_refused_with_the_process_of_the_first(project, monkeypatch):
+    monkeypatch.setattr(locks, "PATIENCE", 0)
+    monkeypatch.setattr(sys, "argv", ["sweep", "sweep.yaml"])
+    with (
+        locks.hold(layout.lock("sweep-sweep"), ""),
+        pytest.raises(UserError, match=f"process {os.getpid()} on .* runs the sweep sweep already"),
+    ):
+        main()
