@@ -85,6 +85,8 @@ def ours(what: str) -> Callable[[], None]:
         pad=PAD,
         colour_jitter=what == JITTERED,
         erasing=0.5 if what == ERASED else 0.0,
+        strong=0.0,
+        amplitude_mix=0.0,
     )
     random = np.random.default_rng(0)
     device = torch.device("cpu")

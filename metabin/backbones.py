@@ -26,6 +26,7 @@ class Backbone:
         torchvision_weights: the enumeration of torchvision's weights that fit it; "" for none.
         early_stages: names of the submodules in which DualNorm normalises by instance; empty if
             DualNorm is not defined for the backbone.
+        first_stages: names of the submodules after which MixStyle mixes.
     """
 
     builder: str
@@ -34,6 +35,7 @@ class Backbone:
     arguments: tuple[str | float, ...] = ()
     torchvision_weights: str = ""
     early_stages: tuple[str, ...] = ()
+    first_stages: tuple[str, ...] = ("layer1", "layer2")
 
     def build(self) -> nn.Module:
         """Build the network, untrained."""
@@ -48,9 +50,14 @@ TORCHVISION_MOBILENET = "metabin.model.torchvision_nets:build_torchvision_mobile
 # code.
 EARLY = tuple(f"conv{index}" for index in range(1, 7))
 TORCHVISION_EARLY = tuple(f"features.{index}" for index in range(14))
+# The last blocks of 24 and of 32 channels (at width 1), at a quarter and an eighth of the size.
+FIRST = ("conv3", "conv4")
+TORCHVISION_FIRST = ("features.3", "features.6")
 
 BACKBONES = {  # in the order of error messages
-    "resnet_small": Backbone("metabin.model.small_resnet:SmallResNet", 128, stride=8),
+    "resnet_small": Backbone(
+        "metabin.model.small_resnet:SmallResNet", 128, stride=8, first_stages=("block1", "block2")
+    ),
     "resnet18": Backbone(
         RESNET, 512, arguments=("resnet18",), torchvision_weights="ResNet18_Weights"
     ),
@@ -64,17 +71,26 @@ BACKBONES = {  # in the order of error messages
         RESNET, 2048, arguments=("resnet101",), torchvision_weights="ResNet101_Weights"
     ),
     "resnet50_ibn": Backbone("metabin.model.torchvision_nets:build_resnet50_ibn", 2048),
-    "mobilenetv2_1.0": Backbone(MOBILENET, 1280, arguments=(1.0,), early_stages=EARLY),
-    "mobilenetv2_1.4": Backbone(MOBILENET, 1792, arguments=(1.4,), early_stages=EARLY),
+    "mobilenetv2_1.0": Backbone(
+        MOBILENET, 1280, arguments=(1.0,), early_stages=EARLY, first_stages=FIRST
+    ),
+    "mobilenetv2_1.4": Backbone(
+        MOBILENET, 1792, arguments=(1.4,), early_stages=EARLY, first_stages=FIRST
+    ),
     "mobilenetv2_torchvision_1.0": Backbone(
         TORCHVISION_MOBILENET,
         1280,
         arguments=(1.0,),
         torchvision_weights="MobileNet_V2_Weights",
         early_stages=TORCHVISION_EARLY,
+        first_stages=TORCHVISION_FIRST,
     ),
     "mobilenetv2_torchvision_1.4": Backbone(
-        TORCHVISION_MOBILENET, 1792, arguments=(1.4,), early_stages=TORCHVISION_EARLY
+        TORCHVISION_MOBILENET,
+        1792,
+        arguments=(1.4,),
+        early_stages=TORCHVISION_EARLY,
+        first_stages=TORCHVISION_FIRST,
     ),
 }
 

@@ -23,6 +23,7 @@ METHODS = {
     "bin_fixed": "metabin.methods.baselines:BINFixed",
     "bin_shared": "metabin.methods.baselines:BINShared",
     "bin_joint": "metabin.methods.baselines:BINJoint",
+    "bin_joint_reference": "metabin.methods.baselines:BINJointReference",
     "metabin": "metabin.methods.metabin:MetaBIN",
     "metabin_shared": "metabin.methods.metabin:MetaBINShared",
     "mldg": "metabin.methods.mldg:MLDG",
@@ -30,14 +31,19 @@ METHODS = {
 }
 
 # Name -> module with a function `loss(inputs: LossInputs, **options) -> Tensor`.
-LOSSES = {  # of every step
+COMMON_LOSSES = {  # of every step
     "ce": "metabin.losses.cross_entropy",
     "triplet": "metabin.losses.triplet",
 }
-EPISODE_LOSSES = {  # of the meta step alone: an edit in metabin/episodes retrains no baseline
+VIEW_LOSSES = {  # of the base step alone: they compare two views of each image
+    "alignment": "metabin.losses.alignment",
+    "uniformity": "metabin.losses.uniformity",
+}
+LOSSES = {**COMMON_LOSSES, **VIEW_LOSSES}  # of the base step
+EPISODE_LOSSES = {  # of the meta step: an edit in metabin/episodes retrains no baseline
     "scatter": "metabin.episodes.losses.scatter",
     "shuffle": "metabin.episodes.losses.shuffle",
-    **LOSSES,
+    **COMMON_LOSSES,
 }
 
 
@@ -55,7 +61,7 @@ def find_method(name: str) -> Method:
 
 def find_loss(name: str) -> Any:
     """Return the function `loss` of a registered loss. Imports torch."""
-    return import_module(EPISODE_LOSSES[name]).loss
+    return import_module({**LOSSES, **EPISODE_LOSSES}[name]).loss
 
 
 def baselines() -> tuple[str, ...]:

@@ -103,13 +103,15 @@ class Batch:
     """A training batch.
 
     Each of R ranks has its share of the images, and the labels, cameras and domains of all.
-    `label` counts the identities of the fold, `domain` is an index into `fold.sources`.
+    `label` counts the identities of the fold, `domain` is an index into `fold.sources`. A batch of
+    V views has every image V times: all first views, then all second ones.
     """
 
-    images: Tensor  # (B, 3, H, W) float32, normalised; of several ranks, (B / R, 3, H, W)
+    images: Tensor  # (V * B, 3, H, W) float32, normalised; of several ranks, (V * B / R, 3, H, W)
     label: Tensor  # (B,) int64
     camid: Tensor  # (B,) int64
     domain: Tensor  # (B,) int64
+    num_views: int = 1  # V
 
 
 @dataclass(frozen=True, slots=True)

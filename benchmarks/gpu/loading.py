@@ -16,7 +16,9 @@ GOAL = 5_000  # images per second
 
 
 def rows(setting: Setting) -> Iterator[Row]:
-    plain = Augment(flip=0.5, pad=10, colour_jitter=False, erasing=0.0)
+    plain = Augment(
+        flip=0.5, pad=10, colour_jitter=False, erasing=0.0, strong=0.0, amplitude_mix=0.0
+    )
     jittered = plain.model_copy(update={"colour_jitter": True})
     for what, settings, goal in (
         ("flip, pad, crop", plain, GOAL),

@@ -32,7 +32,7 @@ from metabin.config.sections import (
     Tracking,
 )
 from metabin.errors import ConfigError
-from metabin.registry import find_method
+from metabin.registry import VIEW_LOSSES, find_method
 
 __all__ = [
     "METABIN",
@@ -164,6 +164,13 @@ class Config(Section):
                 f"optim.warmup is {self.optim.warmup} and optim.milestones is "
                 f"{self.optim.milestones}, which have no effect on optim.schedule = one_cycle; "
                 "set them to 0 and [], or the schedule to warmup_milestones"
+            )
+        views = [name for name in VIEW_LOSSES if self.optim.losses.get(name)]
+        if views and not (self.augment.strong or self.augment.amplitude_mix):
+            raise ValueError(
+                f"optim.losses has {', '.join(views)}, which compare an image with a strongly "
+                "augmented copy, but augment.strong and augment.amplitude_mix are 0; "
+                "set one of them, for example augment.strong to 0.5"
             )
         # ceil(height / stride) x ceil(width / stride) is the size of the last maps.
         stride = BACKBONES[self.model.backbone].stride

@@ -33,6 +33,7 @@ from metabin.config.ranges import (
     Rate,
     RateOrZero,
     Seed,
+    Share,
     Smoothing,
     Whole,
     Width,
@@ -129,6 +130,7 @@ class Model(Section):
     rho_per: Literal["channel", "layer"]
     rho_init: Fraction
     rho_fixed: Fraction
+    mixstyle: Fraction
 
     @field_validator("backbone")
     @classmethod
@@ -183,6 +185,9 @@ class Optim(Section):
     smoothing: Smoothing
     margin: Margin
     rho_lr: Rate
+    averaging: Literal["none", "ema", "swa"]
+    average_decay: Share
+    average_from: Share
     num_sources: Literal["all"] | NumDomains
 
     @field_validator("milestones")
@@ -210,6 +215,12 @@ class Augment(Section):
     pad: Padding
     colour_jitter: bool
     erasing: Fraction
+    strong: Fraction
+    amplitude_mix: Fraction
+
+    def usual(self) -> Augment:
+        """Return the augmentation of the first of two views."""
+        return self.model_copy(update={"strong": 0.0, "amplitude_mix": 0.0})
 
 
 class Meta(Section):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -30,8 +31,7 @@ def base_step(
     Returns: the unweighted losses, {"base/ce": ..., "base/triplet": ...}.
     """
     optimizers = [optimizers] if isinstance(optimizers, Optimizer) else optimizers
-    features = gather(model(batch.images))
-    values = losses.compute(features, batch, model.classify)
+    values = base_losses(model, batch, losses)
     for optimizer in optimizers:
         optimizer.zero_grad()
     losses.total(values).backward()
@@ -40,3 +40,16 @@ def base_step(
         optimizer.step()
     clip_rho(model)
     return scalars("base", values)
+
+
+def base_losses(model: Embedder, batch: Batch, losses: WeightedLosses) -> dict[str, Tensor]:
+    """Return the unweighted losses of a batch of one or of two views.
+
+    All losses but those of `metabin.registry.VIEW_LOSSES` see the first view alone.
+    """
+    features, *others = [gather(view) for view in model(batch.images).chunk(batch.num_views)]
+    if not others:
+        return losses.compute(features, batch, model.classify)
+    # The neck normalises all views together, so that its running statistics move once.
+    views = model.neck(torch.cat([features, *others])).chunk(batch.num_views)
+    return losses.compute(features, batch, lambda _: model.classifier(views[0]), views)

@@ -13,17 +13,18 @@ import numpy as np
 import torch
 
 from metabin import compute
-from metabin.config import Config
+from metabin.config import Augment, Config
 from metabin.data.batches.loading import (
     HostBatch,
     ImageSet,
     Share,
     cameras_as_domains,
     load_batch,
+    stack_views,
 )
 from metabin.data.batches.prefetching import prefetch
 from metabin.data.batches.sampling import IdentitySampler, epoch_steps
-from metabin.engine.base_step import base_step
+from metabin.engine.averaging import ModelAverage
 from metabin.engine.history import History, Scalars, tensor_sizes
 from metabin.engine.optimizers import rho_optimizer, weights_optimizer, weights_schedule
 from metabin.engine.resume import load_state, save_state
@@ -104,6 +105,7 @@ class Trainer:
         self.optimizer = weights_optimizer(self.model, optim)
         self.scheduler = weights_schedule(self.optimizer, optim, self.times)
         self.rho_optimizer = rho_optimizer(self.model, method.rho_lr(config))
+        self.average = ModelAverage(self.model, optim, self.times.num_steps)
         self.step = 0
         self.saved_step = 0
         self.history = History()
@@ -117,7 +119,7 @@ class Trainer:
         state_path: Path | None = None,
         digest: str = "",
     ) -> Embedder:
-        """Train to the end and return the model, in evaluation mode.
+        """Train to the end and return the model, or its average, in evaluation mode.
 
         Args:
             watch: called as watch(step, scalars, rho by layer) after every step; both are empty
@@ -141,12 +143,15 @@ class Trainer:
         distributed.require_equal("the step to begin with", self.step)
         self.model.train()
         try:
-            with compute.memory_limit(f"a step of the training on {self.device}", LOWER):
+            with (
+                compute.memory_limit(f"a step of the training on {self.device}", LOWER),
+                torch.random.fork_rng([self.device] if self.device.type == "cuda" else []),
+            ):
                 self._train(watch, keep, state_path, digest)
         except FloatingPointError as error:
             saved = f"{state_path} after step {self.saved_step - 1}" if self.saved_step else "none"
             raise FloatingPointError(f"{error}. The last saved state is {saved}") from None
-        return self.model.eval()
+        return self.average.result(self.step).eval()
 
     def _train(
         self, watch: Watcher | None, keep: Keeper | None, state_path: Path | None, digest: str
@@ -156,13 +161,16 @@ class Trainer:
         ahead = ITERATIONS_AHEAD[self.device.type]
         with closing(prefetch(self.host_batches(), ahead)) as iterations:
             for batches in iterations:
+                # The random numbers of layers, as of MixStyle, depend on the step alone as well.
+                torch.manual_seed(derive_seed(self.seed, "layers", self.step, self.share.rank))
                 scalars = self._iterate(batches)
+                self.average.update(self.step)
                 self._record(scalars, watch)
                 self.step += 1
                 # A candidate is written before the state: a state after a candidate's step
                 # implies it.
                 if keep and self.step in self.candidates[:-1]:
-                    keep(self.step, self.model)
+                    keep(self.step, self.average.result(self.step))
                 if state_path and self._is_checkpoint(time.monotonic() - saved):
                     self.history.check_pending()
                     if self.share.rank == 0:
@@ -207,6 +215,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
             "rho_optimizer": self.rho_optimizer.state_dict(),
+            "average": self.average.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -217,6 +226,7 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
         self.rho_optimizer.load_state_dict(state["rho_optimizer"])
+        self.average.load_state_dict(state["average"])
 
     def _build_model(self) -> Embedder:
         with torch.random.fork_rng(devices=[]):
@@ -234,8 +244,16 @@ class Trainer:
     def _load(self, index: np.ndarray, purpose: str, step: int) -> HostBatch:
         data = self.target if purpose == "target" else self.data
         assert data is not None
-        random = generator(self.seed, "augment", purpose, step)
-        batch = load_batch(data, index, random, self.config.augment, self.share)
+        augment = self.config.augment
+        has_views = self.base_losses.num_views == 2
+
+        def load(settings: Augment, *view: str) -> HostBatch:
+            random = generator(self.seed, "augment", purpose, step, *view)
+            return load_batch(data, index, random, settings, self.share)
+
+        batch = load(augment.usual() if has_views else augment)
+        if has_views and purpose.startswith("base"):
+            batch = stack_views([batch, load(augment, "strong")])
         return batch.pin() if self.device.type == "cuda" else batch
 
     def _iterate(self, batches: dict[str, HostBatch]) -> Scalars:
@@ -252,10 +270,7 @@ class Trainer:
         return scalars
 
     def _base_step(self, batch: HostBatch) -> Scalars:
-        optimizers = [self.optimizer]
-        if self.method.rho_in_base_step:
-            optimizers.append(self.rho_optimizer)
-        losses = base_step(self.model, batch.to(self.device), optimizers, self.base_losses)
+        losses = self.method.base_step(self, batch.to(self.device))
         if self.has_own_statistics:
             distributed.average(running_statistics(self.model.backbone))
         return losses

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from metabin.errors import ConfigError
-from metabin.registry import find_loss
+from metabin.registry import VIEW_LOSSES, find_loss
 from metabin.types import Batch
 
 
@@ -25,6 +25,8 @@ class LossInputs:
         classify: features (B, D) -> logits (B, C); called by a loss that needs logits.
         margin: of triplet losses, in units of the Euclidean distance.
         smoothing: of the labels in a cross-entropy.
+        views: the embeddings of a batch of two views, (B, D) each: of the images with the usual
+            augmentation, and with a stronger one. Empty for a batch of one view.
     """
 
     features: Tensor
@@ -32,6 +34,7 @@ class LossInputs:
     classify: Callable[[Tensor], Tensor]
     margin: float
     smoothing: float
+    views: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class WeightedLosses:
     """Losses by name, each with a weight, and the parameters that they share.
 
     Args:
-        weights: name in `metabin.registry.EPISODE_LOSSES` -> weight, >= 0.
+        weights: name of a registered loss -> weight, >= 0.
         margin, smoothing: as in `LossInputs`.
         options: name -> keyword arguments of that loss alone.
     """
@@ -70,11 +73,20 @@ class WeightedLosses:
             _check_options(name, options[name])
         return cls(weights, margin, smoothing, options)
 
+    @property
+    def num_views(self) -> int:
+        """Return how many views of each image the losses need."""
+        return 2 if any(self.weights.get(name, 0) > 0 for name in VIEW_LOSSES) else 1
+
     def compute(
-        self, features: Tensor, batch: Batch, classify: Callable[[Tensor], Tensor]
+        self,
+        features: Tensor,
+        batch: Batch,
+        classify: Callable[[Tensor], Tensor],
+        views: tuple[Tensor, ...] = (),
     ) -> dict[str, Tensor]:
         """Return the unweighted losses of a batch by name; those of weight 0 are not computed."""
-        inputs = LossInputs(features, batch, classify, self.margin, self.smoothing)
+        inputs = LossInputs(features, batch, classify, self.margin, self.smoothing, views)
         return {
             name: find_loss(name)(inputs, **self.options.get(name, {}))
             for name, weight in self.weights.items()

@@ -9,6 +9,9 @@ from metabin.methods.method import ALL_RHO, Method
 
 if TYPE_CHECKING:
     from metabin.config import Config
+    from metabin.engine.history import Scalars
+    from metabin.engine.trainer import Trainer
+    from metabin.types import Batch
 
 
 class BN(Method):
@@ -85,6 +88,30 @@ class BINJoint(Method):
     learns_rho = True
     rho_in_base_step = True
     without_effect = ("meta", "model.rho_fixed")
+
+
+class BINJointReference(BINJoint):
+    """BIN joint in the order of operations of the authors' code.
+
+    rho's gradient is taken after the weights have moved, from the activations before. See
+    `metabin.engine.reference_step`. The norms are the plain equation, whose backward pass is the
+    reference's, product by product.
+    """
+
+    label = "BIN joint, reference's order"
+    short = "BIN joint ref."
+    color = "#7A8B00"
+    marker = "P"
+    meaning = "BIN joint, rho moved after the weights by gradients of old activations"
+    norm = "bin_plain"
+
+    def base_step(self, training: Trainer, batch: Batch) -> Scalars:
+        """Take the base step of the authors' code."""
+        from metabin.engine.reference_step import reference_step
+
+        return reference_step(
+            training.model, batch, training.optimizer, training.rho_optimizer, training.base_losses
+        )
 
 
 class BINShared(BINJoint):

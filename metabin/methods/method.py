@@ -94,6 +94,7 @@ class Method:
             rho_per=model.rho_per,
             in_affine=model.in_affine,
             pretrained=model.pretrained,
+            mixstyle=model.mixstyle,
             precision=torch.bfloat16 if config.compute.precision == "bfloat16" else None,
         )
         # The meta step differentiates by copies of rho, so only the base step may need these
@@ -101,6 +102,15 @@ class Method:
         for parameter in rho_of(embedder).values():
             parameter.requires_grad_(self.rho_in_base_step)
         return embedder
+
+    def base_step(self, training: Trainer, batch: Batch) -> Scalars:
+        """Take the base step, the first of an iteration. Returns: scalars for the record."""
+        from metabin.engine.base_step import base_step
+
+        optimizers = [training.optimizer]
+        if self.rho_in_base_step:
+            optimizers.append(training.rho_optimizer)
+        return base_step(training.model, batch, optimizers, training.base_losses)
 
     def batches(self, training: Trainer) -> Iterator[dict[str, np.ndarray]]:
         """Return the indices of the images of `step`, per iteration and without end.

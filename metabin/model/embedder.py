@@ -11,6 +11,7 @@ from torch.compiler import is_compiling
 
 from metabin.backbones import BACKBONES, build_backbone
 from metabin.model.fused.function import recompute_norms
+from metabin.model.mixstyle import add_mixstyle
 from metabin.model.pretrained import NONE, load_pretrained
 from metabin.model.swapping import swap_norms
 
@@ -82,6 +83,7 @@ def build_embedder(
     rho_per: Literal["channel", "layer"] = "channel",
     in_affine: Literal["identity", "copied"] = "identity",
     pretrained: str = NONE,
+    mixstyle: float = 0.0,
     precision: torch.dtype | None = None,
 ) -> Embedder:
     """Build an embedder before its training.
@@ -93,6 +95,7 @@ def build_embedder(
         rho, rho_per, in_affine: start of the norms, see `metabin.model.swapping.NormStart`.
         pretrained: start of the backbone, see `metabin.model.pretrained.load_pretrained`. The
             values of a BatchNorm become those of the batch half of the norm that replaces it.
+        mixstyle: probability of `metabin.model.mixstyle` in training.
         precision: type of the backbone's computation; None is the type of its parameters.
 
     Raises:
@@ -110,4 +113,6 @@ def build_embedder(
         in_affine=in_affine,
         early_stages=BACKBONES[backbone].early_stages,
     )
+    if mixstyle:
+        add_mixstyle(network, BACKBONES[backbone].first_stages, mixstyle)
     return Embedder(network, num_features, num_classes, precision=precision)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from metabin.model.fused.layers import FusedBatchInstanceNorm2d, FusedInstanceNorm2d
+from metabin.model.norm import BatchInstanceNorm2d
 from metabin.model.variants import HalfNorm2d, SharedAffineBatchInstanceNorm2d
 
 
@@ -78,6 +79,18 @@ def _bin(bn: nn.BatchNorm2d, start: NormStart, *, early: bool) -> nn.Module:
     return layer
 
 
+def _bin_plain(bn: nn.BatchNorm2d, start: NormStart, *, early: bool) -> nn.Module:
+    layer = BatchInstanceNorm2d(
+        bn.num_features,
+        eps=bn.eps,
+        momentum=_momentum(bn),
+        rho=start.rho,
+        rho_per=start.rho_per,
+    )
+    layer.load_state_dict(_bin(bn, start, early=early).state_dict())
+    return layer
+
+
 def _bin_shared(bn: nn.BatchNorm2d, start: NormStart, *, early: bool) -> nn.Module:
     layer = SharedAffineBatchInstanceNorm2d(
         bn.num_features,
@@ -99,6 +112,7 @@ NORMS: dict[str, MakeNorm] = {
     "in": _instance,
     "half": _half,
     "bin": _bin,
+    "bin_plain": _bin_plain,  # without fused kernels
     "bin_shared": _bin_shared,
     "dual": _dual,  # DualNorm, Jia et al. 2019; the reference has it for MobileNetV2 alone
 }

@@ -13,7 +13,7 @@ from metabin.data.batches.augmentation import ERASED_COLOUR, augment, draw_chang
 
 
 def augmented(source, seed, *, flip=0.0, pad=0, colour_jitter=False, erasing=0.0):
-    settings = Augment(flip=flip, pad=pad, colour_jitter=colour_jitter, erasing=erasing)
+    settings = Augment(flip=flip, pad=pad, colour_jitter=colour_jitter, erasing=erasing, strong=0.0, amplitude_mix=0.0)
     changes = draw_changes(len(source), *source.shape[1:3], np.random.default_rng(seed), settings)
     return augment(source, changes)
 

@@ -4,7 +4,7 @@ import torch
 from metabin.config import Augment
 from metabin.data.batches.loading import cameras_as_domains, load_batch, normalise
 
-NO_AUGMENTATION = Augment(flip=0.0, pad=0, colour_jitter=False, erasing=0.0)
+NO_AUGMENTATION = Augment(flip=0.0, pad=0, colour_jitter=False, erasing=0.0, strong=0.0, amplitude_mix=0.0)
 
 
 def test_pixels_are_normalised_with_the_means_and_deviations_of_imagenet():

@@ -73,7 +73,7 @@ def failing(error):
 
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: f"{type(error).__name__} {error}"[:40])
 def test_a_batch_that_does_not_fit_names_the_parameters_to_lower(error, tiny_config, tiny_images, monkeypatch):
-    monkeypatch.setattr("metabin.engine.trainer.base_step", failing(error))
+    monkeypatch.setattr("metabin.engine.base_step.base_step", failing(error))
     message = "a step of the training on cpu does not fit into memory .*; lower optim.ids_per_batch, optim.images"
     with pytest.raises(MemoryLimitError, match=message):
         Trainer(tiny_config, tiny_images, "bn", 0).run()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from metabin.config import Augment
+from metabin.data.batches.operations import Operation, apply_operations, draw_operations
 
 if TYPE_CHECKING:
     from metabin.data.batches.colour_jitter import Colours
@@ -29,6 +30,7 @@ class Changes:
         down, right: pixels that it is moved by within a black border, before it is flipped.
         colours: the changes of its colours.
         erased: the rows and columns of a rectangle that gets the mean colour.
+        operations: of RandAugment, after the flip and before the colours.
     """
 
     flipped: bool
@@ -36,6 +38,7 @@ class Changes:
     right: int
     colours: Colours | None = None
     erased: tuple[slice, slice] | None = None
+    operations: tuple[Operation, ...] = ()
 
 
 def draw_changes(
@@ -62,7 +65,30 @@ def draw_changes(
         for index in np.flatnonzero(random.random(num_images) < settings.erasing):
             erased[index] = draw_rectangle(height, width, random)
     columns = (flipped.tolist(), down.tolist(), right.tolist(), colours, erased)
-    return [Changes(*values) for values in zip(*columns, strict=True)]
+    changes = [Changes(*values) for values in zip(*columns, strict=True)]
+    if settings.strong:
+        return [draw_strong(change, height, width, random, settings.strong) for change in changes]
+    return changes
+
+
+def draw_strong(
+    change: Changes, height: int, width: int, random: np.random.Generator, probability: float
+) -> Changes:
+    """Add strong changes, each with the same probability.
+
+    These are two random operations of RandAugment, a wide change of colours, and a rectangle in the
+    mean colour. Source: the strong view of BAU (Cho et al., NeurIPS 2024).
+    """
+    from metabin.data.batches.colour_jitter import draw_wide_colours
+
+    added: dict[str, Any] = {}
+    if random.random() < probability:
+        added["operations"] = draw_operations(random)
+    if random.random() < probability:
+        added["colours"] = draw_wide_colours(random)
+    if random.random() < probability:
+        added["erased"] = draw_rectangle(height, width, random)
+    return replace(change, **added)
 
 
 def augment(images: Sequence[np.ndarray], changes: Sequence[Changes]) -> np.ndarray:
@@ -79,6 +105,8 @@ def augment(images: Sequence[np.ndarray], changes: Sequence[Changes]) -> np.ndar
         # numpy's own flip is several times slower.
         batch[flipped] = torch.from_numpy(batch[flipped]).flip(2).numpy()
     for result, change in zip(batch, changes, strict=True):
+        if change.operations:
+            result[:] = apply_operations(result, change.operations)
         if change.colours:
             from metabin.data.batches.colour_jitter import change_colours
 

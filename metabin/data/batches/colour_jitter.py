@@ -14,6 +14,7 @@ BRIGHTNESS = 0.15
 CONTRAST = 0.15
 SATURATION = 0.1
 HUE = 0.1
+WIDE = (0.5, 2.0)  # factors of brightness, contrast and saturation of a strong change; BAU's
 
 compiled = njit(cache=True, nogil=True, error_model="numpy")
 # The processor computes several pixels at once, the more the narrower their numbers are. numba
@@ -32,6 +33,12 @@ def draw_colours(random: np.random.Generator) -> Colours:
     saturation = 1 + random.uniform(-SATURATION, SATURATION)
     hue = random.uniform(-HUE, HUE)
     return random.permutation(4), brightness, contrast, saturation, hue
+
+
+def draw_wide_colours(random: np.random.Generator) -> Colours:
+    """Draw strong changes of brightness, contrast, saturation and hue, in random order."""
+    brightness, contrast, saturation = random.uniform(*WIDE, 3).tolist()
+    return random.permutation(4), brightness, contrast, saturation, random.uniform(-HUE, HUE)
 
 
 @compiled

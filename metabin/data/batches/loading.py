@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from metabin.config import Augment
+from metabin.data.batches.amplitude import draw_mixtures, mix_amplitudes
 from metabin.data.batches.augmentation import augment, draw_changes
 from metabin.data.store import load_domain, part_rows
 from metabin.errors import ConfigError
@@ -166,12 +167,13 @@ WHOLE = Share()
 class HostBatch:
     """An augmented batch in the memory of the host, as bytes."""
 
-    pixels: Tensor  # (B, H, W, 3) uint8; of several ranks, (B / R, H, W, 3)
+    pixels: Tensor  # (V * B, H, W, 3) uint8 of V views; of several ranks, (V * B / R, H, W, 3)
     columns: Tensor  # (3, B) int64: label, camid and domain
+    num_views: int = 1  # V
 
     def pin(self) -> HostBatch:
         """Return the batch in page-locked memory, which a CUDA device copies by itself."""
-        return HostBatch(self.pixels.pin_memory(), self.columns.pin_memory())
+        return HostBatch(self.pixels.pin_memory(), self.columns.pin_memory(), self.num_views)
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on the device, normalised.
@@ -180,7 +182,13 @@ class HostBatch:
         """
         images = normalise(self.pixels.to(device, non_blocking=True))
         label, camid, domain = self.columns.to(device, non_blocking=True)
-        return Batch(images, label, camid, domain)
+        return Batch(images, label, camid, domain, self.num_views)
+
+
+def stack_views(views: Sequence[HostBatch]) -> HostBatch:
+    """Return batches of the same images as one batch of several views."""
+    pixels = torch.cat([view.pixels for view in views])
+    return HostBatch(pixels, views[0].columns, len(views))
 
 
 def load_batch(
@@ -201,6 +209,9 @@ def load_batch(
     order = share.order(len(index))
     own = share.own(order)
     pixels = augment(data.views(index[own]), [changes[position] for position in own])
+    if settings.amplitude_mix:
+        partners, shares = draw_mixtures(len(index), random, settings.amplitude_mix)
+        pixels = mix_amplitudes(pixels, data.images(index[partners[own]]), shares[own])
     index = index[order]
     columns = np.stack([data.label[index], data.camid[index], data.domain[index]])
     return HostBatch(torch.from_numpy(pixels), torch.from_numpy(columns))
