@@ -86,18 +86,29 @@ def make_config(params: Mapping[str, Any]):
 
 
 @pytest.fixture
-def tiny_config(make_config) -> Config:
+def make_tiny(make_config):
+    """`make_config` for a few quick steps."""
+
+    def make(**changes: Any) -> Config:
+        tiny = {
+            "optim__duration": 8,
+            "optim__ids_per_batch": 4,
+            "optim__images_per_id": 2,
+            "meta__ids_per_domain": 2,
+            "meta__inner_period": 4,
+            "record__loss_every": 1,
+            "record__rho_every": 2,
+            "record__checkpoint_every": 3,
+        }
+        return make_config(**{**tiny, **changes})
+
+    return make
+
+
+@pytest.fixture
+def tiny_config(make_tiny) -> Config:
     """A few quick steps."""
-    return make_config(
-        optim__duration=8,
-        optim__ids_per_batch=4,
-        optim__images_per_id=2,
-        meta__ids_per_domain=2,
-        meta__inner_period=4,
-        record__loss_every=1,
-        record__rho_every=2,
-        record__checkpoint_every=3,
-    )
+    return make_tiny()
 
 
 @pytest.fixture

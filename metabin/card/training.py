@@ -190,6 +190,8 @@ def training(facts: TrainingFacts, method: Method) -> str:
         f"weight decay {optim.weight_decay:g}.",
         f"Losses: {_weights(optim.losses)}.",
     ]
+    if added := added_parts(facts.config):
+        items.append(f"Added parts: {', '.join(added)}.")
     if method.is_episodic:
         meta = facts.config.meta
         items.append(
@@ -207,6 +209,26 @@ def training(facts: TrainingFacts, method: Method) -> str:
         "and the hardware, if tracking was on."
     )
     return f"## Training\n\n{bullets(items)}\n\n{choice(facts)}"
+
+
+def added_parts(config: Config) -> list[str]:
+    """Return the parts of docs/method.md that a training adds to its method, each in some words."""
+    optim = config.optim
+    augment = config.augment
+    averages = {
+        "none": "",
+        "ema": f"average of the weights (EMA, decay {optim.average_decay:g})",
+        "swa": f"mean of the weights (SWA) after {optim.average_from:.0%} of the steps",
+    }
+    parts = [
+        averages[optim.averaging],
+        f"MixStyle (probability {config.model.mixstyle:g})" if config.model.mixstyle else "",
+        f"strong augmentation (probability {augment.strong:g})" if augment.strong else "",
+        f"mixed amplitudes (share up to {augment.amplitude_mix:g})"
+        if augment.amplitude_mix
+        else "",
+    ]
+    return [part for part in parts if part]
 
 
 def choice(facts: TrainingFacts) -> str:

@@ -136,3 +136,15 @@ def test_every_method_has_a_card_with_what_it_does(method, facts):
     assert ("learns no rho" in section(card, "rho")) == (not learns)
     assert ("rho: starts at" in card) == learns
     assert isinstance(find_method(method), Method)
+
+
+def test_parts_that_are_added_to_a_method_are_named(facts, make_config):
+    assert "Added parts" not in training_card(facts)
+    config = make_config(optim__averaging="ema", model__mixstyle=0.5, augment__strong=0.25, augment__amplitude_mix=1.0)
+    text = section(training_card(replace(facts, config=config)), "Training")
+    assert (
+        "Added parts: average of the weights (EMA, decay 0.99), MixStyle (probability 0.5), "
+        "strong augmentation (probability 0.25), mixed amplitudes (share up to 1)."
+    ) in text
+    swa = make_config(optim__averaging="swa")
+    assert "Added parts: mean of the weights (SWA) after 75% of the steps." in training_card(replace(facts, config=swa))

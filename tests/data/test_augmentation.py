@@ -8,7 +8,8 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as transforms
 
 from metabin.config import Augment
-from metabin.data.batches import colour_jitter
+from metabin.data.batches import colour_jitter, operations
+from metabin.data.batches.amplitude import draw_mixtures, mix_amplitudes
 from metabin.data.batches.augmentation import ERASED_COLOUR, augment, draw_changes, draw_rectangle
 
 
@@ -153,3 +154,128 @@ def test_erased_rectangles_are_of_the_sizes_and_shapes_of_torchvisions():
 def test_as_many_images_are_erased_as_asked_for():
     blank = np.zeros((400, 32, 16, 3), np.uint8)
     assert 80 < augmented(blank, 0, erasing=0.3).any(axis=(1, 2, 3)).sum() < 160
+
+
+def strong(source, seed, **changes):
+    settings = Augment(
+        **{
+            "flip": 0.0,
+            "pad": 0,
+            "colour_jitter": False,
+            "erasing": 0.0,
+            "strong": 1.0,
+            "amplitude_mix": 0.0,
+            **changes,
+        }
+    )
+    return draw_changes(len(source), *source.shape[1:3], np.random.default_rng(seed), settings)
+
+
+def test_strong_changes_come_each_with_their_probability_on_top_of_the_usual_ones():
+    source = images(400)
+    changes = strong(source, 0, strong=0.25, flip=0.5, pad=1)
+    usual = strong(source, 0, strong=0.0, flip=0.5, pad=1)
+    for part in ("operations", "colours", "erased"):
+        share = sum(bool(getattr(change, part)) for change in changes) / 400
+        assert 0.17 < share < 0.33, part
+    for change, plain in zip(changes, usual, strict=True):
+        assert (change.flipped, change.down, change.right) == (plain.flipped, plain.down, plain.right)
+    assert all(change.operations and change.colours for change in strong(source, 1))
+
+
+def test_an_image_is_changed_by_its_operations_then_its_colours_then_its_rectangle():
+    source = images(1)
+    (change,) = strong(source, 3)
+    operated = operations.apply_operations(source[0], change.operations)
+    coloured = operated.copy()
+    colour_jitter.change_colours(coloured, *change.colours)
+    coloured[change.erased] = ERASED_COLOUR
+    assert np.array_equal(augment(source, [change])[0], coloured)
+    assert not np.array_equal(operated, source[0])
+
+
+def test_wide_colours_have_factors_from_a_half_to_two():
+    random = np.random.default_rng(0)
+    drawn = [colour_jitter.draw_wide_colours(random) for _ in range(400)]
+    factors = np.array([[brightness, contrast, saturation] for _, brightness, contrast, saturation, _ in drawn])
+    assert 0.5 <= factors.min() < 0.52
+    assert 1.98 < factors.max() <= 2
+    assert np.abs([hue for *_, hue in drawn]).max() <= 0.1
+
+
+def test_two_operations_are_drawn_and_signs_where_they_have_one():
+    random = np.random.default_rng(0)
+    drawn = [operation for _ in range(2000) for operation in operations.draw_operations(random)]
+    assert len(drawn) == 4000
+    for name, (_, magnitude, has_sign) in operations.OPERATIONS.items():
+        found = [value for other, value in drawn if other == name]
+        assert len(found) > 200
+        assert set(found) == ({magnitude, -magnitude} if has_sign else {magnitude}), name
+
+
+def noise():
+    return np.random.default_rng(0).integers(20, 240, (40, 32, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("name", "by_torchvision"),
+    [
+        ("brightness", lambda image: transforms.adjust_brightness(image, 1.3)),
+        ("saturation", lambda image: transforms.adjust_saturation(image, 1.3)),
+        ("contrast", lambda image: transforms.adjust_contrast(image, 1.3)),
+        ("sharpness", lambda image: transforms.adjust_sharpness(image, 1.3)),
+        ("posterize", lambda image: transforms.posterize(image, 7)),
+        ("solarize", lambda image: transforms.solarize(image, 170)),
+        ("autocontrast", transforms.autocontrast),
+        ("equalize", transforms.equalize),
+        ("rotate", lambda image: transforms.rotate(image, 10.0)),
+        ("identity", lambda image: image),
+    ],
+)
+def test_an_operation_is_torchvisions(name, by_torchvision):
+    image = noise()
+    magnitude = operations.OPERATIONS[name][1]
+    result = operations.apply_operations(image, [operations.Operation(name, magnitude)])
+    expected = np.asarray(by_torchvision(Image.fromarray(image)))
+    assert np.array_equal(result, expected)
+    assert np.array_equal(result, image) == (name == "identity")
+
+
+def test_shears_and_translations_move_pixels_by_their_magnitude():
+    image = noise()
+    moved = {
+        name: operations.apply_operations(image, [operations.Operation(name, 0.25)])
+        for name in ("translate_x", "translate_y", "shear_x", "shear_y")
+    }
+    assert np.array_equal(moved["translate_x"][:, :24], image[:, 8:])
+    assert np.array_equal(moved["translate_y"][:30], image[10:])
+    assert not moved["translate_x"][:, 24:].any()
+    assert np.array_equal(moved["shear_x"][18, :6], image[18, 5:11])  # 0.5 + 0.25 * 18.5 is in pixel 5
+    assert np.array_equal(moved["shear_y"][:10, 10], image[3:13, 10])
+
+
+def test_mixed_amplitudes_keep_the_phase_and_take_a_share_of_the_partners_amplitude():
+    source = np.random.default_rng(0).integers(90, 160, (3, 16, 8, 3), dtype=np.uint8)
+    partners = np.random.default_rng(1).integers(90, 160, (3, 16, 8, 3), dtype=np.uint8)
+    shares = np.array([0.0, 0.4, 1.0])
+    mixed = mix_amplitudes(source, partners, shares)
+    assert np.array_equal(mixed[0], source[0])
+    for image in (1, 2):
+        for channel in range(3):
+            own, other = (np.fft.fft2(values[image, :, :, channel]) for values in (source, partners))
+            amplitude = (1 - shares[image]) * np.abs(own) + shares[image] * np.abs(other)
+            expected = np.fft.ifft2(amplitude * np.exp(1j * np.angle(own))).real
+            assert np.abs(mixed[image, :, :, channel] - np.clip(np.round(expected), 0, 255)).max() <= 1
+
+
+def test_a_uniform_image_keeps_its_place_in_the_batch_and_takes_the_partners_mean():
+    source = np.full((1, 8, 4, 3), 50, np.uint8)
+    partner = np.full((1, 8, 4, 3), 150, np.uint8)
+    assert np.abs(mix_amplitudes(source, partner, np.array([0.5])).astype(int) - 100).max() <= 1
+
+
+def test_partners_are_a_permutation_and_shares_reach_the_largest():
+    partners, shares = draw_mixtures(64, np.random.default_rng(0), 0.6)
+    assert sorted(partners) == list(range(64))
+    assert 0 <= shares.min() < 0.05
+    assert 0.55 < shares.max() <= 0.6

@@ -71,6 +71,15 @@ def test_many_cameras_have_a_table_of_the_hardest_pairs(make_inputs):
     assert [cell.text for cell in table.rows[0].cells] == ["40", "31.0", "70.0"]
 
 
+def test_a_run_of_variants_of_baselines_alone_shows_the_first_of_them(make_inputs):
+    pairs = pairs_of(methods=("start", "later"))
+    inputs = make_inputs(
+        domains=("market", "night"), methods=("start", "later"), bases={"start": "bn", "later": "bn"}, camera_pairs=pairs
+    )
+    assert camera_pairs.compared_methods(inputs) == ("start",)
+    assert "The hardest pair of start is 1 to 0 of market" in camera_pairs.section(inputs).parts[0].text
+
+
 def test_rates_are_means_over_held_out_domains_and_undefined_ones_are_dashes(make_inputs):
     inputs = make_inputs(methods=METHODS)
     rates = rates_of(inputs)

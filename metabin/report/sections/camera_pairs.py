@@ -75,6 +75,7 @@ def compared_methods(inputs: ReportInputs) -> tuple[str, ...]:
     """Return the first meta-learned method and a baseline, of those with scores.
 
     The baseline is the reference of the report, else the first that learns rho, else the first.
+    Where all methods are variants of baselines, the first of them is shown alone.
     """
     scored = set(inputs.camera_pairs["method"])
     names = [name for name in inputs.trained if name in scored]
@@ -82,7 +83,8 @@ def compared_methods(inputs: ReportInputs) -> tuple[str, ...]:
     baselines = [name for name in names if name in BASELINES]
     references = [name for name in baselines if name == tables.REFERENCE_METHOD]
     learned = [name for name in baselines if name in METHODS and find_method(name).learns_rho]
-    return (*meta_learned[:1], *(references or learned or baselines)[:1])
+    compared = (*meta_learned[:1], *(references or learned or baselines)[:1])
+    return compared or tuple(names[:1])
 
 
 def explanation(inputs: ReportInputs, by_cell: Mapping[str, Scores]) -> str:
