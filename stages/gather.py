@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from metabin.report.inputs import ReportInputs
 
 SYNTHETIC = "A program renders the people, the sites and the images; no real person is shown."
-FAR = "-far"  # ending of the random sites that deviate more, see metabin.synthetic.random_sites
 NUM_SAMPLES = 16  # images per domain
 
 
@@ -81,11 +80,14 @@ def common_protocol(memberships: Sequence[Mapping[str, Any]]) -> str:
 
 
 def column_groups(unseen: Iterable[tuple[str, str]]) -> dict[str, list[tuple[str, str]]]:
-    """Return the unseen cells of near and of far random sites; {} without far sites."""
-    groups: dict[str, list[tuple[str, str]]] = {"near": [], "far": []}
+    """Return the unseen cells of each style distance that occurs, near first; {} for one alone."""
+    from metabin.synthetic import DISTANCES, style_distance
+
+    groups: dict[str, list[tuple[str, str]]] = {name: [] for name in DISTANCES.values()}
     for fold, domain in unseen:
-        groups["far" if domain.endswith(FAR) else "near"].append((fold, domain))
-    return groups if all(groups.values()) else {}
+        groups[style_distance(domain)].append((fold, domain))
+    groups = {name: cells for name, cells in groups.items() if cells}
+    return groups if len(groups) > 1 else {}
 
 
 def is_synthetic(roots: Mapping[str, Path]) -> bool:

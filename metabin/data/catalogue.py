@@ -32,8 +32,8 @@ def is_rendered(name: str, data: Data) -> bool:
     )
     if not is_site and not is_local:
         raise ConfigError(
-            f"unknown domain {name}; known are {', '.join(synthetic.SITES)} and place-0, "
-            f"place-0-far ... (rendered), {', '.join(local_datasets.READERS)} (local data sets), "
+            f"unknown domain {name}; known are {synthetic.KNOWN_SITES} (rendered), "
+            f"{', '.join(local_datasets.READERS)} (local data sets), "
             f"and custom data sets as {folder / name}.csv or a folder {folder / name}"
         )
     if is_site and is_local:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from metabin.synthetic.render import render_image, render_site
 from metabin.synthetic.settings import IMAGE_SIZE, NUM_CAMS, RenderSettings, image_name
-from metabin.synthetic.sites import SITES, is_site
+from metabin.synthetic.sites import DISTANCES, KNOWN_SITES, SITES, is_site, style_distance
 
 __all__ = [
+    "DISTANCES",
     "IMAGE_SIZE",
+    "KNOWN_SITES",
     "NUM_CAMS",
     "SITES",
     "RenderSettings",
@@ -19,4 +21,5 @@ __all__ = [
     "is_site",
     "render_image",
     "render_site",
+    "style_distance",
 ]

@@ -2,6 +2,7 @@
 
 `place-0`, `place-1` ... are sampled around the mean of the listed sites. `place-0-far` has the
 people and the camera positions of `place-0`, and a style that is sampled further from that mean.
+`place-0-step1`, `place-0-step2` and `place-0-step3` are in between, in equal steps.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from metabin.synthetic.random_streams import Stream, generator
 from metabin.synthetic.scene import SCENES
 from metabin.synthetic.settings import RenderSettings
 from metabin.synthetic.sites import (
+    DISTANCES,
     RANDOM_SITE,
     STYLES,
     Imaging,
@@ -27,8 +29,9 @@ from metabin.synthetic.sites import (
 
 # Standard deviation of the middle of a random site's ranges at gap 1, in those of the listed sites.
 _REACH = 1.5
-_FAR = 1.6  # factor of a far site's deviation
-_FAR_SPREAD = 2.0  # factor of the distance between a far site's cameras
+# The deviation of a site, and the distance between its cameras, have factors: 1 if it is near.
+_FAR = 0.6  # what far adds to the first
+_FAR_SPREAD = 1.0  # and to the second
 _BOUNDS: dict[str, Range] = {  # of a range's middle, so that a person remains visible
     "saturation": (0.25, 1.6),
     "gain": (0.45, 1.7),
@@ -54,13 +57,15 @@ def style_of(settings: RenderSettings, site: str) -> SiteStyle:
     match = RANDOM_SITE.fullmatch(site)
     if match is None:
         return site_style(site, settings.gap)
-    return _random_style(site, settings.seed, settings.gap, bool(match["far"]))
+    # share of the way from near to far, in equal steps
+    share = list(DISTANCES).index(match["ending"]) / (len(DISTANCES) - 1)
+    return _random_style(site, settings.seed, settings.gap, share)
 
 
 @cache
-def _random_style(name: str, seed: int, gap: float, far: bool) -> SiteStyle:
+def _random_style(name: str, seed: int, gap: float, share: float) -> SiteStyle:
     rng = generator(seed, Stream.STYLE, site_index(name))
-    reach = gap * _REACH * (_FAR if far else 1.0)
+    reach = gap * _REACH * (1.0 + share * _FAR)
     scenes = tuple(str(kind) for kind in rng.choice(sorted(SCENES), 2, replace=False))
     upper, lower = (str(palette) for palette in rng.choice(sorted(PALETTES), 2))
     # Upper garments, lower garments and accessories of three listed sites.
@@ -77,7 +82,7 @@ def _random_style(name: str, seed: int, gap: float, far: bool) -> SiteStyle:
     )
     occlusion = float(rng.uniform(0.12, 0.3))
     shift = float(rng.uniform(0.05, 0.08))
-    spread = _FAR_SPREAD if far else 1.0
+    spread = 1.0 + share * _FAR_SPREAD
     return SiteStyle(name, scenes, wardrobe, _imaging(rng, reach), occlusion, shift, spread)
 
 

@@ -7,6 +7,7 @@ ranges of all sites towards their common mean, and so scales the distance betwee
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
 
@@ -181,8 +182,19 @@ STYLES = (
 )  # fmt: skip
 
 SITES: tuple[str, ...] = tuple(style.name for style in STYLES)
-RANDOM_SITE = re.compile(r"place-(?P<number>0|[1-9]\d{0,3})(?P<far>-far)?")
+DISTANCES: Mapping[str, str] = {
+    "": "near",
+    "-step1": "step 1",
+    "-step2": "step 2",
+    "-step3": "step 3",
+    "-far": "far",
+}
+"""Ending of a random site's name -> its style distance; near to far is divided equally."""
+RANDOM_SITE = re.compile(rf"place-(?P<number>0|[1-9]\d{{0,3}})(?P<ending>{'|'.join(DISTANCES)})")
 """Names of sites with a sampled style, see `random_sites`."""
+KNOWN_SITES = (
+    f"{', '.join(SITES)}, or place-0 to place-9999, alone or with {', '.join(list(DISTANCES)[1:])}"
+)
 
 # Imaging fields whose range the gap does not move (the cast is moved as a power instead).
 _FIXED_FIELDS = ("cast", "cast_spread", "haze_colour", "fit")
@@ -191,8 +203,8 @@ _FIXED_FIELDS = ("cast", "cast_spread", "haze_colour", "fit")
 def site_index(site: str) -> int:
     """Return a site's key in random streams.
 
-    The key of a listed site is its number among `SITES`. The numbers of random sites follow; a far
-    site has the key of the near one.
+    The key of a listed site is its number among `SITES`. The numbers of random sites follow; all
+    style distances of a site have one key.
 
     Raises:
         ValueError: The site does not exist.
@@ -200,14 +212,19 @@ def site_index(site: str) -> int:
     if match := RANDOM_SITE.fullmatch(site):
         return len(SITES) + int(match["number"])
     if site not in SITES:
-        known = ", ".join((*SITES, "place-0", "place-0-far ..."))
-        raise ValueError(f"unknown site {site!r}; expected one of {known}")
+        raise ValueError(f"unknown site {site!r}; expected {KNOWN_SITES}")
     return SITES.index(site)
 
 
 def is_site(name: str) -> bool:
     """Return whether a listed or a random site has this name."""
     return name in SITES or RANDOM_SITE.fullmatch(name) is not None
+
+
+def style_distance(name: str) -> str:
+    """Return the style distance of a random site, a value of DISTANCES; near for other names."""
+    match = RANDOM_SITE.fullmatch(name)
+    return DISTANCES[match["ending"]] if match else "near"
 
 
 @cache

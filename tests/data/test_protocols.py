@@ -10,10 +10,11 @@ from metabin.data.acquisition.local_datasets import READERS, published_counts
 from metabin.data.partition.folds import leave_one_out
 from metabin.data.partition.protocols import load_protocols, membership, summary
 from metabin.errors import ConfigError
+from metabin.synthetic import is_site
+from metabin.synthetic.sites import RANDOM_SITE
 from metabin.types import FINAL, DomainSplit, Fold, ImageRecord
 
 SMALL = ("viper", "prid2011", "grid", "ilids")
-RENDERED = ("embedded", "development", "confirmation", "significance")
 DETECTED = {"cuhk03": "np-detected"}
 
 
@@ -51,8 +52,8 @@ def test_every_count_is_one_that_the_data_set_check_compares(protocols):
 
 
 def test_all_data_sets_have_readers_and_every_one_is_counted(protocols):
-    for name, protocol in protocols.items():
-        if name in RENDERED:
+    for protocol in protocols.values():
+        if is_site(protocol.folds[0].targets[0]):
             continue
         uncounted = {"clonedperson", "unrealperson", "personx"}
         for fold in protocol.folds:
@@ -160,14 +161,23 @@ def test_a_file_that_is_no_protocol_is_named(tmp_path):
         load_protocols(tmp_path)
 
 
-def test_confirmation_shares_no_place_and_no_seed_with_development(protocols, root, params):
-    sizes = {"development": (8, 5), "confirmation": (8, 5), "significance": (12, 3)}  # folds, sources
+def test_no_random_site_is_in_two_folds_or_in_two_protocols(protocols, root, params):
+    sizes = {  # benchmark.seed, folds, sources
+        "confirmation": (1, 8, 5),
+        "confirmation-2": (3, 12, 5),
+        "development": (0, 8, 5),
+        "development-2": (2, 8, 5),
+        "significance": (1, 12, 3),
+    }
+    random = [name for name, item in protocols.items() if RANDOM_SITE.fullmatch(item.folds[0].targets[0])]
+    assert sorted(random) == list(sizes)
     pretraining = load_preset(root / "presets" / "pretraining.yaml").config(params)
     seen = set(pretraining.protocol.sources_of["start"])
-    for name, (num_folds, num_sources) in sizes.items():
+    for name, (seed, num_folds, num_sources) in sizes.items():
         protocol = protocols[name]
-        assert (protocol.params["benchmark.seed"] == 0) == (name == "development")
-        assert len(protocol.folds) == num_folds
+        assert (protocol.params["benchmark.seed"], len(protocol.folds)) == (seed, num_folds)
+        assert protocol.params["benchmark.num_ids"] == 60
+        assert protocol.params["partition.num_train_ids"] == 40
         used = [place for fold in protocol.folds for place in (*fold.sources, *fold.targets)]
         assert len(used) == len(set(used))  # no two folds share a place
         places = {place.removesuffix("-far") for place in used}

@@ -15,8 +15,14 @@ def test_far_random_sites_are_a_group_of_columns_beside_the_others() -> None:
     assert gather.column_groups(CELLS) == groups
 
 
+def test_each_style_distance_that_occurs_is_a_group_from_near_to_far() -> None:
+    cells = [("draw-0", f"place-5{ending}") for ending in ("-far", "-step3", "", "-step1")]
+    assert list(gather.column_groups(cells)) == ["near", "step 1", "step 3", "far"]
+    assert gather.column_groups(cells)["step 3"] == [("draw-0", "place-5-step3")]
+
+
 @pytest.mark.parametrize("cells", [[], CELLS[::2], CELLS[1::2], [("night", "night"), ("far-field", "far-field")]])
-def test_without_both_near_and_far_sites_there_are_no_groups(cells: list[tuple[str, str]]) -> None:
+def test_with_one_style_distance_there_are_no_groups(cells: list[tuple[str, str]]) -> None:
     assert gather.column_groups(cells) == {}
 
 

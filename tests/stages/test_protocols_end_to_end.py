@@ -12,10 +12,10 @@ from stages_in_clone import ROOT
 
 from metabin.config import parse_config
 from metabin.data.partition.protocols import load_protocols
+from metabin.synthetic import is_site
 
 PROTOCOLS = load_protocols(ROOT / "protocols")
-DRAWN = ("embedded", "development", "confirmation", "significance")
-REAL = [name for name in PROTOCOLS if name not in DRAWN]
+REAL = [name for name, protocol in PROTOCOLS.items() if not is_site(protocol.folds[0].targets[0])]
 SPLITS = {
     "prid2011": [{"train": [1], "test": [200]}] * 10,
     "ilids": [{"train": [1], "query": ["0119001.jpg"], "gallery": ["0119002.jpg"]}] * 10,
