@@ -21,6 +21,7 @@ NUM_SOURCES = {
     "confirmation": 5,
     "paper-mobilenetv2": 5,
     "paper-resnet50": 5,
+    "parts": 5,
     "pretraining": 20,
     "quick": 2,
     "significance": 3,
