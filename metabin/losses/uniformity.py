@@ -20,14 +20,16 @@ def uniformity_loss(embeddings: Tensor) -> Tensor:
         loss = log mean_{i < j} exp(-2 |f_i - f_j|^2),  f normalised
 
     Args:
-        embeddings: (B, D), B >= 2.
-    Returns: scalar in [-8, 0].
+        embeddings: (B, D).
+    Returns: scalar in [-8, 0]; 0 for a single embedding, which has no pair.
     Source: Wang and Isola 2020, as in BAU (Cho et al., NeurIPS 2024).
     """
     f = F.normalize(embeddings)
     # |a - b|^2 = 2 - 2 a.b for vectors of length 1
     squared = 2 - 2 * f @ f.T
-    # The potential is symmetric and 1 on the diagonal.
-    count = len(f)
-    potential = torch.exp(-2 * squared).sum() - torch.exp(-2 * squared.diagonal()).sum()
-    return (potential / (count * (count - 1))).log()
+    potential = torch.exp(-2 * squared)
+    num_pairs = len(f) * (len(f) - 1)
+    if not num_pairs:
+        return potential.sum() * 0
+    # Each pair is there twice, and every embedding with itself.
+    return ((potential.sum() - potential.diagonal().sum()) / num_pairs).log()
