@@ -11,6 +11,7 @@ from torch.utils._pytree import tree_leaves
 
 from metabin.engine.base_step import base_step
 from metabin.engine.history import History
+from metabin.engine.reference_step import reference_step
 from metabin.engine.trainer import Trainer
 from metabin.episodes.meta_step import EpisodeSettings, meta_step
 from metabin.episodes.mldg_step import mldg_step
@@ -18,7 +19,7 @@ from metabin.episodes.target_step import target_step
 from metabin.losses.inputs import WeightedLosses
 from metabin.model.embedder import build_embedder
 from metabin.model.norm import rho_of
-from metabin.registry import EPISODE_LOSSES, find_method
+from metabin.registry import EPISODE_LOSSES, VIEW_LOSSES, find_method
 from metabin.types import Batch
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -47,10 +48,10 @@ def build(backbone="resnet_small"):
         return build_embedder(backbone, num_classes=8, norm="bin", rho=0.6)
 
 
-def batch(size=16):
+def batch(size=16, num_views=1):
     with META:
         column = torch.zeros(size, dtype=torch.int64)
-        return Batch(torch.zeros(size, 3, 64, 32), column, column, column)
+        return Batch(torch.zeros(num_views * size, 3, 64, 32), column, column, column, num_views)
 
 
 def learned(model, *, rho):
@@ -80,6 +81,24 @@ def test_a_copy_to_the_device_raises(on_the_device):
 def test_a_base_step_reads_no_value(backbone, on_the_device):
     model = build(backbone)
     scalars = base_step(model, batch(), optimizers(model), WeightedLosses({"ce": 1.0, "triplet": 1.0}))
+    assert {scalar.device for scalar in scalars.values()} == {META}
+
+
+def test_a_base_step_of_two_views_reads_no_value(on_the_device):
+    model = build()
+    losses = WeightedLosses({"ce": 1.0, "triplet": 1.0, **dict.fromkeys(VIEW_LOSSES, 1.0)})
+    scalars = base_step(model, batch(num_views=2), optimizers(model), losses)
+    assert {scalar.device for scalar in scalars.values()} == {META}
+    assert len(scalars) == 2 + len(VIEW_LOSSES)
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_the_base_step_in_the_authors_order_reads_no_value(step, on_the_device):
+    with META:
+        model = build_embedder("resnet_small", num_classes=8, norm="bin_plain", rho=0.6)
+    weights, rho = optimizers(model)
+    for _ in range(step):
+        scalars = reference_step(model, batch(), weights, rho)
     assert {scalar.device for scalar in scalars.values()} == {META}
 
 
@@ -127,17 +146,24 @@ def test_the_history_reads_all_values_at_once_and_not_before_it_is_asked(monkeyp
     assert history.check_pending() == {}
 
 
+ALL_PARTS = {
+    "model__mixstyle": 1.0,
+    "optim__averaging": "ema",
+    "optim__losses": {"ce": 1.0, "triplet": 1.0, **dict.fromkeys(VIEW_LOSSES, 1.0)},
+    "augment__strong": 0.5,
+    "augment__amplitude_mix": 1.0,
+}
+
+
 @needs_cuda
+@pytest.mark.parametrize("parts", [{}, ALL_PARTS], ids=["plain", "all parts"])
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-@pytest.mark.parametrize("method", ["bn", "bin_joint", "metabin", "mldg", "bin_target"])
-def test_between_two_records_no_iteration_on_cuda_waits_loading_included(method, optimizer, tiny_config, tiny_images):
-    sections = {
-        "compute": {"device": "cuda"},
-        "record": {"loss_every": 100, "rho_every": 100},
-        "optim": {"optimizer": optimizer},
-    }
-    changed = {name: getattr(tiny_config, name).model_copy(update=values) for name, values in sections.items()}
-    config = tiny_config.model_copy(update=changed)
+@pytest.mark.parametrize("method", ["bn", "bin_joint", "bin_joint_reference", "metabin", "mldg", "bin_target"])
+def test_between_two_records_no_iteration_on_cuda_waits_loading_included(
+    method, optimizer, parts, make_tiny, tiny_images
+):
+    recording = {"record__loss_every": 100, "record__rho_every": 100}
+    config = make_tiny(compute__device="cuda", optim__optimizer=optimizer, **recording, **parts)
     target = tiny_images if find_method(method).learns_on_target else None
 
     def watch(step, scalars, rho):  # the first step prepares the optimisers, the first and the last are recorded

@@ -74,7 +74,10 @@ def test_many_cameras_have_a_table_of_the_hardest_pairs(make_inputs):
 def test_a_run_of_variants_of_baselines_alone_shows_the_first_of_them(make_inputs):
     pairs = pairs_of(methods=("start", "later"))
     inputs = make_inputs(
-        domains=("market", "night"), methods=("start", "later"), bases={"start": "bn", "later": "bn"}, camera_pairs=pairs
+        domains=("market", "night"),
+        methods=("start", "later"),
+        bases={"start": "bn", "later": "bn"},
+        camera_pairs=pairs,
     )
     assert camera_pairs.compared_methods(inputs) == ("start",)
     assert "The hardest pair of start is 1 to 0 of market" in camera_pairs.section(inputs).parts[0].text
