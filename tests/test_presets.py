@@ -17,6 +17,7 @@ NUM_SOURCES = {
     "ablation-norms": 5,
     "ablation-rho": 5,
     "ablation-sources": 5,
+    "ceilings": 2,
     "choice": 3,
     "confirmation": 5,
     "paper-mobilenetv2": 5,
