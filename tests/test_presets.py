@@ -20,6 +20,7 @@ NUM_SOURCES = {
     "ceilings": 2,
     "choice": 3,
     "confirmation": 5,
+    "gap": 5,
     "paper-mobilenetv2": 5,
     "paper-resnet50": 5,
     "parts": 5,
