@@ -69,34 +69,39 @@ def read_json(
         return value
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, remedy: str = REMEDY) -> str:
     """Return a text in UTF-8 that ends with a line end, as all texts of the stages.
+
+    Args:
+        path: the file.
+        remedy: see `reading`.
 
     Raises:
         StageFileError: see `reading`; also for an incomplete last line.
     """
-    with reading(path):
+    with reading(path, remedy):
         text = path.read_bytes().decode()
         if not text.endswith("\n"):
             raise ValueError("its last line is incomplete")
         return text
 
 
-def read_csv(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
+def read_csv(path: Path, columns: Sequence[str] = (), remedy: str = REMEDY) -> pd.DataFrame:
     """Return a table that `metabin.files.write_csv` wrote.
 
     Args:
         path: the file.
         columns: that the table must have; others may follow.
+        remedy: see `reading`.
 
     Raises:
         StageFileError: see `reading`; also for a missing column and an incomplete last line.
     """
     import pandas as pd
 
-    with reading(path):
+    with reading(path, remedy):
         # pandas itself would read a number that is cut off, such as 0.5 of 0.512.
-        table = pd.read_csv(io.StringIO(read_text(path)))
+        table = pd.read_csv(io.StringIO(read_text(path, remedy)))
         if missing := [name for name in columns if name not in table.columns]:
             raise ValueError(f"it has no column {', '.join(missing)}")
         return table

@@ -19,27 +19,20 @@ if TYPE_CHECKING:
 def load_records(config: Config, folds: Sequence[str]) -> dict[str, Any]:
     """Return the outputs of trainings and evaluations, by field of `ReportInputs`."""
     from metabin.data.store import load_overlaps
-    from metabin.report.inputs import COLUMNS, SCORE_COLUMNS
+    from metabin.report.inputs import COLUMNS
     from metabin.stage_files import read_json
 
-    columns = {"scores": SCORE_COLUMNS, **COLUMNS}
-    trainings = {
-        layout.training(fold, method, seed): {"fold": fold, "method": method, "seed": seed}
-        for fold in folds
-        for method in config.protocol.methods
-        for seed in config.protocol.seeds
-    }
+    trainings = trainings_of(config, folds)
 
     def of_trainings(name: str) -> pd.DataFrame:
         files = {folder / f"{name}.csv": keys for folder, keys in trainings.items()}
-        return _concat(files, columns[name])
+        return _concat(files, COLUMNS[name])
 
     def of_folds(name: str, file: str = "") -> pd.DataFrame:
         files = {layout.results(fold) / f"{file or name}.csv": {} for fold in folds}
-        return _concat(files, columns[name])
+        return _concat(files, COLUMNS[name])
 
-    scores = of_folds("scores")
-    require_scores(scores, trainings.values())
+    scores = load_scores(config, folds)
     finals = {name: layout.final_training(name, config.protocol) for name in config.protocol.final}
     ranked = [read_json(layout.results(fold) / "ranked_lists.json", list) for fold in folds]
     overlaps = {fold: load_overlaps(layout.PARTITION, fold) for fold in folds}
@@ -52,7 +45,7 @@ def load_records(config: Config, folds: Sequence[str]) -> dict[str, Any]:
         "verification": of_folds("verification"),
         "embedding_map": of_folds("embedding_map"),
         "rho_probe": _concat(
-            {layout.rho_probe(fold) / "rho.csv": {} for fold in folds}, columns["rho_probe"]
+            {layout.rho_probe(fold) / "rho.csv": {} for fold in folds}, COLUMNS["rho_probe"]
         ),
         "losses": of_trainings("losses"),
         "rho": of_trainings("rho"),
@@ -61,11 +54,34 @@ def load_records(config: Config, folds: Sequence[str]) -> dict[str, Any]:
         "final_models": {name: folder.as_posix() for name, folder in finals.items()},
         "final_scores": _concat(
             {folder / "source_scores.csv": {"method": name} for name, folder in finals.items()},
-            columns["final_scores"],
+            COLUMNS["final_scores"],
         ),
         "ranked_lists": [item for items in ranked for item in items],
         "overlaps": [{"fold": fold, **item} for fold in folds for item in overlaps[fold]],
     }
+
+
+def trainings_of(config: Config, folds: Sequence[str]) -> dict[Path, dict[str, Any]]:
+    """Return the folder of every training of some folds, with its fold, method and seed."""
+    return {
+        layout.training(fold, method, seed): {"fold": fold, "method": method, "seed": seed}
+        for fold in folds
+        for method in config.protocol.methods
+        for seed in config.protocol.seeds
+    }
+
+
+def load_scores(config: Config, folds: Sequence[str]) -> pd.DataFrame:
+    """Return the scores of all folds.
+
+    Raises:
+        StageFileError: a training has none.
+    """
+    from metabin.report.inputs import SCORE_COLUMNS
+
+    scores = _concat({layout.results(fold) / "scores.csv": {} for fold in folds}, SCORE_COLUMNS)
+    require_scores(scores, trainings_of(config, folds).values())
+    return scores
 
 
 def require_scores(scores: pd.DataFrame, trainings: Iterable[Mapping[str, Any]]) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from metabin.report.inputs import ReportInputs
-from metabin.report.style import styles_for
+from metabin.report.style import MethodStyle, styles_for
 from metabin.results import tables
+from metabin.results.statistics import Interval
 
 DASH = "\u2013"
 MINUS = "\u2212"
@@ -69,6 +70,17 @@ def points(value: float) -> str:
     text = f"{100 * value:+.1f}"
     # A rounded zero has no sign.
     return "0.0" if float(text) == 0 else text.replace("-", MINUS)
+
+
+def points_interval(interval: Interval | None) -> str:
+    """Return the ends of an interval in percentage points: "[+0.3, +2.3]"; None -> a dash."""
+    return f"[{points(interval.low)}, {points(interval.high)}]" if interval else DASH
+
+
+def opponents_label(styles: Mapping[str, MethodStyle], opponents: Sequence[str]) -> str:
+    """Return the name of what a method is compared with: "BIN joint", or "max(BN, IN)"."""
+    labels = [styles[name].label for name in opponents]
+    return labels[0] if len(labels) == 1 else f"max({', '.join(labels)})"
 
 
 def signed(value: float) -> str:

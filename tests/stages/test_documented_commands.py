@@ -305,6 +305,14 @@ INLINE = {
     **dict.fromkeys(("make repro JOBS=1", "make repro JOBS=2"), "tests/stages/test_repro.py"),
     "python -m benchmarks.gpu --small": "tests/test_benchmarks.py",
     "python -m stages.tools.experiments --commits 5": "test_experiments",
+    **dict.fromkeys(
+        (
+            "python -m stages.tools.evidence collect docs/development-2.csv",
+            "python -m stages.tools.evidence table docs/significance.csv --against bin_joint bn,in",
+            "python -m stages.tools.evidence figure docs/significance.csv --output figure.png",
+        ),
+        "tests/stages/test_evidence_tool.py",
+    ),
     "python -m stages.ranks --endpoint HOST:29400 -- stages.train --fold campus --seed 0": (
         "tests/stages/test_ranks_of_a_training.py"
     ),

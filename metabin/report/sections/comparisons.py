@@ -7,7 +7,18 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
-from metabin.report.display import DASH, MINUS, Cell, Row, Table, method_rows, percent, points
+from metabin.report.display import (
+    DASH,
+    MINUS,
+    Cell,
+    Row,
+    Table,
+    method_rows,
+    opponents_label,
+    percent,
+    points,
+    points_interval,
+)
 from metabin.report.inputs import ReportInputs
 from metabin.report.plots import number_above, rows_figure
 from metabin.report.section import (
@@ -68,21 +79,22 @@ def unit_words(inputs: ReportInputs) -> str:
 
 def pair_label(inputs: ReportInputs, pair: Pair) -> str:
     """Return a pair as a difference, e.g. "MetaBIN - BIN joint" with a minus sign."""
-    method = styles_for(inputs.rows)[pair.method].label
-    return f"{method} {MINUS} {_opponents_label(inputs, pair)}"
+    styles = styles_for(inputs.rows)
+    return f"{styles[pair.method].label} {MINUS} {opponents_label(styles, pair.opponents)}"
 
 
 def verdict(inputs: ReportInputs, comparison: MethodComparison) -> str:
     """Return one sentence about a pair. It names an order only if the interval excludes 0."""
-    name = styles_for(inputs.rows)[comparison.pair.method].label
-    other = _opponents_label(inputs, comparison.pair)
+    styles = styles_for(inputs.rows)
+    name = styles[comparison.pair.method].label
+    other = opponents_label(styles, comparison.pair.opponents)
     numbers = f"{points(comparison.difference)} points"
     over_units = comparison.over_units
     if over_units is None:
         is_one_fold = comparison.unit == "seed"
         basis = "one training of each" if is_one_fold else "one fold that has both"
         return f"No difference shown between {name} and {other}: {numbers}, from {basis}."
-    interval = _interval_text(over_units.difference)
+    interval = points_interval(over_units.difference)
     numbers += f" {interval} over {over_units.num_units} {unit_words(inputs)}"
     side = "above" if comparison.difference > 0 else "below"
     if comparison.is_significant:
@@ -140,10 +152,9 @@ def comparison_table(inputs: ReportInputs) -> Table:
     has_units = any(comparison.over_units for comparison in items)
     if has_units:
         intervals = [item.over_units.difference if item.over_units else None for item in items]
-        columns["t interval"] = [Cell(_interval_text(interval)) for interval in intervals]
+        columns["t interval"] = [Cell(points_interval(interval)) for interval in intervals]
     if any(comparison.over_queries for comparison in items):
-        texts = [_interval_text(comparison.over_queries) for comparison in items]
-        columns["query interval"] = [Cell(text) for text in texts]
+        columns["query interval"] = [Cell(points_interval(item.over_queries)) for item in items]
     groups = [("Difference, points", len(columns))]
     if has_units:
         tests = _test_columns(items)
@@ -243,11 +254,6 @@ def intervals_figure(inputs: ReportInputs) -> Figure:
     return figure
 
 
-def _opponents_label(inputs: ReportInputs, pair: Pair) -> str:
-    labels = [styles_for(inputs.rows)[name].label for name in pair.opponents]
-    return labels[0] if len(labels) == 1 else f"max({', '.join(labels)})"
-
-
 def _number_of_comparisons(inputs: ReportInputs, tested: Sequence[MethodComparison]) -> str:
     """Return the number of comparisons, and a warning if no p value can reach LEVEL."""
     count = len(tested)
@@ -292,7 +298,3 @@ def _p_cell(value: float | None) -> Cell:
 
 def _ends(interval: Interval) -> tuple[float, float]:
     return 100 * interval.low, 100 * interval.high
-
-
-def _interval_text(interval: Interval | None) -> str:
-    return f"[{points(interval.low)}, {points(interval.high)}]" if interval else DASH

@@ -1,0 +1,147 @@
+"""Write a result file of the finished run, or turn result files into a table or a figure.
+
+A result file has the means of each fold, method and seed, by style distance of the unseen sites.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stages import cli
+from stages.gather_records import load_scores
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+
+def main() -> None:
+    args = parse_arguments()
+    if args.command == "collect":
+        collect(args.file)
+    elif args.command == "table":
+        opponents = [tuple(names.split(",")) for names in args.against]
+        results = read(args.files, [name for names in opponents for name in names], args.distances)
+        print_tables(results, opponents)
+    else:
+        results = read(args.files, args.methods, args.distances)
+        if args.methods:
+            results = results[results["method"].isin(args.methods)]
+        write_figure(results, args.output)
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    of_run = commands.add_parser("collect", help="write the result file of the run of params.yaml")
+    of_run.add_argument("file", type=Path, help="as docs/significance.csv")
+    of_files = argparse.ArgumentParser(add_help=False)
+    of_files.add_argument("files", nargs="+", type=Path, help="result files, taken together")
+    of_files.add_argument(
+        "--distances",
+        nargs="+",
+        default=[],
+        metavar="DISTANCE",
+        help="only these style distances, as near 'step 1' far; default: all",
+    )
+    table = commands.add_parser("table", parents=[of_files], help="print a table in Markdown")
+    table.add_argument(
+        "--against",
+        nargs="+",
+        default=["bin_joint"],
+        metavar="METHOD",
+        help="methods to give differences to; bn,in stands for the better one of each fold",
+    )
+    figure = commands.add_parser("figure", parents=[of_files], help="draw mAP by style distance")
+    figure.add_argument("--methods", nargs="+", default=[], help="draw only these; default: all")
+    figure.add_argument("--output", type=Path, required=True, help="PNG file, 900 pixels wide")
+    return parser.parse_args()
+
+
+def collect(path: Path) -> None:
+    """Write the result file of the run that params.yaml describes.
+
+    Raises:
+        UserError: an unseen data set is no site, so that it has no style distance.
+    """
+    from metabin.config import load_config
+    from metabin.data.partition.folds import leave_one_out
+    from metabin.errors import UserError
+    from metabin.files import write_csv
+    from metabin.results.result_files import SEEN, result_table
+    from metabin.synthetic import DISTANCES, is_site, style_distance
+
+    config = load_config()
+    protocol = config.protocol
+    folds = leave_one_out(protocol.domains, protocol.sources, protocol.groups, protocol.sources_of)
+    scores = load_scores(config, [fold.name for fold in folds])
+    domains = scores["test_domain"].unique()
+    if real := [name for name in domains if not is_site(name)]:
+        raise UserError(
+            f"{', '.join(real)} has no style distance, as it is no site of the synthetic "
+            "benchmark; result files are for runs on its sites"
+        )
+    tests = scores["test_domain"].map(style_distance).where(scores["role"] == "unseen", SEEN)
+    table = result_table(
+        scores.assign(tests=tests),
+        {fold.name: len(fold.sources) for fold in folds},
+        protocol.methods,
+        list(DISTANCES.values()),
+    )
+    write_csv(path, table, float_format=None)
+    print(f"{path}: {len(table)} rows")
+
+
+def read(paths: Sequence[Path], methods: Sequence[str], distances: Sequence[str]) -> pd.DataFrame:
+    """Return the rows of some style distances, or of all, from result files.
+
+    Raises:
+        UserError: a file cannot be used, or one of these methods or distances is in none.
+    """
+    from metabin.errors import UserError
+    from metabin.results.result_files import read_results
+    from metabin.synthetic import DISTANCES
+
+    results = read_results(paths, list(DISTANCES.values()))
+    for column, names in (("method", methods), ("tests", distances)):
+        known = list(results[column].unique())
+        if unknown := [name for name in names if name not in known]:
+            files = ", ".join(map(str, paths))
+            raise UserError(f"{files} has no {', '.join(unknown)}; it has {', '.join(known)}")
+    return results[results["tests"].isin(distances)] if distances else results
+
+
+def print_tables(results: pd.DataFrame, opponents: Sequence[tuple[str, ...]]) -> None:
+    """Print a table in Markdown for each number of sources, with a sentence above it."""
+    from metabin.report.evidence import evidence_table
+    from metabin.report.markdown import markdown_table
+
+    for num_sources, rows in results.groupby("sources"):
+        print(
+            f"{num_sources} sources, {rows['fold'].nunique()} folds, {rows['seed'].nunique()} "
+            "seeds. mAP (rank-1) in percent; differences in points of mAP, with 95 % intervals "
+            "over folds.\n"
+        )
+        print(f"{markdown_table(evidence_table(rows, opponents))}\n")
+
+
+def write_figure(results: pd.DataFrame, path: Path) -> None:
+    """Draw mAP by style distance into a PNG file."""
+    from functools import partial
+
+    from metabin.files import write_bytes
+    from metabin.report.charts import encode_charts
+    from metabin.report.evidence import distances_figure
+    from metabin.report.section import Chart
+
+    chart = Chart("distances", "", partial(distances_figure, results))
+    write_bytes(path, encode_charts([chart])["distances"])
+
+
+if __name__ == "__main__":
+    cli.run(main)
