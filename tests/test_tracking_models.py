@@ -181,7 +181,7 @@ def test_a_model_that_cannot_be_recorded_costs_a_warning_and_is_delivered_after_
     assert "final/metabin/seed-0" in warning.message and "The stage continues" in warning.message
     assert [model.status for model in logged_models(store)] == ["FAILED"]
     Path(".mlflow/artifacts/models").unlink()
-    assert deliver_all() == ["final/metabin/seed-0, wide-net"]
+    assert deliver_all() == (["final/metabin/seed-0, wide-net"], [])
     assert client_of(store).get_run(run_id).info.status == "FINISHED"
     (model,) = logged_models(store)
     assert (model.status, model.source_run_id) == ("READY", run_id)
