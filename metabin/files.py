@@ -30,7 +30,7 @@ def resolve_local(path: Path) -> Path:
     return in_project if in_project.exists() else path
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Write a file atomically: a process that dies leaves the old file or none, never a part.
 
     Raises:

@@ -49,6 +49,15 @@ def run(clone, *command, tracking="off", server="", check=True):
     return done
 
 
+def write_params(folder, *settings):
+    """Write the project's params.yaml into a folder, with other values by section; later ones replace earlier ones."""
+    params = YAML(typ="safe").load(ROOT / "params.yaml")
+    for sections in settings:
+        for section, values in sections.items():
+            params[section] |= values
+    YAML().dump(params, folder / "params.yaml")
+
+
 def make_clone(folder, settings, *, needed=NEEDED):
     """Copy the working tree's files to a git repository of their own, with a small benchmark.
 
@@ -67,10 +76,7 @@ def make_clone(folder, settings, *, needed=NEEDED):
         target = folder / compiled.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(compiled, target)
-    params = YAML(typ="safe").load(folder / "params.yaml")
-    for section, values in settings.items():
-        params[section] |= values
-    YAML().dump(params, folder / "params.yaml")
+    write_params(folder, settings)
     for path in (folder / "presets").glob("*.yaml"):
         preset = YAML(typ="safe").load(path)
         for section in preset.keys() & settings.keys():

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import time
-import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow_client import client_of
 
 from metabin.errors import ConfigError
 from metabin.tracking import Run, delivery, open_run
@@ -43,14 +43,6 @@ def fresh_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with empty tables: to make one takes a second, to copy it less."""
-    path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    client_of(path).search_experiments()
-    return path
-
-
 @pytest.fixture
 def root(fresh_root: Path, empty_database: Path) -> Path:
     """A project root whose store has been used before."""
@@ -69,16 +61,8 @@ def no_warning(caplog: pytest.LogCaptureFixture) -> Callable[[], None]:
     return check
 
 
-def client_of(database: Path) -> Any:
-    with warnings.catch_warnings():  # MLflow's own use of other packages, while it is imported
-        warnings.simplefilter("ignore")
-        from mlflow import MlflowClient
-
-        return MlflowClient(tracking_uri=f"sqlite:///{database}")
-
-
 def stored(root: Path) -> Any:
-    return client_of(root / ".mlflow" / "mlflow.db")
+    return client_of(f"sqlite:///{root / '.mlflow/mlflow.db'}")
 
 
 def runs(root: Path, kind: str) -> list[Any]:
@@ -116,16 +100,6 @@ def test_store_is_at_dvc_root_and_outlives_the_working_directory(fresh_root, tmp
     assert child.info.artifact_uri.startswith((fresh_root / ".mlflow" / "artifacts").as_uri())
     assert Path(stored(fresh_root).download_artifacts(child.info.run_id, "model/weights.txt")).read_text() == "w"
     no_warning()
-
-
-def test_four_processes_at_first_contact_share_one_parent(fresh_root):
-    code = "from metabin.tracking import open_run\nwith open_run('train', '{}') as run: run.metrics({{'loss': 1}}, 0)"
-    started = [python(code.format(domain)) for domain in "abcd"]
-    assert [process.communicate(timeout=150) for process in started] == [("", "")] * 4
-    (parent,) = runs(fresh_root, "parent")
-    children = runs(fresh_root, "train")
-    assert sorted(child.data.tags["title"] for child in children) == ["a", "b", "c", "d"]
-    assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent.info.run_id}
 
 
 def test_a_child_has_the_parent_of_its_experiment(root, no_warning):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import warnings
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from mlflow_client import client_of
 
 from metabin.tracking import open_run, store
 from metabin.tracking.formatting import MAX_MESSAGE_LENGTH, describe
@@ -57,13 +57,6 @@ def test_only_the_folder_of_another_project_is_foreign(location, expected):
     assert is_foreign(location, ROOT / ".mlflow/artifacts") is expected
 
 
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    client_of(path).search_experiments()
-    return path
-
-
 @pytest.fixture
 def project(tmp_path, empty_database, monkeypatch):
     """Functions on a project `old` that has recorded one run: `use` a folder as the project's root, `record` a run."""
@@ -89,22 +82,14 @@ def project(tmp_path, empty_database, monkeypatch):
     return SimpleNamespace(old=old, new=tmp_path / "new place, 100%", elsewhere=elsewhere, use=use, record=record)
 
 
-def client_of(database: Path) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from mlflow import MlflowClient
-
-        return MlflowClient(tracking_uri=f"sqlite:///{database}")
-
-
 def trainings(database: Path) -> dict[str, Any]:
-    client = client_of(database)
+    client = client_of(f"sqlite:///{database}")
     runs = client.search_runs([client.get_experiment_by_name("metabin").experiment_id], "tags.kind = 'train'")
     return {run.data.tags["title"]: run for run in runs}
 
 
 def content(database: Path, name: str) -> str:
-    client = client_of(database)
+    client = client_of(f"sqlite:///{database}")
     return Path(client.download_artifacts(trainings(database)[name].info.run_id, "file.txt")).read_text()
 
 
@@ -115,7 +100,7 @@ def files(folder: Path) -> list[Path]:
 def test_a_moved_project_finds_its_old_files_and_writes_new_ones_in_its_own_folder(project, caplog):
     project.record("before")
     before = trainings(project.old / ".mlflow/mlflow.db")["before"]
-    client = client_of(project.old / ".mlflow/mlflow.db")
+    client = client_of(f"sqlite:///{project.old / '.mlflow/mlflow.db'}")
     client.create_registered_model("network")
     client.create_model_version("network", f"{before.info.artifact_uri}/file.txt", before.info.run_id)
     project.old.rename(project.new)
@@ -127,7 +112,9 @@ def test_a_moved_project_finds_its_old_files_and_writes_new_ones_in_its_own_fold
     for run in trainings(database).values():
         assert run.info.artifact_uri.startswith(f"{artifacts.as_uri()}/")
         assert (artifacts / run.info.run_id / "artifacts/file.txt").is_file()
-    assert client_of(database).get_model_version("network", "1").source.startswith(f"{artifacts.as_uri()}/")
+    assert (
+        client_of(f"sqlite:///{database}").get_model_version("network", "1").source.startswith(f"{artifacts.as_uri()}/")
+    )
     assert project.old.is_file()
     assert caplog.messages == []
 

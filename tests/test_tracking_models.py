@@ -7,7 +7,6 @@ import shutil
 import sys
 import tomllib
 import urllib.request
-import warnings
 from pathlib import Path
 
 import mlflow_server
@@ -16,6 +15,7 @@ import pandas as pd
 import pytest
 import torch
 from descriptions import describe_network
+from mlflow_client import client_of
 from PIL import Image
 
 import metabin
@@ -34,14 +34,6 @@ TAGS = {"fold": "final", "method": "metabin", "seed": "0"}
 CARD = "---\nlicense: mit\n---\n\n# MetaBIN\n\nFor ranking.\n"
 
 
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory):
-    """A database with empty tables: to make one takes a second, to copy it less."""
-    path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    client_of(f"sqlite:///{path}").search_experiments()
-    return path
-
-
 @pytest.fixture
 def store(tmp_path, monkeypatch, empty_database):
     """The address of the store of a project, whose root is the working directory."""
@@ -55,14 +47,6 @@ def store(tmp_path, monkeypatch, empty_database):
     monkeypatch.chdir(root)
     yield f"sqlite:///{root / '.mlflow' / 'mlflow.db'}"
     assert not Path("mlflow.db").exists(), "MLflow used its default store"
-
-
-def client_of(uri):
-    with warnings.catch_warnings():  # MLflow's own use of other packages, while it is imported
-        warnings.simplefilter("ignore")
-        from mlflow import MlflowClient
-
-        return MlflowClient(tracking_uri=uri)
 
 
 def write_training(seed=0, fold="final"):
@@ -181,7 +165,7 @@ def test_a_model_that_cannot_be_recorded_costs_a_warning_and_is_delivered_after_
     assert "final/metabin/seed-0" in warning.message and "The stage continues" in warning.message
     assert [model.status for model in logged_models(store)] == ["FAILED"]
     Path(".mlflow/artifacts/models").unlink()
-    assert deliver_all() == ["final/metabin/seed-0, wide-net"]
+    assert deliver_all() == (["final/metabin/seed-0, wide-net"], [])
     assert client_of(store).get_run(run_id).info.status == "FINISHED"
     (model,) = logged_models(store)
     assert (model.status, model.source_run_id) == ("READY", run_id)

@@ -11,20 +11,20 @@ import subprocess
 import sys
 import threading
 import time
-import warnings
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import mlflow_server
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow_client import client_of
 from unreliable import proxy_of
 
 from metabin.errors import UserError
-from metabin.tracking import deliver_all, delivery, find_unrecorded, is_in_workspace, open_run, store
+from metabin.tracking import deliver_all, delivery, find_unrecorded, is_in_workspace, model_folder, open_run, store
 from metabin.tracking.location import locate
+from stages.tools import deliver
 
 HERE = Path(__file__).resolve().parents[1]
 WAIT = 3  # seconds, in place of 30
@@ -38,13 +38,6 @@ def server(tmp_path_factory):
     """The port of an MLflow server."""
     with mlflow_server.serve(tmp_path_factory.mktemp("server")) as address:
         yield int(address.rpartition(":")[2])
-
-
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory):
-    path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    client_of(f"sqlite:///{path}").search_experiments()
-    return path
 
 
 @pytest.fixture
@@ -63,6 +56,7 @@ def make_project(tmp_path, empty_database, monkeypatch):
     assert delivery.MAX_WAIT_SECONDS == 30
     monkeypatch.setattr(delivery, "MAX_WAIT_SECONDS", WAIT)
     monkeypatch.setattr(delivery, "PAUSE_SECONDS", 0.2)
+    monkeypatch.setattr(model_folder, "LEFT_OUT", ("[!_]*",))  # each file of the model's code is a request to a server
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".mlflow").mkdir()
     shutil.copy(empty_database, tmp_path / ".mlflow")
@@ -71,15 +65,6 @@ def make_project(tmp_path, empty_database, monkeypatch):
     (folder / "config.json").write_text(json.dumps(CONFIG))
     (folder / "model.safetensors").write_bytes(b"weights")
     return tmp_path
-
-
-def client_of(uri) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        store.import_mlflow()
-        from mlflow import MlflowClient
-
-        return MlflowClient(tracking_uri=uri)
 
 
 def train(root, *middle):
@@ -178,6 +163,12 @@ def undisturbed(tmp_path_factory, empty_database):
         return found
 
 
+def deliver_rest(root):
+    """Deliver what waits; a thread of this process may still deliver it, on a busy machine."""
+    wait_until(lambda: deliver_all().delivered or not waits(root))
+    wait_until(lambda: not waits(root))
+
+
 def check_delivery(root, undisturbed, duration, caplog):
     """Deliver what waits; nothing is missing, and the outage cost one line and little time."""
     ended = time.time() * 1000
@@ -185,8 +176,7 @@ def check_delivery(root, undisturbed, duration, caplog):
     (message,) = [record.message for record in caplog.records]
     assert message.startswith("MetaBIN, outage is not recorded in MLflow: ")
     assert "`python -m stages.tools.deliver`" in message and "\n" not in message
-    wait_until(lambda: deliver_all() or not waits(root))  # a thread of this process may still hold the records
-    wait_until(lambda: not waits(root))
+    deliver_rest(root)
     assert content(root) == undisturbed
     client, (run,) = runs_of(root)
     times = [point.timestamp for point in client.get_metric_history(run.info.run_id, "loss")]
@@ -345,7 +335,7 @@ def test_records_that_do_not_fit_on_the_disk_follow_when_there_is_space(root, un
         train(root, free)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
-    deliver_all()
+    deliver_rest(root)
     assert content(root)["runs"] == undisturbed["runs"]
 
 
@@ -385,13 +375,13 @@ def test_a_training_that_was_killed_in_an_outage_is_delivered_as_killed(root):
     process = python(KILLED, MLFLOW_TRACKING_URI=f"http://127.0.0.1:{closed_port()}")
     process.communicate(timeout=100)
     assert process.returncode == -signal.SIGKILL
-    assert deliver_all() == ["grid, outage"]
+    assert deliver_all() == (["grid, outage"], [])
     client, (run,) = runs_of(root)
     _, (parent,) = runs_of(root, "parent")
     assert run.info.status == parent.info.status == "KILLED"
     assert run.data.tags["error"] == delivery.NO_END
     assert [point.value for point in client.get_metric_history(run.info.run_id, "loss")] == list(range(50))
-    assert deliver_all() == []
+    assert deliver_all() == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -434,9 +424,9 @@ def test_a_training_that_goes_on_is_left_to_its_process(root, monkeypatch):
     monkeypatch.setattr(delivery, "PAUSE_SECONDS", 60)
     with open_run("train", "grid") as run:
         run.metrics({"loss": 1.0}, 0)
-        assert deliver_all() == []
+        assert deliver_all() == ([], [])
         assert len(waits(root)) == 1
-    assert waits(root) == []
+    wait_until(lambda: not waits(root))  # by its thread
 
 
 def test_a_delivery_that_was_interrupted_leaves_one_run_and_one_model(root, undisturbed, monkeypatch):
@@ -453,8 +443,7 @@ def test_a_delivery_that_was_interrupted_leaves_one_run_and_one_model(root, undi
     monkeypatch.setattr(delivery, "receive", lose_the_answer)
     train(root)
     for _ in range(40):  # more than there are records
-        with suppress(UserError):
-            deliver_all()
+        deliver_all()
     assert waits(root) == []
     assert content(root) == undisturbed
 
@@ -468,6 +457,29 @@ def test_a_record_that_mlflow_refuses_is_left_out_and_the_others_arrive(root, ca
     assert (run.info.status, run.data.metrics["loss"]) == ("FINISHED", 1.0)
     (record,) = caplog.records
     assert "MLflow refuses a record, which is left out" in record.message
+
+
+def test_runs_that_a_working_store_refuses_are_named_and_the_others_arrive(root, monkeypatch, caplog, capsys):
+    with outage(monkeypatch):
+        for title in "abcd":
+            with open_run("train", title) as run:
+                run.model(root / "training", {})
+    paths = sorted(waits(root))
+    shutil.rmtree(paths[0] / "files")
+    (paths[2] / "records.jsonl").write_text("{\n")
+    caplog.clear()
+    monkeypatch.setattr(sys, "argv", ["deliver"])
+    for delivered in (["b, outage", "d, outage"], []):
+        with pytest.raises(SystemExit, match="1"):
+            deliver.main()
+        assert capsys.readouterr().out.splitlines() == [f"delivered to MLflow: {name}" for name in delivered]
+    assert sorted(waits(root)) == [paths[0], paths[2]]
+    of_model, of_line = [record.message for record in caplog.records][:2]
+    assert of_model.startswith("MLflow works, but refuses a, outage: StageFileError: ")
+    assert of_model.endswith(f"to give its records up, delete {paths[0]}")
+    assert of_line.startswith(f"MLflow works, but refuses {paths[2].name}: JSONDecodeError: ")
+    with open_run("parent") as run:  # the results of an experiment are recorded all the same
+        assert run.is_open
 
 
 def test_a_store_that_still_fails_is_one_line_and_the_records_stay(root, monkeypatch):
@@ -521,7 +533,7 @@ for pid in pids:
 
 
 def test_eight_processes_at_a_fresh_store_record_and_none_waits_long(root):
-    (root / ".mlflow/mlflow.db").unlink()
+    shutil.rmtree(root / ".mlflow")
     printed, errors = python(EIGHT).communicate(timeout=200)
     assert errors == ""
     waits_of = [[float(number) for number in line.split()] for line in printed.splitlines()]

@@ -108,9 +108,12 @@ def _write_index(index: Any, path: Path) -> None:
         reason = str(error).splitlines()[0]
         raise ConfigError(
             f"{path} cannot be written ({reason}); copy the embeddings to a folder that you may "
-            "write, or use --index exact"
+            "write, or free space on the disk, or use --index exact"
         ) from None
-    partial.replace(path)
+    else:
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _faiss() -> Any:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pydantic
+from pydantic import PositiveInt, TypeAdapter, ValidationError
 
-from metabin.commands.embedding_manifest import MANIFEST, read_manifest, shard_path
+from metabin.commands.embedding_manifest import (
+    MANIFEST,
+    first_problem,
+    read_manifest,
+    shard_path,
+)
 from metabin.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -21,6 +27,30 @@ if TYPE_CHECKING:
 
 METADATA = b"metabin"  # key in the schema's metadata
 INDEX = "_index.faiss"  # written beside the shards by `metabin search --index faiss`
+
+
+@pydantic.dataclasses.dataclass(frozen=True)
+class ShardMetadata:
+    """What a shard says about its embeddings, in JSON under the key METADATA of its schema.
+
+    Attributes:
+        version: Of metabin.
+        model: sha256 of the model's weights.
+        embedding_size: D.
+        images: Folder from which the paths start, relative to the folder of the shards.
+        unreadable: Images that are left out, with the reasons.
+    """
+
+    version: str
+    model: str
+    embedding_size: PositiveInt
+    images: str
+    unreadable: list[tuple[str, str]]
+
+    @property
+    def columns(self) -> dict[str, pa.DataType]:
+        """Return the types of the columns."""
+        return {"path": pa.string(), "embedding": pa.list_(pa.float32(), self.embedding_size)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +69,7 @@ class EmbeddingFiles:
     def blocks(self, rows: int) -> Iterator[np.ndarray]:
         """Yield the embeddings in order, at most (rows, D) at a time."""
         for file in self.files:
-            with _reading(file), pq.ParquetFile(file) as shard:
+            with _reading(file), pq.ParquetFile(file, page_checksum_verification=True) as shard:
                 for batch in shard.iter_batches(rows, columns=["embedding"]):
                     values = batch.column(0).flatten().to_numpy()
                     yield values.reshape(-1, self.embedding_size)
@@ -65,11 +95,17 @@ def open_embeddings(source: str) -> EmbeddingFiles:
     files = _complete_shards(path) if path.is_dir() else [path]
     metadata = [read_metadata(file) for file in files]
     first = metadata[0]
+    for file, other in zip(files, metadata, strict=True):
+        if (other.model, other.images) != (first.model, first.images):
+            raise DatasetError(
+                f"{file} has embeddings of another model or of other images than {files[0]}; "
+                "delete one of the two, and run its `metabin embed` command again"
+            )
     return EmbeddingFiles(
         files,
-        first["model"],
-        first["embedding_size"],
-        files[0].parent / first["images"],
+        first.model,
+        first.embedding_size,
+        files[0].parent / first.images,
         sum(pq.read_metadata(file).num_rows for file in files),
     )
 
@@ -99,20 +135,28 @@ def require_model(
     return embeddings
 
 
-def read_metadata(file: Path) -> dict[str, Any]:
+def read_metadata(file: Path) -> ShardMetadata:
     """Read from a Parquet file the model and the images that it is of.
 
     Raises:
         DatasetError: The file is missing or damaged, or `metabin embed` did not write it.
     """
     with _reading(file):
-        metadata = pq.read_schema(file).metadata or {}
-    if METADATA not in metadata:
+        schema = pq.read_schema(file)
+    if METADATA not in (schema.metadata or {}):
         raise DatasetError(
             f"{file} does not say which model its embeddings are of; "
             "expected is the output of `metabin embed`"
         )
-    return json.loads(metadata[METADATA])
+    try:
+        metadata = TypeAdapter(ShardMetadata).validate_json(schema.metadata[METADATA])
+    except ValidationError as error:
+        raise _damaged(file, first_problem(error)) from None
+    columns = {field.name: field.type for field in schema}
+    if columns != metadata.columns:
+        types = ", ".join(f"{name} ({kind})" for name, kind in columns.items())
+        raise _damaged(file, f"its columns are {types}")
+    return metadata
 
 
 def _complete_shards(folder: Path) -> list[Path]:
@@ -128,7 +172,8 @@ def _complete_shards(folder: Path) -> list[Path]:
 
 def _paths(file: Path) -> list[str]:
     with _reading(file):
-        return pq.read_table(file, columns=["path"])["path"].to_pylist()
+        table = pq.read_table(file, columns=["path"], page_checksum_verification=True)
+        return table["path"].to_pylist()
 
 
 @contextmanager
@@ -139,8 +184,11 @@ def _reading(file: Path) -> Iterator[None]:
     except FileNotFoundError:
         raise DatasetError(f"{file} does not exist; write it with `metabin embed`") from None
     except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise DatasetError(
-            f"{file} is not a Parquet file, or damaged ({reason}); "
-            "delete it and run `metabin embed` again"
-        ) from None
+        raise _damaged(file, str(error).splitlines()[0]) from None
+
+
+def _damaged(file: Path, reason: str) -> DatasetError:
+    return DatasetError(
+        f"{file} is not a Parquet file of `metabin embed`, or damaged ({reason}); "
+        "delete it and run `metabin embed` again"
+    )

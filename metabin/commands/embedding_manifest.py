@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
+
+from pydantic import PositiveInt, ValidationError
+from pydantic.dataclasses import dataclass
 
 from metabin.errors import DatasetError
 
@@ -26,11 +29,11 @@ class Manifest:
     """
 
     model: str
-    embedding_size: int
+    embedding_size: PositiveInt
     images: str
     image_list: str
-    num_images: int
-    shard_size: int
+    num_images: PositiveInt
+    shard_size: PositiveInt
     format: int = FORMAT
 
     @property
@@ -79,5 +82,14 @@ def read_manifest(folder: Path) -> Manifest:
         return Manifest(**values)
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(
-            f"{path} is damaged ({error}); delete {folder} and run `metabin embed` again"
+            f"{path} is damaged ({first_problem(error)}); "
+            f"delete {folder} and run `metabin embed` again"
         ) from None
+
+
+def first_problem(error: Exception) -> str:
+    """Return the message of an error, or the first one of a check of several values."""
+    if isinstance(error, ValidationError):
+        problem = error.errors()[0]
+        return ": ".join([*map(str, problem["loc"]), problem["msg"]])
+    return str(error)

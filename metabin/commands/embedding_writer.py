@@ -13,20 +13,18 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 import metabin
-from metabin.commands.embedding_files import INDEX, METADATA, read_metadata
+from metabin.commands.embedding_files import INDEX, METADATA, ShardMetadata, read_metadata
 from metabin.commands.embedding_manifest import MANIFEST, Manifest, read_manifest, shard_path
 from metabin.errors import DatasetError
-from metabin.files import write_text
+from metabin.files import write_bytes, write_text
 
 UNREADABLE = "_unreadable.csv"
 SHARDS = "part-*.parquet"
@@ -67,45 +65,53 @@ class ShardFolder:
     def write(
         self, number: int, paths: list[str], embeddings: np.ndarray, unreadable: Unreadable
     ) -> None:
-        """Write a shard, atomically.
+        """Write a shard, atomically, with checksums of its pages.
 
         Args:
             paths: Of the N images that were read.
             embeddings: (N, D) float32.
             unreadable: The images that are left out.
+
+        Raises:
+            OSError: It cannot be written; an earlier file stays.
         """
         values = pa.array(embeddings.reshape(-1))
         column = pa.FixedSizeListArray.from_arrays(values, embeddings.shape[1])
         table = pa.table({"path": pa.array(paths, pa.string()), "embedding": column})
-        table = table.replace_schema_metadata({METADATA: json.dumps(self._metadata(unreadable))})
-        path = shard_path(self.folder, number)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        metadata = json.dumps(asdict(self._metadata(unreadable)))
+        content = pa.BufferOutputStream()
         # Compression and dictionaries do not make random mantissas smaller, but slower.
         pq.write_table(
-            table, partial, row_group_size=ROW_GROUP, compression="none", use_dictionary=False
+            table.replace_schema_metadata({METADATA: metadata}),
+            content,
+            row_group_size=ROW_GROUP,
+            compression="none",
+            use_dictionary=False,
+            write_page_checksum=True,
         )
-        partial.replace(path)
+        write_bytes(shard_path(self.folder, number), memoryview(content.getvalue()))
 
     def finish(self) -> Unreadable:
         """Write the list of the images that are left out of all shards, and return it."""
         # The shards have it, so that it is complete after a resumed run too.
         unreadable: Unreadable = []
         for number in range(self.manifest.num_shards):
-            unreadable += read_metadata(shard_path(self.folder, number))["unreadable"]
+            unreadable += read_metadata(shard_path(self.folder, number)).unreadable
         if unreadable:
             text = io.StringIO()
             csv.writer(text, lineterminator="\n").writerows([("path", "reason"), *unreadable])
             write_text(self.folder / UNREADABLE, text.getvalue())
         return unreadable
 
-    def _metadata(self, unreadable: Unreadable) -> dict[str, Any]:
-        return {
-            "version": metabin.__version__,
-            "model": self.manifest.model,
-            "embedding_size": self.manifest.embedding_size,
-            "images": self.manifest.images,
-            "unreadable": unreadable,
-        }
+    def _metadata(self, unreadable: Unreadable) -> ShardMetadata:
+        manifest = self.manifest
+        return ShardMetadata(
+            metabin.__version__,
+            manifest.model,
+            manifest.embedding_size,
+            manifest.images,
+            unreadable,
+        )
 
     def _remove(self, *patterns: str) -> None:
         for pattern in patterns:

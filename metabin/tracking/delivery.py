@@ -7,7 +7,7 @@ import threading
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from metabin.errors import UserError
 from metabin.tracking.failures import advise, warn
@@ -16,6 +16,7 @@ from metabin.tracking.location import locate
 from metabin.tracking.provenance import project_root
 from metabin.tracking.records import merge, receive
 from metabin.tracking.spool import FOLDER, Spool, waiting
+from metabin.tracking.store import connect
 from metabin.tracking.store_runs import OpenedRun, open_child
 
 logger = logging.getLogger("metabin.tracking")
@@ -114,11 +115,18 @@ class Courier:
             warn(self._spool.opening["run_name"], error)
 
 
-def deliver_all() -> list[str]:
+class Deliveries(NamedTuple):
+    """The names of the runs whose records waited."""
+
+    delivered: list[str]
+    refused: list[str]  # by a store that works; the records stay
+
+
+def deliver_all() -> Deliveries:
     """Deliver the waiting records of the project, see `deliver_waiting`.
 
     Raises:
-        UserError: the store does not receive them.
+        UserError: the store does not work.
     """
     root = project_root()
     try:
@@ -133,23 +141,55 @@ def deliver_all() -> list[str]:
         ) from error
 
 
-def deliver_waiting(root: Path) -> list[str]:
-    """Deliver the records of all runs whose process has ended, and return the names of the runs.
+def deliver_waiting(root: Path) -> Deliveries:
+    """Deliver the records of all runs whose process has ended.
 
-    A run whose process was killed ends with the status KILLED.
+    A run whose process was killed ends with the status KILLED. A warning says why the store
+    refuses a run, and what to do.
 
     Raises:
-        Exception: any error of MLflow, of its database or server. The records stay.
+        Exception: the store does not work: an error of MLflow, of its database or server. The
+            records stay.
     """
-    names = []
+    deliveries = Deliveries([], [])
     for spool in waiting(root):
-        opening = spool.opening
-        if opening:
-            if not spool.has_ended:
-                end = spool.last_change
-                spool.write({"tags": {"error": NO_END}})
-                spool.write({"end": "KILLED", "time": end})
-            Delivery(spool, root).deliver()
-            names.append(opening["run_name"])
-        spool.remove()
-    return names
+        try:
+            name = _deliver(spool, root)
+        except Exception as error:
+            connect(root)  # if the store does not work, the others need not try
+            deliveries.refused.append(_name_refused(spool, error))
+        else:
+            spool.remove()
+            if name:
+                deliveries.delivered.append(name)
+    return deliveries
+
+
+def _deliver(spool: Spool, root: Path) -> str:
+    """Deliver the records of a run, and return its name; "" if a kill cut off its first record."""
+    opening = spool.opening
+    if not opening:
+        return ""
+    if not spool.has_ended:
+        end = spool.last_change
+        spool.write({"tags": {"error": NO_END}})
+        spool.write({"end": "KILLED", "time": end})
+    Delivery(spool, root).deliver()
+    return opening["run_name"]
+
+
+def _name_refused(spool: Spool, error: Exception) -> str:
+    """Log why the store refuses a run, and return the name of the run."""
+    try:
+        name = spool.opening["run_name"]
+    except ValueError:  # its file is damaged
+        name = spool.name
+    logger.warning(
+        "MLflow works, but refuses %s: %s; %s. `python -m stages.tools.deliver` tries again; "
+        "to give its records up, delete %s",
+        name,
+        describe(error).rstrip("."),
+        advise(error) or "repair what is named here",
+        spool.path,
+    )
+    return name

@@ -29,6 +29,7 @@ class Spool:
     """The records of one run. The lock tells whether a process writes or delivers them.
 
     Attributes:
+        path: the folder.
         name: unique; the times of their creation order the names.
         files: the folder of the records' files.
     """
@@ -36,7 +37,7 @@ class Spool:
     def __init__(self, path: Path, lock: FileLock) -> None:
         self.name = path.name
         self.files = path / "files"
-        self._path = path
+        self.path = path
         self._lock = lock
         self._records = path / "records.jsonl"
         self._state = path / "delivered.json"
@@ -132,7 +133,7 @@ class Spool:
 
     def remove(self) -> None:
         """Remove the folder, all of which was delivered."""
-        shutil.rmtree(self._path, ignore_errors=True)
+        shutil.rmtree(self.path, ignore_errors=True)
         Path(self._lock.lock_file).unlink(missing_ok=True)
         self.close()
 

@@ -1,8 +1,9 @@
 """Deliver the records that wait in .records since an outage of MLflow, or since a kill.
 
-First the trainings of this project: those that a process still records are left to it. Then the
-results of experiments, from the files in the workspace. They are recorded if the workspace has the
-parameters of the experiment; otherwise its name is printed.
+First the trainings of this project: those that a process still records are left to it. If the store
+refuses one, a warning names it, and the others go on. Then the results of experiments, from the
+files in the workspace. They are recorded if the workspace has the parameters of the experiment;
+otherwise its name is printed. The exit code is 1 if a record still waits.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ def main() -> None:
 
     from metabin import tracking
 
-    for name in tracking.deliver_all():
+    delivered, refused = tracking.deliver_all()
+    for name in delivered:
         print(f"delivered to MLflow: {name}")
-    is_complete = True
+    is_complete = not refused  # a warning says why
     for note, source in tracking.find_unrecorded().items():
         if not tracking.is_in_workspace(source):
             print(
@@ -33,7 +35,7 @@ def main() -> None:
             is_complete = False
         elif name := record_results(source):
             print(f"delivered to MLflow: the results of {name}")
-        else:  # a warning says why
+        else:  # here too
             is_complete = False
     if not is_complete:
         sys.exit(1)

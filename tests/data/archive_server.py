@@ -23,6 +23,7 @@ class Site:
         pages: Path -> (type, content), instead of `content`.
         requests: (path, Range) of every request so far.
         url: Address of the file while the server runs.
+        redirects: Path -> address to which its answer redirects.
         hangs_after: Number of bytes after which an answer stops without an end; None for a complete answer.
     """
 
@@ -34,6 +35,7 @@ class Site:
     pages: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     requests: list[tuple[str, str | None]] = field(default_factory=list)
     url: str = ""
+    redirects: dict[str, str] = field(default_factory=dict)
     hangs_after: int | None = None
 
     @property
@@ -56,6 +58,11 @@ def serving(site: Site):
             site.requests.append((self.path, requested))
             if site.statuses and (status := site.statuses.pop(0)) != 200:
                 self.send_error(status)
+                return
+            if self.path in site.redirects:
+                self.send_response(302)
+                self.send_header("Location", site.redirects[self.path])
+                self.end_headers()
                 return
             kind, content = site.pages.get(self.path.partition("?")[0], ("application/zip", site.content))
             start = int(requested.removeprefix("bytes=").removesuffix("-")) if requested and site.ranges else 0

@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -264,6 +265,33 @@ def test_plain_http_needs_a_checksum_that_is_known_beforehand(
         arrived(site, tmp_path, checksum=checksum)
     assert not (tmp_path / "set.zip").exists()
     assert bool(site.requests) == bool(record)  # without a checksum, nothing is asked for
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_redirect_from_tls_to_plain_http_needs_a_known_checksum_too(site, tmp_path, monkeypatch, is_known):
+    host = site.url.removesuffix("/set.zip")
+    send = requests.Session.send
+
+    def send_here(session, request, **options):
+        """Let the server of the test be both, that of the owner and the one that answers instead."""
+        request.url = request.url.replace("https://owner.example", host).replace("http://mirror.example", host)
+        return send(session, request, **options)
+
+    monkeypatch.setattr(requests.Session, "send", send_here)
+    site.redirects = {"/set.zip": "http://mirror.example/copy.zip"}
+    site.url = "https://owner.example/set.zip"
+    if is_known:
+        assert arrived(site, tmp_path) == CONTENT
+        return
+    message = (
+        "set.zip is not fetched from https://owner.example/set.zip: the server redirects to "
+        "http://mirror.example/copy.zip, and it comes over plain http, and no checksum is published"
+    )
+    with pytest.raises(DatasetError, match=re.escape(message)):
+        arrived(site, tmp_path, checksum="")
+    assert [path for path, _ in site.requests] == ["/set.zip"]
+    assert list(tmp_path.iterdir()) == []
+    assert requests.Session.send is send_here
 
 
 def test_every_archive_of_the_catalogue_comes_over_tls_or_says_what_to_do(tmp_path):

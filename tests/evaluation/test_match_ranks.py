@@ -1,6 +1,10 @@
 """Counting returns the ranks of a stable sort."""
 
 import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +14,8 @@ from hypothesis import strategies as st
 
 from metabin.evaluation import metrics
 from metabin.evaluation.scoring import product_on
+
+ROOT = Path(__file__).parents[2]
 
 
 def by_sorting(distance, query_pid, gallery_pid, query_camid, gallery_camid):
@@ -65,3 +71,32 @@ def test_the_product_on_a_device_equals_that_of_numpy():
     query, gallery = (random.standard_normal((number, 8)).astype(np.float32) for number in (5, 9))
     (distance,) = metrics.cosine_blocks(query, gallery, product_on(torch.device("cpu"), gallery))
     np.testing.assert_allclose(distance, metrics.cosine_distance(query, gallery), atol=1e-6)
+
+
+RACE = """
+import os
+import numpy as np
+from metabin.evaluation.match_ranks import _count_equal
+
+def answer():
+    return _count_equal(np.arange(1000, dtype=np.float32) % 7, np.float32(3))
+
+pids = []
+for _ in range(4):
+    if pid := os.fork():
+        pids.append(pid)
+        continue
+    print(answer(), flush=True)
+    os._exit(0)
+for pid in pids:
+    os.waitpid(pid, 0)
+print(answer(), "of the cache" if _count_equal.stats.cache_hits else "compiled again")
+"""
+
+
+def test_processes_that_compile_at_once_into_one_cache_all_count_right_and_leave_a_good_cache(tmp_path):
+    """The smallest kernel: all are cached in the same way, and the others take seconds to compile."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", RACE], env=environment, capture_output=True, text=True)
+    assert (done.stdout.splitlines(), done.stderr) == (["143"] * 4 + ["143 of the cache"], "")
+    assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} == {".nbi", ".nbc"}

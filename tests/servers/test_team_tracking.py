@@ -130,7 +130,7 @@ def test_a_missing_bucket_costs_the_files_and_one_warning_without_the_password(
     assert "://***@127.0.0.1" in warning
     assert PASSWORD not in warning
     client.create_bucket(Bucket="mlflow")
-    assert deliver_all() == ["final/metabin/seed-0, wide-net"]
+    assert deliver_all() == (["final/metabin/seed-0, wide-net"], [])
     run_id = newest_run(database)
     query = "SELECT value FROM params WHERE run_uuid = %s AND key = 'optim.lr'"
     with connect(database) as db:

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 from ruamel.yaml import YAML
-from stages_in_clone import ROOT, make_clone, run
+from stages_in_clone import make_clone, run, write_params
 
 from metabin import locks
 from metabin.config import load_config
@@ -65,15 +65,8 @@ def test_the_lock_keeps_the_entries_of_existing_stages_with_their_bytes_in_the_o
 
 
 def test_states_that_no_training_of_this_configuration_resumes_are_removed(call, tmp_path, monkeypatch, capsys):
-    values = YAML(typ="safe").load(ROOT / "params.yaml")
-    for section, parameters in SETTINGS.items():
-        values[section] |= parameters
-    values["optim"]["duration"] = 3
-    values["record"]["checkpoint_every"] = 1
-
     def write(**meta):
-        values["meta"] |= meta
-        YAML().dump(values, tmp_path / "params.yaml")
+        write_params(tmp_path, SETTINGS, {"optim": {"duration": 3}, "record": {"checkpoint_every": 1}, "meta": meta})
 
     def killed(*arguments):
         raise KeyboardInterrupt

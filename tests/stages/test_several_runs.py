@@ -11,7 +11,7 @@ from contextlib import nullcontext
 
 import pytest
 from ruamel.yaml import YAML
-from stages_in_clone import ROOT
+from stages_in_clone import ROOT, write_params
 
 from metabin import locks
 from metabin.config import load_config
@@ -34,11 +34,7 @@ TINY = {
 @pytest.fixture
 def prepared(call, tmp_path):
     """A folder with the partition of a small benchmark, and trainings of 40 steps."""
-    values = YAML(typ="safe").load(ROOT / "params.yaml")
-    for section, parameters in TINY.items():
-        values[section] |= parameters
-    values["optim"]["duration"] = 40
-    YAML().dump(values, tmp_path / "params.yaml")
+    write_params(tmp_path, TINY, {"optim": {"duration": 40}})
     (tmp_path / "stages").symlink_to(ROOT / "stages")
     for site in SITES:
         call("download", "--domain", site)

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from metabin.data.readers.archive import RECORD, Archive
@@ -36,7 +37,7 @@ def fetch(
 
     If no checksum is published, the first download writes its own to `<file>.sha256`, and later
     downloads must match it. Over plain http, where anybody on the way could replace the archive,
-    the checksum must be known before: published, or in that file.
+    the checksum must be known before: published, or in that file. This holds for redirects too.
 
     Args:
         archive: Archive to download.
@@ -56,12 +57,14 @@ def fetch(
     path = directory / archive.file
     if path.exists():
         return path
-    _require_authenticity(archive, directory / (archive.file + RECORD))
+    record = directory / (archive.file + RECORD)
+    _require_authenticity(archive, record, archive.url)
     # Hidden until it is checked. The name of gdown's partial file starts with this name.
     unchecked = directory / f".{archive.file}"
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        _Download(archive, unchecked, on_bytes).run(pauses)
+        with _authentic_requests(archive, record):
+            _Download(archive, unchecked, on_bytes).run(pauses)
         _check(archive, unchecked)
         unchecked.replace(path)
     except OSError as error:
@@ -69,17 +72,42 @@ def fetch(
     return path
 
 
-def _require_authenticity(archive: Archive, record: Path) -> None:
-    """Check that a replaced archive would be noticed, by its checksum or by TLS."""
-    address = urlsplit(archive.url)
+def _require_authenticity(archive: Archive, record: Path, url: str) -> None:
+    """Check that a replaced archive would be noticed, by its checksum or by the TLS of an address.
+
+    Args:
+        url: Its address, or one to which that redirects.
+    """
+    address = urlsplit(url)
     is_safe = address.scheme == "https" or address.hostname in THIS_MACHINE
     if not (is_safe or archive.checksum or record.is_file()):
+        way = "it comes" if url == archive.url else f"the server redirects to {url}, and it comes"
         raise DatasetError(
-            f"{archive.file} is not fetched from {archive.url}: it comes over plain http, and no "
+            f"{archive.file} is not fetched from {archive.url}: {way} over plain http, and no "
             "checksum is published, so that anybody on the way could replace it. If you know its "
             f"sha256 (from a colleague's {record.name}), write it into {record}; or download the "
             f"file with a web browser and put it unchanged into {record.parent}"
         )
+
+
+@contextmanager
+def _authentic_requests(archive: Archive, record: Path) -> Iterator[None]:
+    """Check every request, since gdown follows redirects and has no option against plain http."""
+    import requests
+
+    send = requests.Session.send
+
+    def checked(
+        self: requests.Session, request: requests.PreparedRequest, **kwargs: Any
+    ) -> requests.Response:
+        _require_authenticity(archive, record, str(request.url))
+        return send(self, request, **kwargs)
+
+    requests.Session.send = checked
+    try:
+        yield
+    finally:
+        requests.Session.send = send
 
 
 class _Download:
