@@ -47,6 +47,7 @@ def test_the_labeled_boxes_are_read_when_their_folder_is_named(tmp_path):
     assert cuhk03.find_root(tmp_path / "cuhk03_np_labeled")[1] == "np-labeled"
 
 
+@pytest.mark.bad_input("folder of a data set")
 def test_a_folder_that_does_not_say_which_boxes_it_has_is_refused(tmp_path):
     large_sets.cuhk03_np(tmp_path / "np")
     (tmp_path / "np" / "labeled").rename(tmp_path / "cuhk03")
@@ -56,6 +57,7 @@ def test_a_folder_that_does_not_say_which_boxes_it_has_is_refused(tmp_path):
         cuhk03.read(tmp_path / "cuhk03")
 
 
+@pytest.mark.bad_input("folder of a data set")
 def test_raw_data_ask_for_extraction_with_the_command_that_does_it(tmp_path):
     root = matlab_files.cuhk03_raw(tmp_path / "cuhk03")
     assert cuhk03.find_root(tmp_path) == (root, "raw")
@@ -120,6 +122,7 @@ def test_images_are_extracted_once_and_completely_or_not_at_all(extracted, tmp_p
     assert cuhk03.extract(tmp_path / "cuhk03", tmp_path / "again") == 27
 
 
+@pytest.mark.bad_input("MATLAB file")
 def test_a_damaged_mat_is_named_and_leaves_nothing(tmp_path):
     root = matlab_files.cuhk03_raw(tmp_path / "cuhk03")
     file = root / "cuhk03_release" / "cuhk-03.mat"
@@ -133,6 +136,7 @@ def test_a_damaged_mat_is_named_and_leaves_nothing(tmp_path):
     assert list((tmp_path / "images").iterdir()) == []
 
 
+@pytest.mark.bad_input("MATLAB file")
 def test_the_split_must_be_there_and_of_these_images(extracted):
     config = extracted / "cuhk03_new_protocol_config_detected.mat"
     (extracted / "images_detected" / "5_001_2_08.png").rename(extracted / "images_detected" / "5_001_2_09.png")
@@ -151,6 +155,7 @@ def test_the_split_must_be_there_and_of_these_images(extracted):
         cuhk03.read(extracted)
 
 
+@pytest.mark.bad_input("folder of a data set")
 def test_two_kinds_of_images_in_one_folder_are_refused(extracted):
     large_sets.cuhk03_np(extracted)
     with pytest.raises(DatasetError, match="holds np-detected and png-detected; name the folder of one of them"):

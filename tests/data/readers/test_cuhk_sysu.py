@@ -42,6 +42,7 @@ def test_the_pack_of_torchreid_is_read_with_scenes_of_any_number_of_digits(tmp_p
     ]
 
 
+@pytest.mark.bad_input("folder of a data set")
 def test_two_packs_and_foreign_images_are_refused(tmp_path):
     root = large_sets.cuhk_sysu_torchreid(large_sets.cuhk_sysu_metabin(tmp_path / "cuhk_sysu"))
     with pytest.raises(DatasetError, match=r"cropped_image \(metabin\) and cropped_images \(torchreid\); name the"):
@@ -54,6 +55,7 @@ def test_two_packs_and_foreign_images_are_refused(tmp_path):
         cuhk_sysu.read(root / "cropped_image")
 
 
+@pytest.mark.bad_input("folder of a data set")
 def test_scenes_alone_ask_for_extraction_with_the_command_that_does_it(tmp_path):
     root = matlab_files.cuhk_sysu_raw(tmp_path / "CUHK-SYSU", PEOPLE)
     assert cuhk_sysu.find_root(tmp_path) == (root, "raw")
@@ -92,6 +94,7 @@ def test_crops_are_made_once_and_then_read(tmp_path):
     ]
 
 
+@pytest.mark.bad_input("MATLAB file")
 @pytest.mark.parametrize("box", [[0, 1, 5, 5], [1, 0, 5, 5], [1, 1, 32, 5], [1, 1, 5, 24]])
 def test_a_box_that_leaves_its_scene_is_an_error_as_in_matlab(tmp_path, box):
     root = matlab_files.cuhk_sysu_raw(tmp_path / "CUHK-SYSU", [("p1", [("s1.jpg", box, 0)])])
@@ -100,6 +103,7 @@ def test_a_box_that_leaves_its_scene_is_an_error_as_in_matlab(tmp_path, box):
     assert list((tmp_path / "out").iterdir()) == []
 
 
+@pytest.mark.bad_input("MATLAB file")
 @pytest.mark.parametrize(
     ("people", "message"),
     [
@@ -119,6 +123,7 @@ def test_a_wrong_annotation_is_an_error(tmp_path, people, message):
         cuhk_sysu.extract(root, tmp_path / "out")
 
 
+@pytest.mark.bad_input("MATLAB file")
 def test_incomplete_raw_data_are_refused(tmp_path):
     root = matlab_files.cuhk_sysu_raw(tmp_path / "CUHK-SYSU", PEOPLE)
     (root / "annotation" / "Person.mat").write_bytes(b"MATLAB 5.0 MAT-file")
