@@ -149,9 +149,10 @@ def test_grids_official_splits_test_who_does_not_train(tmp_path):
 
 
 @pytest.mark.bad_input("MATLAB file")
-def test_an_official_split_of_people_who_are_not_there_is_refused(tmp_path):
-    root = small_sets.grid(tmp_path / "GRID", [(1, 3)] * 10)
-    with pytest.raises(DatasetError, match="lacks people of its own splits: '3'"):
+@pytest.mark.parametrize("pid", [3, 0, -1, 1000])
+def test_an_official_split_of_people_who_are_not_there_is_refused(tmp_path, pid):
+    root = small_sets.grid(tmp_path / "GRID", [(1, pid)] * 10)
+    with pytest.raises(DatasetError, match=f"lacks people of its own splits: '{pid}'"):
         fixed_splits.grid_splits(root, grid.read(root))
 
 

@@ -116,6 +116,24 @@ def test_a_partition_that_is_missing_damaged_or_something_else_is_a_dataset_erro
         grid.read_partition(root)
 
 
+@pytest.mark.bad_input("MATLAB file")
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        ([(1, 4)] * 11, "has 11 splits; expected 10"),
+        ([()] * 10, "has 0 splits; expected 10"),
+        ([(1.5, 4)] * 10, "found 1.5, expected whole numbers"),
+        ([(float("nan"), 4)] * 10, "cannot convert float NaN"),
+        ([(1, 1)] * 10, "a person is twice in a split"),
+    ],
+)
+def test_official_splits_of_impossible_people_are_refused(tmp_path, train, message):
+    root = small_sets.grid(tmp_path / "GRID")
+    small_sets.grid_partition(root / grid.PARTITION, train)
+    with pytest.raises(DatasetError, match=f"features_and_partitions.mat .*{message}"):
+        grid.read_partition(root)
+
+
 def test_ilids_gives_every_image_of_a_person_another_camera(tmp_path):
     assert rows(ilids.read(small_sets.ilids(tmp_path / "i-LIDS_Pedestrian"))) == [
         ("Persons/0001001.jpg", 1, 0, False),
