@@ -15,6 +15,7 @@ HOSTILE = (
 )  # fmt: skip
 
 
+@pytest.mark.bad_input("parameters")
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_name_is_letters_digits_and_a_few_signs(params, name):
     protocol = {

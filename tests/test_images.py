@@ -63,6 +63,7 @@ def test_an_image_has_the_pixels_of_a_viewer(form):
     assert difference(image, form.pixels) <= form.tolerance
 
 
+@pytest.mark.bad_input("image")
 @pytest.mark.parametrize("form", REFUSED, ids=lambda form: form.name)
 def test_a_refusal_has_the_name_the_reason_and_what_to_do(form, tmp_path):
     path = tmp_path / form.file
@@ -76,6 +77,7 @@ def test_a_refusal_has_the_name_the_reason_and_what_to_do(form, tmp_path):
     assert "object at 0x" not in message
 
 
+@pytest.mark.bad_input("image")
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DatasetError, match=re.escape(f"{tmp_path / 'a.jpg'} cannot be read as an image")):
         read_image(tmp_path / "a.jpg")
@@ -104,6 +106,7 @@ def content_of(suffix, kind):
     return SIGNATURES.get(suffix, b"") + np.random.default_rng(0).bytes(4_000)
 
 
+@pytest.mark.bad_input("image")
 def test_every_other_suffix_of_pillow_is_refused_by_name(tmp_path):
     Image.init()
     kinds = Image.registered_extensions()
@@ -198,6 +201,7 @@ def has_other_pixels(decode, content):
         return False
 
 
+@pytest.mark.bad_input("image")
 def test_a_changed_byte_of_a_png_is_noticed_or_changes_no_pixel(tmp_path):
     changed = list(with_a_changed_byte(saved(SMOOTH, "PNG")))
     wrong = [content for content in changed if has_other_pixels(old_pixels, content)]
@@ -209,6 +213,7 @@ def test_a_changed_byte_of_a_png_is_noticed_or_changes_no_pixel(tmp_path):
     assert check.problems == (f"a.png ({reason}) cannot be read",)
 
 
+@pytest.mark.bad_input("image")
 @pytest.mark.parametrize("head", [b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"\xc5\xd0\xd3\xc6"])
 def test_ghostscript_does_not_start_for_an_eps_that_is_named_jpg(tmp_path, monkeypatch, head):
     started = []

@@ -101,6 +101,7 @@ def test_the_baselines_of_the_paper_s_tables_train_on_mobilenetv2(name, root, pa
     assert all(torch.isfinite(value).all() for value in model.state_dict().values())
 
 
+@pytest.mark.bad_input("parameters")
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -232,6 +232,7 @@ def test_a_long_card_loses_the_least_needed_sections_and_stays_within_the_limit(
     assert longest.startswith("# Title\n\n## Limits\n") and longest.endswith(NOTE)
 
 
+@pytest.mark.bad_input("weights or model")
 @pytest.mark.parametrize(
     ("uri", "message"),
     [
@@ -252,6 +253,7 @@ def test_an_unknown_model_or_run_is_one_line(store, uri, message):
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.bad_input("weights or model")
 def test_a_run_without_a_model_and_a_model_of_another_program_are_named(store, tmp_path):
     with open_run("train", "mall"):
         pass
@@ -319,6 +321,7 @@ def test_without_scores_on_the_sources_there_is_nothing_to_choose_by(make_config
         choose_training("metabin", protocol)
 
 
+@pytest.mark.bad_input("image")
 @pytest.mark.parametrize(
     ("text", "message"),
     [

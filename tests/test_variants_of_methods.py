@@ -34,6 +34,7 @@ def test_a_run_may_train_its_variants(make_config):
     assert config.protocol.methods[-2:] == ("metabin", "still")
 
 
+@pytest.mark.bad_input("parameters")
 @pytest.mark.parametrize(
     ("variants", "expected"),
     [

@@ -26,7 +26,7 @@ COMMANDS = {
 }
 # Errors that a user can mend: a wrong path, a missing permission, a full disk.
 MENDABLE = {
-    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
+    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP),
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT),
 }
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     "--shard-size",
     default=10_000,
     show_default=True,
-    type=click.IntRange(1),
+    type=click.IntRange(1, 10**8),
     help="Images per Parquet file. Their embeddings are in memory at a time.",
 )
 @options.batch_size
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     "--workers",
     default=0,
     show_default=True,
-    type=click.IntRange(0),
+    type=click.IntRange(0, 1024),
     help="Processes that read images ahead. Useful with a GPU.",
 )
 @options.device

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pydantic
-from pydantic import PositiveInt, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from metabin.commands.embedding_manifest import (
     MANIFEST,
+    Manifest,
     first_problem,
     read_manifest,
     shard_path,
 )
+from metabin.config.ranges import Count
 from metabin.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -29,28 +30,24 @@ METADATA = b"metabin"  # key in the schema's metadata
 INDEX = "_index.faiss"  # written beside the shards by `metabin search --index faiss`
 
 
-@pydantic.dataclasses.dataclass(frozen=True)
-class ShardMetadata:
-    """What a shard says about its embeddings, in JSON under the key METADATA of its schema.
+class ShardMetadata(BaseModel):
+    """The model and the images of a Parquet file.
 
     Attributes:
-        version: Of metabin.
+        version: Of metabin, which wrote the file.
         model: sha256 of the model's weights.
         embedding_size: D.
-        images: Folder from which the paths start, relative to the folder of the shards.
-        unreadable: Images that are left out, with the reasons.
+        images: Folder from which the paths start, relative to the folder of the file.
+        unreadable: Path and reason of the images that are left out.
     """
+
+    model_config = ConfigDict(strict=True)
 
     version: str
     model: str
-    embedding_size: PositiveInt
+    embedding_size: Count
     images: str
     unreadable: list[tuple[str, str]]
-
-    @property
-    def columns(self) -> dict[str, pa.DataType]:
-        """Return the types of the columns."""
-        return {"path": pa.string(), "embedding": pa.list_(pa.float32(), self.embedding_size)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,10 @@ class EmbeddingFiles:
         for file in self.files:
             with _reading(file), pq.ParquetFile(file, page_checksum_verification=True) as shard:
                 for batch in shard.iter_batches(rows, columns=["embedding"]):
-                    values = batch.column(0).flatten().to_numpy()
+                    column = batch.column(0)
+                    values = column.flatten().to_numpy()
+                    if column.null_count or not np.isfinite(values).all():
+                        raise ValueError("an embedding is missing, or has NaN or infinite values")
                     yield values.reshape(-1, self.embedding_size)
 
     def paths(self) -> list[str]:
@@ -93,20 +93,14 @@ def open_embeddings(source: str) -> EmbeddingFiles:
     """
     path = Path(source)
     files = _complete_shards(path) if path.is_dir() else [path]
-    metadata = [read_metadata(file) for file in files]
-    first = metadata[0]
-    for file, other in zip(files, metadata, strict=True):
-        if (other.model, other.images) != (first.model, first.images):
-            raise DatasetError(
-                f"{file} has embeddings of another model or of other images than {files[0]}; "
-                "delete one of the two, and run its `metabin embed` command again"
-            )
+    shards = [read_shard(file) for file in files]
+    first, _ = shards[0]
     return EmbeddingFiles(
         files,
         first.model,
         first.embedding_size,
         files[0].parent / first.images,
-        sum(pq.read_metadata(file).num_rows for file in files),
+        sum(num_rows for _, num_rows in shards),
     )
 
 
@@ -135,28 +129,52 @@ def require_model(
     return embeddings
 
 
-def read_metadata(file: Path) -> ShardMetadata:
-    """Read from a Parquet file the model and the images that it is of.
+def read_shard(file: Path) -> tuple[ShardMetadata, int]:
+    """Read from a Parquet file the model and the images that it is of, and its number of rows.
 
     Raises:
         DatasetError: The file is missing or damaged, or `metabin embed` did not write it.
     """
     with _reading(file):
-        schema = pq.read_schema(file)
-    if METADATA not in (schema.metadata or {}):
+        content = pq.read_metadata(file)
+        schema = content.schema.to_arrow_schema()
+        metadata = content.metadata or {}
+        if METADATA not in metadata:
+            raise DatasetError(
+                f"{file} does not say which model its embeddings are of; "
+                "expected is the output of `metabin embed`"
+            )
+        shard = ShardMetadata.model_validate_json(metadata[METADATA])
+        expected = {
+            "path": pa.string(),
+            "embedding": pa.list_(pa.float32(), shard.embedding_size),
+        }
+        for name, kind in expected.items():
+            if name not in schema.names or schema.field(name).type != kind:
+                raise ValueError(f"expected is a column {name} of {kind}")
+        return shard, content.num_rows
+
+
+def require_shard(file: Path, manifest: Manifest, number: int) -> ShardMetadata:
+    """Return the metadata of a shard, which must be the one that a manifest describes.
+
+    Raises:
+        DatasetError: It is damaged, of another model or folder, or has not all of its images.
+    """
+    shard, num_rows = read_shard(file)
+    found = (shard.model, shard.embedding_size, shard.images)
+    if found != (manifest.model, manifest.embedding_size, manifest.images):
         raise DatasetError(
-            f"{file} does not say which model its embeddings are of; "
-            "expected is the output of `metabin embed`"
+            f"{file} is of another model or folder of images than {MANIFEST} beside it; "
+            "delete it and run `metabin embed` again"
         )
-    try:
-        metadata = TypeAdapter(ShardMetadata).validate_json(schema.metadata[METADATA])
-    except ValidationError as error:
-        raise _damaged(file, first_problem(error)) from None
-    columns = {field.name: field.type for field in schema}
-    if columns != metadata.columns:
-        types = ", ".join(f"{name} ({kind})" for name, kind in columns.items())
-        raise _damaged(file, f"its columns are {types}")
-    return metadata
+    expected = len(manifest.images_of(number))
+    if num_rows + len(shard.unreadable) != expected:
+        raise DatasetError(
+            f"{file} has {num_rows:,} embeddings and leaves out {len(shard.unreadable):,} images; "
+            f"expected are {expected:,} together: delete it and run `metabin embed` again"
+        )
+    return shard
 
 
 def _complete_shards(folder: Path) -> list[Path]:
@@ -167,28 +185,32 @@ def _complete_shards(folder: Path) -> list[Path]:
             f"{folder} lacks {len(missing)} of {manifest.num_shards} shards; "
             "run its `metabin embed` command again, which writes those alone"
         )
-    return [shard_path(folder, number) for number in range(manifest.num_shards)]
+    files = [shard_path(folder, number) for number in range(manifest.num_shards)]
+    for number, file in enumerate(files):
+        require_shard(file, manifest, number)
+    return files
 
 
 def _paths(file: Path) -> list[str]:
     with _reading(file):
         table = pq.read_table(file, columns=["path"], page_checksum_verification=True)
-        return table["path"].to_pylist()
+        column = table["path"]
+        if column.null_count:
+            raise ValueError("a path is missing")
+        return column.to_pylist()
 
 
 @contextmanager
 def _reading(file: Path) -> Iterator[None]:
-    """Turn the errors of pyarrow into a DatasetError that names the file."""
+    """Turn the errors of pyarrow and of checks into a DatasetError that names the file."""
     try:
         yield
     except FileNotFoundError:
         raise DatasetError(f"{file} does not exist; write it with `metabin embed`") from None
-    except (pa.ArrowException, OSError) as error:
-        raise _damaged(file, str(error).splitlines()[0]) from None
-
-
-def _damaged(file: Path, reason: str) -> DatasetError:
-    return DatasetError(
-        f"{file} is not a Parquet file of `metabin embed`, or damaged ({reason}); "
-        "delete it and run `metabin embed` again"
-    )
+    except (pa.ArrowException, OSError, ValueError) as error:
+        is_check = isinstance(error, ValidationError)
+        reason = first_problem(error) if is_check else str(error).splitlines()[0]
+        raise DatasetError(
+            f"{file} is not a Parquet file, or damaged ({reason}); "
+            "delete it and run `metabin embed` again"
+        ) from None

@@ -6,16 +6,17 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from pydantic import PositiveInt, ValidationError
+from pydantic import ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass
 
+from metabin.config.ranges import Count
 from metabin.errors import DatasetError
 
 MANIFEST = "_manifest.json"
 FORMAT = 1  # raised by a change after which an earlier version would read wrongly
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid", strict=True))
 class Manifest:
     """The content of all shards together.
 
@@ -29,12 +30,12 @@ class Manifest:
     """
 
     model: str
-    embedding_size: PositiveInt
+    embedding_size: Count
     images: str
     image_list: str
-    num_images: PositiveInt
-    shard_size: PositiveInt
-    format: int = FORMAT
+    num_images: Count
+    shard_size: Count
+    format: Count = FORMAT
 
     @property
     def num_shards(self) -> int:
@@ -61,6 +62,13 @@ def shard_path(folder: Path, number: int) -> Path:
     return folder / f"part-{number:05d}.parquet"
 
 
+def first_problem(error: ValidationError) -> str:
+    """Return the first problem that pydantic found, on one line, with the name of the value."""
+    problem = error.errors()[0]
+    key = ".".join(str(part) for part in problem["loc"])
+    return f"{key}: {problem['msg']}" if key else problem["msg"]
+
+
 def read_manifest(folder: Path) -> Manifest:
     """Read the manifest of a folder of shards.
 
@@ -74,22 +82,17 @@ def read_manifest(folder: Path) -> Manifest:
         )
     try:
         values = json.loads(path.read_text())
-        if values["format"] > FORMAT:
+        if not isinstance(values, dict):
+            raise ValueError(f"it holds a {type(values).__name__}, expected a dict")
+        version = values.get("format")
+        if isinstance(version, int) and version > FORMAT:
             raise DatasetError(
-                f"{path} has the format {values['format']}, and this version of metabin reads up "
+                f"{path} has the format {version}, and this version of metabin reads up "
                 f"to {FORMAT}; install a newer version of metabin"
             )
         return Manifest(**values)
-    except (ValueError, KeyError, TypeError) as error:
+    except ValueError as error:
+        reason = first_problem(error) if isinstance(error, ValidationError) else error
         raise DatasetError(
-            f"{path} is damaged ({first_problem(error)}); "
-            f"delete {folder} and run `metabin embed` again"
+            f"{path} is damaged ({reason}); delete {folder} and run `metabin embed` again"
         ) from None
-
-
-def first_problem(error: Exception) -> str:
-    """Return the message of an error, or the first one of a check of several values."""
-    if isinstance(error, ValidationError):
-        problem = error.errors()[0]
-        return ": ".join([*map(str, problem["loc"]), problem["msg"]])
-    return str(error)

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import metabin
-from metabin.commands.embedding_files import INDEX, METADATA, ShardMetadata, read_metadata
+from metabin.commands.embedding_files import INDEX, METADATA, ShardMetadata, require_shard
 from metabin.commands.embedding_manifest import MANIFEST, Manifest, read_manifest, shard_path
 from metabin.errors import DatasetError
 from metabin.files import write_bytes, write_text
@@ -78,11 +78,17 @@ class ShardFolder:
         values = pa.array(embeddings.reshape(-1))
         column = pa.FixedSizeListArray.from_arrays(values, embeddings.shape[1])
         table = pa.table({"path": pa.array(paths, pa.string()), "embedding": column})
-        metadata = json.dumps(asdict(self._metadata(unreadable)))
+        metadata = ShardMetadata(
+            version=metabin.__version__,
+            model=self.manifest.model,
+            embedding_size=self.manifest.embedding_size,
+            images=self.manifest.images,
+            unreadable=unreadable,
+        )
         content = pa.BufferOutputStream()
         # Compression and dictionaries do not make random mantissas smaller, but slower.
         pq.write_table(
-            table.replace_schema_metadata({METADATA: metadata}),
+            table.replace_schema_metadata({METADATA: metadata.model_dump_json()}),
             content,
             row_group_size=ROW_GROUP,
             compression="none",
@@ -96,22 +102,13 @@ class ShardFolder:
         # The shards have it, so that it is complete after a resumed run too.
         unreadable: Unreadable = []
         for number in range(self.manifest.num_shards):
-            unreadable += read_metadata(shard_path(self.folder, number)).unreadable
+            path = shard_path(self.folder, number)
+            unreadable += require_shard(path, self.manifest, number).unreadable
         if unreadable:
             text = io.StringIO()
             csv.writer(text, lineterminator="\n").writerows([("path", "reason"), *unreadable])
             write_text(self.folder / UNREADABLE, text.getvalue())
         return unreadable
-
-    def _metadata(self, unreadable: Unreadable) -> ShardMetadata:
-        manifest = self.manifest
-        return ShardMetadata(
-            metabin.__version__,
-            manifest.model,
-            manifest.embedding_size,
-            manifest.images,
-            unreadable,
-        )
 
     def _remove(self, *patterns: str) -> None:
         for pattern in patterns:

@@ -6,7 +6,8 @@ import csv
 import hashlib
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,12 +69,20 @@ def read_image_list(source: str) -> ImageList:
             raise DatasetError(
                 f"the file name {path!a} is not UTF-8, which Parquet needs; rename the file"
             )
+        if "\0" in path:
+            raise DatasetError(
+                f"{source} lists the path {path!a}, with a character that no file name has; "
+                f"{EXPECTED}"
+            )
     return images
 
 
 def _read(source: str) -> ImageList:
+    if not source:  # as of a variable of the shell that is not set; Path takes it for "."
+        raise DatasetError(f"the input is an empty text; {EXPECTED}")
     if source == STANDARD_INPUT:
-        return ImageList(Path(), _lines(sys.stdin))
+        with _text(source):
+            return ImageList(Path(), _lines(sys.stdin))
     path = Path(source)
     if not path.exists():
         raise DatasetError(f"{source} does not exist; {EXPECTED}")
@@ -82,13 +91,21 @@ def _read(source: str) -> ImageList:
     suffix = path.suffix.lower()
     if suffix in SUFFIXES or suffix in UNREADABLE_SUFFIXES:
         return ImageList(Path(), [source])  # the path as it is given, not relative to a folder
+    # Excel begins a CSV file with a byte order mark, which utf-8-sig removes.
+    with _text(source), path.open(encoding="utf-8-sig", newline="") as file:
+        lines = _csv_column(source, file) if suffix == ".csv" else _lines(file)
+    return ImageList(path.parent, lines)
+
+
+@contextmanager
+def _text(source: str) -> Iterator[None]:
+    """Turn the errors of reading a text into a DatasetError that names the file."""
     try:
-        # Excel begins a CSV file with a byte order mark, which utf-8-sig removes.
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = _csv_column(source, file) if suffix == ".csv" else _lines(file)
+        yield
     except UnicodeDecodeError:
         raise DatasetError(f"{source} is not text; {EXPECTED}") from None
-    return ImageList(path.parent, lines)
+    except csv.Error as error:
+        raise DatasetError(f"{source} is no CSV file ({error}); {EXPECTED}") from None
 
 
 def _image_files(folder: Path) -> list[str]:
@@ -120,13 +137,19 @@ def _is_skipped(parent: Path, folder: str) -> bool:
 def _csv_column(source: str, file: Iterable[str]) -> list[str]:
     rows = csv.DictReader(file)
     columns = rows.fieldnames or []
-    if "path" not in columns:
+    if list(columns).count("path") != 1:
+        names = " ".join(", ".join(columns).split())  # on one line, whatever is in them
         raise DatasetError(
-            f"{source} has the columns {', '.join(columns) or '(none)'}; "
+            f"{source} has the columns {names or '(none)'}; "
             "expected is a column `path` with the paths of the images"
         )
     paths = []
     for row in rows:
+        if None in row:  # csv's key of further values
+            raise DatasetError(
+                f"{source}, line {rows.line_num}: there are more values than columns; "
+                "put a path with a comma in quotes"
+            )
         if not row["path"]:
             raise DatasetError(
                 f"{source}, line {rows.line_num}: the path is empty; remove the line"

@@ -280,6 +280,8 @@ def read_values(path: str | Path) -> Any:
         raise ConfigError(
             f"{path}: no such file; run from the repository's root, where params.yaml is"
         ) from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
     except (YAMLError, ValueError) as error:  # a ValueError: no UTF-8, or thousands of digits
         raise ConfigError(f"{path} is not valid YAML: {error}") from None
 

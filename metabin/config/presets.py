@@ -63,7 +63,7 @@ def load_preset(path: Path) -> Preset:
         )
     for section, keys in values.items():
         _check_section(path, section, keys)
-    first = path.read_text().partition("\n")[0]
+    first = path.read_text(errors="replace").partition("\n")[0]  # YAML may be in UTF-16
     return Preset(path, first.lstrip("# ") if first.startswith("#") else "", flatten(values))
 
 

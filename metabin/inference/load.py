@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from metabin.compute import find_device
-from metabin.errors import CheckpointError
+from metabin.errors import CheckpointError, ConfigError
 from metabin.inference.model import ReIDModel, TorchBackend
 from metabin.model.description import read_description
 from metabin.model.weights import DESCRIPTION, WEIGHTS, load_model
@@ -25,7 +25,7 @@ def load(source: str | os.PathLike[str], *, device: str = "auto") -> ReIDModel:
 
     Raises:
         CheckpointError: There is no model, or it is damaged or of a newer version.
-        ConfigError: The device is absent.
+        ConfigError: The device is absent or of another kind.
     """
     path = Path(source)
     if path.suffix == ".onnx":
@@ -33,6 +33,8 @@ def load(source: str | os.PathLike[str], *, device: str = "auto") -> ReIDModel:
     folder = find_folder(source)
     description = read_description(folder / DESCRIPTION)
     target = find_device(device)
+    if target.type not in ("cpu", "cuda"):
+        raise ConfigError(f"the device is {device!r}; expected is auto, cpu, cuda or cuda:0")
     network = load_model(folder, target)
     return ReIDModel(description, TorchBackend(network, target))
 

@@ -125,6 +125,7 @@ def test_outside_of_a_project_the_command_prints_the_card_alone(folder, tmp_path
     assert run(folder).stdout == "# The card\n"
 
 
+@pytest.mark.bad_input("file of a stage")
 def test_missing_files_are_named_with_what_to_do(folder, tmp_path):
     done = run(folder, "--results", tmp_path / "nowhere")
     assert (done.exit_code, done.stdout) == (1, "")

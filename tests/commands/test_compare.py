@@ -44,6 +44,7 @@ def test_text_says_that_equal_models_cannot_be_told_apart(in_pipeline):
     assert lines[-1] == "night: the data do not tell which is better."
 
 
+@pytest.mark.bad_input("command line")
 def test_bad_input_names_the_model_or_the_data(in_pipeline):
     assert "models/night/none does not exist" in refuse("compare", METABIN, "models/night/none")
     assert "unknown domain moon" in refuse("compare", METABIN, BN, "--domain", "moon")

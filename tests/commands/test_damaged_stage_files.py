@@ -97,6 +97,7 @@ def reader_of(path):
     return next(reader for start, reader in READERS.items() if f"{path}".startswith(start))
 
 
+@pytest.mark.bad_input("file of a stage")
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_every_file_of_the_pipeline_is_named_if_it_is_damaged(folder, monkeypatch, damage):
     monkeypatch.chdir(folder)
@@ -123,6 +124,7 @@ def test_every_file_of_the_pipeline_is_named_if_it_is_damaged(folder, monkeypatc
     assert not problems, "\n".join(problems)
 
 
+@pytest.mark.bad_input("file of a stage")
 @pytest.mark.parametrize(
     ("name", "read", "message"),
     [

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -131,6 +132,7 @@ def test_a_killed_run_resumes_after_the_finished_shards(model, tmp_path):
     np.testing.assert_allclose(values, expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.bad_input("embeddings")
 def test_other_embeddings_are_replaced_only_with_overwrite(model, photos, tmp_path):
     output = tmp_path / "out"
     succeed("embed", model, photos, "--output", output)
@@ -162,6 +164,7 @@ def test_overwrite_embeds_again_what_has_changed_on_disk(model, photos, tmp_path
     assert np.abs(embeddings(output)[1] - before).max() > 1e-3
 
 
+@pytest.mark.bad_input("command line")
 def test_a_folder_with_other_files_is_refused(model, photos, tmp_path):
     (tmp_path / "thesis.txt").write_text("all of it")
     for flags in ([], ["--overwrite"]):
@@ -170,11 +173,13 @@ def test_a_folder_with_other_files_is_refused(model, photos, tmp_path):
     assert (tmp_path / "thesis.txt").exists()
 
 
+@pytest.mark.bad_input("command line")
 def test_a_file_as_output_is_refused(model, photos, tmp_path):
     message = refuse("embed", model, photos, "--output", photos / "d.JPG")
     assert message == f"{photos / 'd.JPG'} is a file; expected is a folder for Parquet files"
 
 
+@pytest.mark.bad_input("embeddings")
 @pytest.mark.parametrize(
     ("content", "reason"),
     [("{", "is damaged"), ('{"format": 2}', "has the format 2, and this version of metabin reads up to 1")],
@@ -193,6 +198,7 @@ class TestUnreadableImages:
         (folder / "007.png").write_bytes((folder / "008.png").read_bytes()[:100])
         return folder
 
+    @pytest.mark.bad_input("image")
     def test_one_in_the_middle_is_named_and_finished_shards_are_kept(self, model, photos, tmp_path):
         arguments = ["embed", model, photos, "--output", tmp_path / "out", "--shard-size", 3]
         assert refuse(*arguments) == (
@@ -207,6 +213,7 @@ class TestUnreadableImages:
         assert shards[0].stat().st_ino == number
         assert embeddings(tmp_path / "out")[0] == numbered(9)
 
+    @pytest.mark.bad_input("image")
     def test_they_are_left_out_counted_and_listed(self, model, photos, tmp_path):
         output = tmp_path / "out"
         arguments = ["embed", model, photos, "--output", output, "--shard-size", 3, "--skip-unreadable"]
@@ -233,6 +240,7 @@ class TestUnreadableImages:
         assert len(pq.read_table(output / "part-00004.parquet")) == 0
         assert len(embeddings(output)[0]) == 7
 
+    @pytest.mark.bad_input("image")
     def test_formats_that_are_not_read_are_not_left_out_silently(self, model, tmp_path):
         photos = write_images(tmp_path / "phone", ["a.jpg"])
         (photos / "b.heic").write_bytes(b"\0\0\0\x18ftypheic")
@@ -240,38 +248,91 @@ class TestUnreadableImages:
         assert "b.heic cannot be read as an image: HEIC is not read; save it as JPEG or PNG" in message
 
 
+LISTS = [
+    ("a.csv", b"", "LIST has the columns (none); expected is a column `path`"),
+    ("a.csv", b"path\n", "LIST names no image; expected is"),
+    ("a.csv", b"path;camera\n000.png;1\n", "LIST has the columns path;camera; expected is a column `path`"),
+    ("a.csv", b"Path\n000.png\n", "LIST has the columns Path; expected"),
+    ("a.csv", b" path\n000.png\n", "LIST has the columns path; expected"),
+    ("a.csv", b"path,path\n000.png,001.png\n", "LIST has the columns path, path; expected"),
+    ("a.csv", b'"path\n000.png\n', "LIST has the columns path 000.png; expected"),
+    ("a.csv", b"path\nmy,photo.png\n", "LIST, line 2: there are more values than columns; put a path with a comma in"),
+    ("a.csv", b"camera,path\n1\n", "LIST, line 2: the path is empty"),
+    ("a.csv", b"path\n" + b"x" * 200_000 + b"\n", "LIST is no CSV file (field larger than field limit"),
+    ("a.csv", b"path\na\0b.png\n", r"LIST lists the path 'a\x00b.png', with a character that no file name has"),
+    ("a.csv", "path\n000.png\n".encode("utf-16"), "LIST is not text"),
+    ("a.csv", b"path\n000.png \n", "FOLDER/000.png  cannot be read as an image"),
+    ("a.txt", b"\n \n", "LIST names no image"),
+    ("a.txt", b"\xef\xbb\xbf", "LIST names no image"),
+    ("a.txt", b"a\0b.png\n", r"LIST lists the path 'a\x00b.png'"),
+    ("a.txt", b"# my images\n000.png\n", "FOLDER/# my images cannot be read as an image"),
+    ("a.txt", b"https://host/a.jpg\n", "FOLDER/https:/host/a.jpg cannot be read as an image"),
+    ("a.txt", b".\n", "FOLDER cannot be read as an image"),
+    ("a.txt", b"x" * 5000 + b"\n", "cannot be read as an image: [Errno 36] File name too long"),
+    ("a.zip", b"PK\3\4junk", "cannot be read as an image"),
+]
+
+
 class TestBadInput:
     def refuse(self, model, source, tmp_path, **options):
         return refuse("embed", model, source, "--output", tmp_path / "out", **options)
 
+    @pytest.mark.bad_input("command line")
     def test_a_missing_input(self, model, tmp_path):
         message = self.refuse(model, tmp_path / "absent", tmp_path)
         assert message.startswith(f"{tmp_path / 'absent'} does not exist; expected is a folder of images, an image, ")
 
+    @pytest.mark.bad_input("command line")
     def test_an_empty_folder(self, model, tmp_path):
         (tmp_path / "empty").mkdir()
         assert f"{tmp_path / 'empty'} has no images; expected are" in self.refuse(model, tmp_path / "empty", tmp_path)
 
+    @pytest.mark.bad_input("list or table")
     def test_an_empty_list(self, model, tmp_path):
         (tmp_path / "list.txt").touch()
         assert f"{tmp_path / 'list.txt'} names no image;" in self.refuse(model, tmp_path / "list.txt", tmp_path)
         assert self.refuse(model, "-", tmp_path, stdin="").startswith("standard input is empty; expected is one path")
 
+    @pytest.mark.bad_input("image")
     def test_a_file_that_is_no_image(self, model, tmp_path):
         (tmp_path / "photo.jpg").write_text("hello")
         message = self.refuse(model, tmp_path / "photo.jpg", tmp_path)
         assert message.startswith(f"{tmp_path / 'photo.jpg'} cannot be read as an image: text, not an image")
 
+    @pytest.mark.bad_input("list or table")
     def test_a_list_with_a_missing_image(self, model, tmp_path):
         (tmp_path / "list.txt").write_text("absent.jpg\n")
         message = self.refuse(model, tmp_path / "list.txt", tmp_path)
         assert message.startswith(f"{tmp_path / 'absent.jpg'} cannot be read as an image: ")
 
+    @pytest.mark.bad_input("list or table")
     def test_a_list_that_is_no_text(self, model, tmp_path):
         (tmp_path / "weights.bin").write_bytes(b"\xff\xfe\0\x80")
         message = self.refuse(model, tmp_path / "weights.bin", tmp_path)
         assert message.startswith(f"{tmp_path / 'weights.bin'} is not text; expected is a folder of images")
 
+    @pytest.mark.bad_input("list or table")
+    @pytest.mark.parametrize(("name", "content", "message"), LISTS, ids=[message for *_, message in LISTS])
+    def test_a_list_with_a_fault(self, model, tmp_path, name, content, message):
+        write_images(tmp_path, numbered(2))
+        path = tmp_path / name
+        path.write_bytes(content)
+        assert message.replace("LIST", str(path)).replace("FOLDER", str(tmp_path)) in self.refuse(model, path, tmp_path)
+
+    @pytest.mark.bad_input("list or table")
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (b"\n\n", "standard input is empty"),
+            (b"\xff\xfe\n", "- is not text; expected is a folder of images"),
+            (b"a\0b.png\n", r"- lists the path 'a\x00b.png', with a character that no file name has"),
+            (b"absent.png\n", "absent.png cannot be read as an image"),
+        ],
+    )
+    def test_lines_on_standard_input_with_a_fault(self, model, tmp_path, content, message):
+        assert message in self.refuse(model, "-", tmp_path, stdin=content)
+
+    @pytest.mark.bad_input("list or table")
     def test_a_csv_file_without_paths(self, model, tmp_path):
         path = tmp_path / "list.csv"
         path.write_text("file,camera\na.jpg,1\n")
@@ -279,22 +340,32 @@ class TestBadInput:
         path.write_text("path,camera\na.jpg,1\n,2\n")
         assert self.refuse(model, path, tmp_path) == f"{path}, line 3: the path is empty; remove the line"
 
+    @pytest.mark.bad_input("list or table")
     def test_a_file_name_that_is_not_utf8(self, model, tmp_path):
         photos = write_images(tmp_path / "photos", ["a.png"])
         (photos / "a.png").rename(os.fsdecode(os.fsencode(photos) + b"/\xff.png"))
         assert "is not UTF-8, which Parquet needs; rename the file" in self.refuse(model, photos, tmp_path)
 
+    @pytest.mark.bad_input("weights or model")
     def test_a_directory_without_config_json(self, photos, tmp_path):
         (tmp_path / "model").mkdir()
         message = self.refuse(tmp_path / "model", photos, tmp_path)
         assert message.startswith(f"{tmp_path / 'model' / 'config.json'} is missing; ")
 
+    @pytest.mark.bad_input("weights or model")
     def test_a_model_of_a_newer_version(self, photos, tmp_path):
         path = write_model(tmp_path / "model") / "config.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 99}))
         message = self.refuse(path.parent, photos, tmp_path)
         assert "has the format 99, and this version of metabin reads up to 1; install a newer version" in message
 
+    @pytest.mark.bad_input("command line")
+    @pytest.mark.parametrize("device", ["gpu", "", "CPU", "cuda:-1", "cuda:x", "mps", "meta"])
+    def test_a_device_of_another_kind(self, model, photos, tmp_path, device):
+        message = refuse("embed", model, photos, "--output", tmp_path / "out", "--device", device)
+        assert message == f"the device is {device!r}; expected is auto, cpu, cuda or cuda:0"
+
+    @pytest.mark.bad_input("command line")
     def test_an_absent_device(self, model, photos, tmp_path):
-        message = refuse("embed", model, photos, "--output", tmp_path / "out", "--device", "gpu")
-        assert message == "the device is 'gpu'; expected is auto, cpu, cuda or cuda:0"
+        message = refuse("embed", model, photos, "--output", tmp_path / "out", "--device", "cuda:99")
+        assert re.fullmatch(r"the device is cuda:99, but torch finds \d+ CUDA devices; use auto", message)

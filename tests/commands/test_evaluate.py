@@ -113,6 +113,7 @@ def test_a_model_of_another_size_reads_the_image_files(in_pipeline, tmp_path):
     assert rows[0] == rows[1] | {"fold": "night"}
 
 
+@pytest.mark.bad_input("file of a stage")
 def test_a_model_of_another_size_without_image_files_is_refused_with_advice(in_pipeline, tmp_path, monkeypatch):
     save_small_model(tmp_path / "model", 48, 24, fold="night")
     shutil.copytree("data/partition", tmp_path / "copy/data/partition")
@@ -173,6 +174,7 @@ def test_a_folder_in_the_layout_of_market1501_has_the_scores_of_the_csv_file(own
     assert of_folder | dict.fromkeys(names) == of_csv | dict.fromkeys(names)
 
 
+@pytest.mark.bad_input("list or table")
 def test_a_data_set_that_cannot_be_scored_is_refused(own_site):
     table = pd.read_csv(own_site / "my_site.csv")
     table.assign(camid=1).to_csv(own_site / "my_site.csv", index=False)
@@ -180,6 +182,7 @@ def test_a_data_set_that_cannot_be_scored_is_refused(own_site):
     assert "it cannot be tested: none of the 4 queries has a match" in message
 
 
+@pytest.mark.bad_input("image")
 def test_an_unreadable_image_is_named(own_site):
     (own_site / "0003_c2_1.jpg").write_bytes(b"no image")
     message = refuse("evaluate", MODEL, "--domain", own_site / "my_site.csv")
@@ -210,6 +213,7 @@ def test_without_its_own_fold_a_model_is_tested_in_the_first_that_holds_the_doma
     assert "does not have the model's fold; name data sets with --domain" in refuse("evaluate", tmp_path)
 
 
+@pytest.mark.bad_input("command line")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -230,6 +234,7 @@ def test_bad_input_is_one_clear_line(in_pipeline, arguments, message):
     assert len(run("evaluate", MODEL, *arguments).output.splitlines()) == 1
 
 
+@pytest.mark.bad_input("file of a stage")
 def test_a_source_of_which_every_image_trains_has_no_test(in_pipeline, tmp_path):
     shutil.copytree("data/partition", tmp_path / "partition")
     for fold in ("campus", "final", "night"):
@@ -242,6 +247,7 @@ def test_a_source_of_which_every_image_trains_has_no_test(in_pipeline, tmp_path)
     assert "the fold night does not test plaza; it tests " in message
 
 
+@pytest.mark.bad_input("file of a stage")
 def test_a_fold_that_tests_nothing_is_refused(in_pipeline, tmp_path):
     shutil.copytree("data/partition", tmp_path / "partition")
     manifest = store.load_manifest(tmp_path / "partition", "final")

@@ -68,6 +68,7 @@ def test_rho_prints_one_line_per_layer_and_needs_no_image(model):
     assert len(lines) == 1 + 12 + 1
 
 
+@pytest.mark.bad_input("command line")
 @pytest.mark.parametrize(
     ("images", "options", "message"),
     [

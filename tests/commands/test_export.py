@@ -31,11 +31,13 @@ def test_the_file_gives_the_embeddings_of_the_model(model, tmp_path):
     )
 
 
+@pytest.mark.bad_input("command line")
 def test_another_suffix_is_refused(model, tmp_path):
     message = refuse("export", model, tmp_path / "model.pt")
     assert message == f"OUTPUT is {tmp_path / 'model.pt'}; expected is a name that ends with .onnx"
 
 
+@pytest.mark.bad_input("command line")
 def test_a_missing_model_is_refused(tmp_path):
     message = refuse("export", tmp_path / "absent", tmp_path / "model.onnx")
     assert message.startswith(f"{tmp_path / 'absent'} does not exist; expected is the folder of a training")

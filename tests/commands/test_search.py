@@ -219,6 +219,7 @@ class TestPicture:
         succeed(*arguments, "--images", tmp_path / "new")
         assert (tmp_path / "p.png").is_file()
 
+    @pytest.mark.bad_input("command line")
     def test_another_suffix_is_refused_before_the_search(self, model, photos, embedded):
         message = refuse("search", model, photos / "query", embedded, "--picture", "p.pdf")
         assert message == "--picture is p.pdf; expected is a name that ends with .png or .jpg"
@@ -228,11 +229,13 @@ class TestBadInput:
     def refuse(self, model, gallery, photos):
         return refuse("search", model, photos / "query", gallery)
 
+    @pytest.mark.bad_input("embeddings")
     def test_embeddings_of_another_model(self, model, embedded, photos, tmp_path):
         message = self.refuse(write_model(tmp_path, seed=1), embedded, photos)
         assert message.startswith(f"{embedded} has embeddings of the model with the sha256 ")
         assert message.endswith("write them again with `metabin embed --overwrite`, or use their model")
 
+    @pytest.mark.bad_input("embeddings")
     def test_embeddings_of_another_size(self, model, photos, tmp_path):
         shards = ShardFolder(tmp_path / "small", Manifest("0" * 64, 64, ".", "", 1, 1))
         shards.open(overwrite=False)
@@ -240,13 +243,24 @@ class TestBadInput:
         message = self.refuse(model, tmp_path / "small", photos)
         assert "has embeddings of 64 values, and those of the model have 128; " in message
 
+    @pytest.mark.bad_input("embeddings")
     def test_a_file_that_is_no_parquet(self, model, photos, tmp_path):
         path = tmp_path / "gallery.parquet"
         assert self.refuse(model, path, photos) == f"{path} does not exist; write it with `metabin embed`"
         path.write_bytes(b"PAR1 no")
         message = self.refuse(model, path, photos)
-        assert message.startswith(f"{path} is not a Parquet file of `metabin embed`, or damaged (")
+        assert message.startswith(f"{path} is not a Parquet file, or damaged (")
 
+    @pytest.mark.bad_input("embeddings")
+    def test_a_damaged_shard(self, model, photos, tmp_path):
+        output = tmp_path / "embedded"
+        succeed("embed", model, photos / "gallery", "--output", output)
+        shard = output / "part-00000.parquet"
+        content = shard.read_bytes()
+        shard.write_bytes(content[:4] + bytes(len(content) // 2) + content[4 + len(content) // 2 :])
+        assert self.refuse(model, output, photos).startswith(f"{shard} is not a Parquet file, or damaged (")
+
+    @pytest.mark.bad_input("embeddings")
     def test_a_parquet_file_of_another_program(self, model, photos, tmp_path):
         path = tmp_path / "table.parquet"
         pq.write_table(pa.table({"path": ["a.jpg"]}), path)
@@ -255,6 +269,7 @@ class TestBadInput:
             f"{path} does not say which model its embeddings are of; expected is the output of `metabin embed`"
         )
 
+    @pytest.mark.bad_input("embeddings")
     def test_embeddings_that_are_not_finished(self, model, photos, tmp_path):
         output = tmp_path / "embedded"
         succeed("embed", model, photos / "gallery", "--output", output, "--shard-size", 5)
@@ -262,12 +277,14 @@ class TestBadInput:
         message = self.refuse(model, output, photos)
         assert message.startswith(f"{output} lacks 1 of 3 shards; run its `metabin embed` command again")
 
+    @pytest.mark.bad_input("image")
     def test_an_unreadable_image_in_the_gallery(self, model, photos, tmp_path):
         gallery = write_images(tmp_path / "gallery", numbered(3))
         (gallery / "001.png").write_text("no image")
         message = self.refuse(model, gallery, photos)
         assert message.startswith(f"{gallery / '001.png'} cannot be read as an image: ")
 
+    @pytest.mark.bad_input("embeddings")
     def test_a_gallery_without_a_readable_image(self, model, photos, tmp_path):
         gallery = write_images(tmp_path / "gallery", ["a.png"])
         (gallery / "a.png").write_text("no image")
@@ -275,6 +292,7 @@ class TestBadInput:
         for arguments in ((photos / "query", tmp_path / "embedded"), (tmp_path / "embedded", photos / "query")):
             assert refuse("search", model, *arguments).endswith("all of its images were left out as unreadable")
 
+    @pytest.mark.bad_input("command line")
     def test_a_missing_query(self, model, embedded, photos):
         message = refuse("search", model, photos / "absent.jpg", embedded)
         assert message.startswith(f"{photos / 'absent.jpg'} does not exist; expected is a folder of images")

@@ -126,6 +126,7 @@ def test_a_partial_file_longer_than_the_archive_is_discarded(site, tmp_path):
     assert arrived(site, tmp_path) == CONTENT
 
 
+@pytest.mark.bad_input("archive")
 def test_a_wrong_checksum_is_refused_and_the_file_removed(site, tmp_path):
     failed(site, tmp_path, f"the downloaded file has the md5 {MD5[4:]}, expected 0123", checksum="md5:0123")
     assert list(tmp_path.iterdir()) == []
@@ -144,6 +145,7 @@ def test_without_a_published_checksum_the_first_download_s_is_recorded_and_compa
     assert arrived(site, tmp_path, checksum="") == CONTENT[::-1]
 
 
+@pytest.mark.bad_input("archive")
 @pytest.mark.parametrize("start", ["<!DOCTYPE html>\n<html>", "\n<HTML lang=en>", "<?xml version='1.0'?><html>"])
 def test_a_web_page_is_refused_by_its_title(site, tmp_path, start):
     page = f"{start}<head><title>Sign\n in</title></head></html>".encode()
@@ -168,6 +170,7 @@ def test_a_busy_server_is_tried_again(site, tmp_path, status):
     assert len(site.requests) == 3 + 4
 
 
+@pytest.mark.bad_input("archive")
 @pytest.mark.parametrize("declares_size", [True, False])
 def test_a_file_that_is_too_large_is_refused_before_it_fills_the_disk(site, tmp_path, declares_size):
     site.declares_size = declares_size
@@ -246,6 +249,7 @@ def test_the_sets_that_may_be_fetched_are_these_and_no_withdrawn_one():
     assert set(ARCHIVES) == {"market1501", "viper", "grid", "ilids", "randperson", "clonedperson", "personx"}
 
 
+@pytest.mark.bad_input("archive")
 @pytest.mark.parametrize(
     ("checksum", "record", "is_fetched"),
     [("", None, False), (MD5, None, True), ("", f"{SHA256}  set.zip\n", True), ("", "0" * 64, False)],

@@ -69,6 +69,7 @@ def test_everybody_is_tested_about_as_often_as_a_fair_draw_would():
     assert abs(sum((n - 5) ** 2 for n in times) / 632 - 2.5) < 0.5  # binomial: 10 x 0.5 x 0.5
 
 
+@pytest.mark.bad_input("list or table")
 def test_a_changed_or_missing_file_is_refused(tmp_path, monkeypatch):
     text = (fixed_splits.FOLDER / "prid2011.json").read_text()
     monkeypatch.setattr(fixed_splits, "FOLDER", tmp_path)
@@ -126,6 +127,7 @@ def test_ilids_draws_two_different_images_whatever_the_number_of_images():
     assert {pair[0] for pair in positions} == {pair[1] for pair in positions} == set(range(8))
 
 
+@pytest.mark.bad_input("list or table")
 def test_an_incomplete_data_set_is_refused_as_positions_would_shift():
     with pytest.raises(DatasetError, match="viper: found 631 people with two images, expected 632"):
         fixed_splits.apply(all_of_viper()[2:], fixed_splits.load("viper")[0])
@@ -146,9 +148,11 @@ def test_grids_official_splits_test_who_does_not_train(tmp_path):
     assert [record.pid for record in above[0]] == [1, 4]
 
 
-def test_an_official_split_of_people_who_are_not_there_is_refused(tmp_path):
-    root = small_sets.grid(tmp_path / "GRID", [(1, 3)] * 10)
-    with pytest.raises(DatasetError, match="lacks people of its own splits: '3'"):
+@pytest.mark.bad_input("MATLAB file")
+@pytest.mark.parametrize("pid", [3, 0, -1, 1000])
+def test_an_official_split_of_people_who_are_not_there_is_refused(tmp_path, pid):
+    root = small_sets.grid(tmp_path / "GRID", [(1, pid)] * 10)
+    with pytest.raises(DatasetError, match=f"lacks people of its own splits: '{pid}'"):
         fixed_splits.grid_splits(root, grid.read(root))
 
 
@@ -216,6 +220,7 @@ def test_torchreids_file_of_viper_searches_in_both_directions(tmp_path):
     assert [split.order for split in splits] == [((0, 1),), ((1, 0),)]
 
 
+@pytest.mark.bad_input("list or table")
 @pytest.mark.parametrize(
     "values",
     [
@@ -241,6 +246,7 @@ def test_a_file_that_is_no_split_of_the_data_set_is_a_dataset_error(tmp_path, va
         read_reference(write_json(tmp_path / "splits.json", values), records)
 
 
+@pytest.mark.bad_input("list or table")
 def test_a_missing_file_a_damaged_file_and_a_folder_without_splits_are_dataset_errors(tmp_path):
     records = viper.read(small_sets.viper(tmp_path / "VIPeR"))
     with pytest.raises(DatasetError, match="splits.json cannot be read"):

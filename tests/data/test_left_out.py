@@ -83,6 +83,7 @@ def test_the_findings_have_the_files_that_were_left_out(datasets):
     assert json.loads((datasets / "raw/findings.json").read_text())["left_out"] == {HEIC: 1}
 
 
+@pytest.mark.bad_input("folder of a data set")
 def test_a_folder_without_an_image_that_is_read_says_what_it_holds(datasets):
     for path in (datasets / "phone/query").iterdir():
         path.rename(path.with_suffix(".heic")) if path.suffix in (".jpg", ".webp") else path.unlink()

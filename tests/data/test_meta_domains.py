@@ -44,6 +44,7 @@ def test_the_names_of_cameras_are_those_that_train(make_images):
     )
 
 
+@pytest.mark.bad_input("parameters")
 def test_one_camera_alone_leaves_none_for_meta_test(cameras, make_config):
     with pytest.raises(ConfigError, match="training images are of 1 camera .* meta-test; add a source that has other"):
         meta_domains.check_folds(folds(split("a", 9)), cameras)
@@ -53,6 +54,7 @@ def test_one_camera_alone_leaves_none_for_meta_test(cameras, make_config):
         meta_domains.check_folds(folds(split("a", 9, 9, 9)), three)
 
 
+@pytest.mark.bad_input("parameters")
 def test_cameras_with_too_few_identities_are_counted_and_the_worst_is_named(cameras):
     message = r"domain a/camera 2 has 1 training identities; .* asks for 4, .*: 2 of the 3 domains have too few"
     with pytest.raises(DatasetError, match=message):
@@ -63,6 +65,7 @@ def test_cameras_with_too_few_identities_are_counted_and_the_worst_is_named(came
     meta_domains.check_folds(folds(split("a", 9, 4)), cameras)
 
 
+@pytest.mark.bad_input("parameters")
 def test_data_sets_with_too_few_identities_are_refused_as_well(make_config):
     config = make_config()
     message = "source domain b has 3 training identities; meta.ids_per_domain asks for 4, and no loss works with "

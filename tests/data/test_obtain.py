@@ -218,6 +218,7 @@ def test_several_archives_become_one_data_set_and_only_together(tmp_path, termin
     assert people(read("unrealperson", tmp_path)) == expected(tmp_path, "unrealperson")
 
 
+@pytest.mark.bad_input("archive")
 def test_two_archives_of_the_same_are_not_chosen_between(tmp_path, terminal):
     packed(tmp_path, "viper", tmp_path / "viper" / "set.zip")
     packed(tmp_path, "viper", tmp_path / "viper" / "set (1).zip")
@@ -228,6 +229,7 @@ def test_two_archives_of_the_same_are_not_chosen_between(tmp_path, terminal):
     assert sorted(path.name for path in (tmp_path / "viper").iterdir()) == ["set (1).zip", "set.zip"]
 
 
+@pytest.mark.bad_input("archive")
 def test_an_archive_of_something_else_is_refused_and_leaves_nothing(tmp_path, terminal):
     archive = packed(tmp_path, "grid", tmp_path / "viper" / "set.zip")
     for _ in range(2):
@@ -238,6 +240,7 @@ def test_an_archive_of_something_else_is_refused_and_leaves_nothing(tmp_path, te
         assert list((tmp_path / "viper").iterdir()) == [archive]
 
 
+@pytest.mark.bad_input("archive")
 def test_a_damaged_archive_is_named_and_leftovers_of_a_killed_process_are_not_used(tmp_path, terminal):
     archive = packed(tmp_path, "viper", tmp_path / "viper" / "set.zip")
     for leftover in (".set.zip.unpacked/set", ".set.zip.unpacked/.set.unfinished"):

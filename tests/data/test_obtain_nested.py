@@ -112,6 +112,7 @@ def test_parts_that_come_as_archives_in_several_archives_become_one_data_set(tmp
     assert people(read("unrealperson", tmp_path / "sets")) == expected(tmp_path, "unrealperson")
 
 
+@pytest.mark.bad_input("archive")
 def test_archives_in_an_archive_share_its_limit_and_are_not_unpacked_forever(tmp_path, terminal, monkeypatch):
     monkeypatch.setattr(obtain, "MIN_LIMIT", 200_000)
     (tmp_path / "inner").mkdir()
@@ -153,6 +154,7 @@ def test_cuhk03_is_extracted_from_its_archive_with_the_split_beside_that(tmp_pat
     assert len(cuhk03.read(root)) == 14
 
 
+@pytest.mark.bad_input("archive")
 def test_a_damaged_archive_is_to_be_removed_before_it_is_fetched_again(tmp_path, terminal, site):
     site.content = packed(tmp_path, "viper", tmp_path / "served.zip").read_bytes()[:-40]
     for num_requests in (1, 1):  # the second time the first archive is there

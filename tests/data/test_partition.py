@@ -138,6 +138,7 @@ def test_equal_images_give_equal_files_and_another_pixel_another_digest(tmp_path
     assert save(tmp_path / "three", "a", records("a"), tmp_path / "a") != first
 
 
+@pytest.mark.bad_input("image")
 def test_an_unreadable_image_is_named(tmp_path):
     write_images(tmp_path / "a", "a")
     bad = tmp_path / "a" / "0003_c1_1.jpg"
@@ -177,6 +178,7 @@ def test_a_disk_without_room_for_the_pixels_is_an_error_and_the_earlier_array_st
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.csv", "a.npy"]
 
 
+@pytest.mark.bad_input("file of a stage")
 def test_missing_folders_files_manifests_and_odd_names_are_named_with_what_to_do(tmp_path, partitioned):
     with pytest.raises(DatasetError, match="no folder .*nowhere; run `dvc repro download@x` first"):
         catalogue.read("x", tmp_path / "nowhere")
@@ -193,6 +195,7 @@ def test_missing_folders_files_manifests_and_odd_names_are_named_with_what_to_do
         loading.load_part(partitioned, store.load_manifest(partitioned, "b"), ("a",), "train")
 
 
+@pytest.mark.bad_input("file of a stage")
 def test_unknown_domains_are_named_with_the_known_ones(tmp_path, make_config):
     data = make_config(data__folder=str(tmp_path)).data
     with pytest.raises(ConfigError, match="unknown domain moon; known are campus, station, mall, winter, night, plaza"):

@@ -152,6 +152,7 @@ def test_splits_of_a_small_set_are_counted(protocols):
     assert "900 gallery images and 9 splits" in text
 
 
+@pytest.mark.bad_input("parameters")
 def test_a_file_that_is_no_protocol_is_named(tmp_path):
     (tmp_path / "other.yaml").write_text("title: other\nparams: {}\n")
     with pytest.raises(ConfigError, match=r"other\.yaml is no protocol"):

@@ -73,12 +73,14 @@ REFUSED = {
 }  # fmt: skip
 
 
+@pytest.mark.bad_input("list or table")
 @pytest.mark.parametrize(("query", "gallery", "message"), REFUSED.values(), ids=list(REFUSED))
 def test_a_target_without_a_match_is_refused_with_the_queries_and_what_to_do(query, gallery, message):
     with pytest.raises(DatasetError, match=f"target x: {message}"):
         scorable.check_folds(target(query, gallery))
 
 
+@pytest.mark.bad_input("list or table")
 def test_a_source_without_a_match_in_its_test_is_refused_with_the_way_to_train():
     with pytest.raises(DatasetError, match=r"source s, own test: none of the 36 .*Or set partition.num_train_ids to"):
         scorable.check_folds(source(ONE_CAMERA, ONE_CAMERA))

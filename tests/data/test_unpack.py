@@ -86,6 +86,7 @@ def test_an_existing_target_stays_and_a_leftover_does_not(tmp_path):
 EVIL = ["../evil.jpg", "a/../../evil.jpg", "/tmp/evil.jpg", "C:/evil.jpg", "c:evil.jpg", "..\\evil.jpg", "a\\b.jpg"]
 
 
+@pytest.mark.bad_input("archive")
 @pytest.mark.parametrize("name", EVIL)
 @pytest.mark.parametrize("kind", ["zip", "tar"])
 def test_a_path_out_of_the_folder_is_refused(tmp_path, kind, name):
@@ -95,6 +96,7 @@ def test_a_path_out_of_the_folder_is_refused(tmp_path, kind, name):
     )
 
 
+@pytest.mark.bad_input("archive")
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
 def test_links_and_devices_in_a_tar_are_refused(tmp_path, kind):
     member = tarfile.TarInfo("set/evil")
@@ -104,6 +106,7 @@ def test_links_and_devices_in_a_tar_are_refused(tmp_path, kind):
     refused(tmp_path / "set.tar", "'set/evil' in it is a link or a device")
 
 
+@pytest.mark.bad_input("archive")
 @pytest.mark.parametrize("mode", [0o120777, 0o020666, 0o010644], ids=["link", "device", "pipe"])
 def test_links_and_devices_in_a_zip_are_refused(tmp_path, mode):
     info = zipfile.ZipInfo("set/evil")
@@ -111,6 +114,7 @@ def test_links_and_devices_in_a_zip_are_refused(tmp_path, mode):
     refused(write_zip(tmp_path / "set.zip", {info: b"/etc/passwd"}), "'set/evil' in it is a link or a device")
 
 
+@pytest.mark.bad_input("archive")
 @pytest.mark.parametrize("kind", ["zip", "tgz"])
 def test_files_are_counted_while_they_are_written(tmp_path, kind):
     bomb = write(tmp_path, kind, {"zeros.jpg": bytes(20 << 20)})
@@ -121,6 +125,7 @@ def test_files_are_counted_while_they_are_written(tmp_path, kind):
     assert len(unpacked(many, max_files=11)) == 11
 
 
+@pytest.mark.bad_input("archive")
 def test_a_size_that_a_zip_declares_too_small_is_not_believed(tmp_path):
     path = write_zip(tmp_path / "set.zip", {"zeros.jpg": bytes(20 << 20)})
     content = path.read_bytes()
@@ -129,6 +134,7 @@ def test_a_size_that_a_zip_declares_too_small_is_not_believed(tmp_path):
     refused(path, r"cannot be unpacked \(BadZipFile: Bad CRC-32 for file 'zeros.jpg'\)")
 
 
+@pytest.mark.bad_input("archive")
 def test_a_header_that_claims_gigabytes_is_not_read_into_memory(tmp_path):
     header = tarfile.TarInfo("pax")
     header.type, header.size = tarfile.XHDTYPE, 8 << 30
@@ -136,6 +142,7 @@ def test_a_header_that_claims_gigabytes_is_not_read_into_memory(tmp_path):
     refused(tmp_path / "set.tar", "a header of 8,589,934,592 bytes")
 
 
+@pytest.mark.bad_input("archive")
 @pytest.mark.parametrize("kind", ["zip", *TAR_MODES])
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9, 0.999])
 def test_an_archive_that_ends_early_is_refused(tmp_path, kind, share):
@@ -147,12 +154,14 @@ def test_an_archive_that_ends_early_is_refused(tmp_path, kind, share):
     refused(archive, "cannot be unpacked .*: it is damaged, ends early, or is no zip or tar")
 
 
+@pytest.mark.bad_input("archive")
 def test_a_tar_that_ends_between_two_files_is_refused(tmp_path):
     archive = write(tmp_path, "tar")
     archive.write_bytes(archive.read_bytes()[: 512 + 3072])  # the first file is complete
     refused(archive, "no end-of-archive mark")
 
 
+@pytest.mark.bad_input("archive")
 @pytest.mark.parametrize("kind", ["zip", "tgz"])
 def test_a_changed_byte_is_found(tmp_path, kind):
     archive = write(tmp_path, kind, {"noise.jpg": random.Random(1).randbytes(50_000)})
@@ -162,6 +171,7 @@ def test_a_changed_byte_is_found(tmp_path, kind):
     refused(archive, "cannot be unpacked")
 
 
+@pytest.mark.bad_input("archive")
 def test_an_encrypted_zip_is_refused(tmp_path):
     path = write_zip(tmp_path / "set.zip", {"set/a.jpg": b"secret"}, zipfile.ZIP_STORED)
     content = bytearray(path.read_bytes())
@@ -181,12 +191,14 @@ NO_ARCHIVES = {
 }
 
 
+@pytest.mark.bad_input("archive")
 @pytest.mark.parametrize("content", NO_ARCHIVES.values(), ids=NO_ARCHIVES)
 def test_an_empty_archive_and_other_files_are_refused(tmp_path, content):
     (tmp_path / "set.zip").write_bytes(content)
     refused(tmp_path / "set.zip", "set.zip (cannot be unpacked|is empty)")
 
 
+@pytest.mark.bad_input("archive")
 @pytest.mark.parametrize("names", [("a.jpg", "a.jpg"), ("a", "a/b.jpg"), ("a/b.jpg", "a")])
 def test_a_file_that_appears_twice_is_refused(tmp_path, names):
     with tarfile.open(tmp_path / "set.tar", "w") as archive:
@@ -195,6 +207,7 @@ def test_a_file_that_appears_twice_is_refused(tmp_path, names):
     refused(tmp_path / "set.tar", "appears twice|cannot be written")
 
 
+@pytest.mark.bad_input("archive")
 def test_a_target_that_cannot_be_written_and_an_archive_that_cannot_be_read_are_named(tmp_path):
     archive = write(tmp_path, "zip")
     (tmp_path / "file").write_bytes(b"")
@@ -231,6 +244,7 @@ def test_zeros_behind_the_end_of_a_gzip_are_not_read(tmp_path, monkeypatch):
     assert sum(read) < 1 << 20
 
 
+@pytest.mark.bad_input("archive")
 def test_much_content_behind_the_end_of_a_tar_is_refused_without_reading_it(tmp_path):
     archive = write(tmp_path, "tgz")
     with gzip.open(archive) as file:

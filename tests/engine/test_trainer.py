@@ -276,6 +276,7 @@ def test_a_saved_model_comes_back_bit_for_bit_and_its_files_are_the_same_each_ti
     assert (saved.height, saved.width, saved.num_classes) == (32, 16, 12)
 
 
+@pytest.mark.bad_input("weights or model")
 def test_weights_that_are_missing_damaged_or_of_another_net_are_refused_with_the_reason(
     tiny_config, tiny_images, describe, tmp_path
 ):
@@ -304,6 +305,7 @@ def test_weights_that_are_missing_damaged_or_of_another_net_are_refused_with_the
         load_model(tmp_path, CPU)
 
 
+@pytest.mark.bad_input("weights or model")
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -320,6 +322,7 @@ def test_a_description_that_cannot_be_used_is_refused_with_the_reason(text, mess
         load_model(tmp_path, CPU)
 
 
+@pytest.mark.bad_input("weights or model")
 def test_the_folder_of_an_earlier_version_is_refused_with_what_to_run(tmp_path):
     (tmp_path / "weights.safetensors").write_bytes(b"")
     with pytest.raises(CheckpointError, match="earlier version of this project.*train again with `dvc repro`"):
@@ -344,6 +347,7 @@ def test_a_loss_that_is_not_finite_is_found_between_two_records_and_no_state_is_
     assert not (tmp_path / "s.pt").exists()
 
 
+@pytest.mark.bad_input("file of a stage")
 @pytest.mark.parametrize("content", [b"", b"garbage", "cut", "no candidate"])
 def test_a_training_with_a_state_of_no_use_says_so_and_starts_anew(content, tiny_config, tiny_images, tmp_path, caplog):
     path = tmp_path / "state.pt"

@@ -28,12 +28,14 @@ def test_pixels_are_normalised_as_in_the_pipeline(exported):
     np.testing.assert_array_equal(backend(pixels), backend.run(images))
 
 
+@pytest.mark.bad_input("weights or model")
 def test_a_file_without_a_description_is_refused(exported, tmp_path):
     path = changed(exported, tmp_path, lambda model: model.metadata_props.pop())
     with pytest.raises(CheckpointError, match=r"has no description .*\(keys: none\); .*`metabin export` wrote"):
         OnnxBackend(path)
 
 
+@pytest.mark.bad_input("weights or model")
 def test_a_file_of_a_newer_version_is_refused(exported, tmp_path):
     def change(model):
         entry = model.metadata_props[0]
@@ -43,6 +45,7 @@ def test_a_file_of_a_newer_version_is_refused(exported, tmp_path):
         OnnxBackend(changed(exported, tmp_path, change))
 
 
+@pytest.mark.bad_input("weights or model")
 def test_a_description_of_another_network_is_refused(exported, tmp_path):
     def change(model):
         entry = model.metadata_props[0]
@@ -52,11 +55,13 @@ def test_a_description_of_another_network_is_refused(exported, tmp_path):
         OnnxBackend(changed(exported, tmp_path, change))
 
 
+@pytest.mark.bad_input("weights or model")
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match="absent.onnx does not exist"):
         OnnxBackend(tmp_path / "absent.onnx")
 
 
+@pytest.mark.bad_input("weights or model")
 @pytest.mark.parametrize("content", [b"", b"no model", None])
 def test_a_damaged_file_is_refused(content, exported, tmp_path):
     path = tmp_path / "damaged.onnx"

@@ -86,6 +86,7 @@ def test_earlier_layers_have_finer_regions_and_no_gradient_is_left():
     assert all(parameter.grad is None for parameter in torch_network(model).parameters())
 
 
+@pytest.mark.bad_input("command line")
 def test_an_unknown_layer_and_one_without_maps_are_refused():
     pytest.importorskip("captum")
     model = make_model()

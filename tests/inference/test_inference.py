@@ -105,6 +105,7 @@ def test_batches_are_read_as_they_are_needed(model, photos):
     assert len(read) == 4
 
 
+@pytest.mark.bad_input("image")
 def test_unreadable_images_are_an_error_or_are_named(model, photos, tmp_path):
     (tmp_path / "text.jpg").write_text("no image")
     images = [photos[0], tmp_path / "text.jpg", photos[1], np.zeros((4, 4), np.uint8)]
@@ -123,6 +124,7 @@ def test_only_unreadable_images_give_an_empty_batch(model, tmp_path):
     assert "absent.jpg" in batch.unreadable[0]
 
 
+@pytest.mark.bad_input("image")
 @pytest.mark.parametrize(
     ("images", "message"),
     [
@@ -146,6 +148,7 @@ def test_the_weights_file_stands_for_its_folder(folder, model, photos):
     np.testing.assert_array_equal(other.embed(photos), model.embed(photos))
 
 
+@pytest.mark.bad_input("weights or model")
 def test_what_is_no_model_is_refused(folder, tmp_path):
     with pytest.raises(CheckpointError, match="does not exist; expected is the folder of a training"):
         metabin.load(tmp_path / "absent")

@@ -86,6 +86,7 @@ def with_content(model, folder, content, **values):
     return folder
 
 
+@pytest.mark.bad_input("weights or model")
 @pytest.mark.parametrize("case", CHANGES | OF_A_MODEL)
 def test_a_trained_model_with_impossible_weights_is_not_loaded(model, tmp_path, case):
     name, change, message = (CHANGES | OF_A_MODEL)[case]
@@ -95,12 +96,13 @@ def test_a_trained_model_with_impossible_weights_is_not_loaded(model, tmp_path, 
         metabin.load(with_content(model, tmp_path / "model", save(tensors)), device="cpu")
 
 
+@pytest.mark.bad_input("weights or model")
 @pytest.mark.filterwarnings("ignore::UserWarning")  # of kinds of tensors that it will drop
-@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
-@pytest.mark.parametrize("case", CHANGES | OF_TORCH)
+@pytest.mark.parametrize(
+    ("case", "suffix"),
+    [*((case, ".safetensors") for case in CHANGES), *((case, ".pt") for case in CHANGES | OF_TORCH)],
+)
 def test_a_training_does_not_start_from_impossible_weights(tmp_path, case, suffix):
-    if case in OF_TORCH and suffix != ".pt":
-        return
     name, change, message = (CHANGES | OF_TORCH)[case]
     network = BACKBONES["resnet_small"].build()
     before = network.state_dict()[VAR].clone()
@@ -112,6 +114,7 @@ def test_a_training_does_not_start_from_impossible_weights(tmp_path, case, suffi
     assert torch.equal(network.state_dict()[VAR], before)
 
 
+@pytest.mark.bad_input("weights or model")
 @pytest.mark.parametrize(
     ("values", "message"),
     [

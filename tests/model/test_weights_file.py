@@ -94,6 +94,7 @@ class Loader:
         return np.fromfile, ("/dev/zero", "u1", 4)
 
 
+@pytest.mark.bad_input("weights or model")
 @pytest.mark.parametrize(
     ("extra", "name"),
     [
@@ -112,6 +113,7 @@ def test_any_other_object_is_refused_by_its_name(extra, name, tmp_path):
         read_weights(tmp_path / "start.pth")
 
 
+@pytest.mark.bad_input("weights or model")
 @pytest.mark.parametrize("zipped", [True, False])
 def test_no_code_in_a_file_is_run_beside_numpy_values_either(zipped, tmp_path):
     objects = np.array([Trap(tmp_path / "sprung")], dtype=object)
@@ -171,7 +173,9 @@ OTHER_FILES = {
 }
 
 
-@pytest.mark.parametrize("name", ["start.pth", "start.safetensors"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("start.pth", marks=pytest.mark.bad_input("weights or model")), "start.safetensors"]
+)
 @pytest.mark.parametrize("kind", OTHER_FILES)
 def test_a_file_of_another_kind_is_refused_with_its_kind(kind, name, tmp_path):
     content, message = OTHER_FILES[kind]
@@ -180,11 +184,13 @@ def test_a_file_of_another_kind_is_refused_with_its_kind(kind, name, tmp_path):
         read_weights(tmp_path / name)
 
 
+@pytest.mark.bad_input("weights or model")
 def test_a_file_that_cannot_be_opened_is_named_with_the_reason(tmp_path):
     with pytest.raises(CheckpointError, match=r"start.pth cannot be read: No such file or directory$"):
         read_weights(tmp_path / "start.pth")
 
 
+@pytest.mark.bad_input("weights or model")
 def test_a_truncated_safetensors_file_is_refused_as_incomplete(tmp_path):
     (tmp_path / "start.safetensors").write_bytes(safetensors(tmp_path)[:-4])
     with pytest.raises(CheckpointError, match=r"is damaged or incomplete \(SafetensorError\); download it again"):

@@ -201,6 +201,7 @@ def test_a_single_cell_is_reported_without_matrices(make_inputs: Make, tmp_path:
     assert not list((tmp_path / "out" / "figures").glob("matrix_*"))
 
 
+@pytest.mark.bad_input("file of a stage")
 def test_a_missing_image_is_named(make_inputs: Make, tmp_path: Path) -> None:
     inputs = make_inputs(methods=("bn",), samples={"night": ["night/0007_c2_1.jpg"]}, losses=pd.DataFrame())
     with pytest.raises(DatasetError, match=r"night/0007_c2_1\.jpg"):
@@ -208,6 +209,7 @@ def test_a_missing_image_is_named(make_inputs: Make, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.bad_input("file of a stage")
 @pytest.mark.parametrize("path", ["../secret.jpg", "/etc/hostname", "../data/../secret.jpg"])
 def test_an_image_outside_of_the_project_and_of_local_data_is_refused(tmp_path: Path, path: str) -> None:
     with pytest.raises(ValueError, match="is outside of the project"):

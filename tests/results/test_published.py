@@ -91,6 +91,7 @@ def test_numbers_are_floats_and_unpublished_ones_are_missing(write: Write) -> No
     assert row["venue"] == ""
 
 
+@pytest.mark.bad_input("list or table")
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -115,6 +116,7 @@ def test_a_bad_row_is_refused_with_its_line(write: Write, old: str, new: str, me
         published.load(write(old, new))
 
 
+@pytest.mark.bad_input("list or table")
 @pytest.mark.parametrize(
     ("header", "message"),
     [
@@ -132,6 +134,7 @@ def test_a_bad_header_is_refused(tmp_path: Path, header: str, message: str) -> N
         published.load(path)
 
 
+@pytest.mark.bad_input("list or table")
 def test_a_file_that_is_missing_or_no_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="cannot be read"):
         published.load(tmp_path / "published.csv")

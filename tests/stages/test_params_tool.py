@@ -93,6 +93,7 @@ def test_targets_narrow_a_protocol(call):
     assert (protocol.domains, protocol.groups) == (["small_sets"], {"small_sets": ["viper", "grid"]})
 
 
+@pytest.mark.bad_input("command line")
 def test_what_cannot_be_set_is_said_and_the_file_stays(call, tmp_path):
     before = (tmp_path / "params.yaml").read_text()
     with pytest.raises(ConfigError, match="no protocol p9; known are clonedperson, confirmation"):
@@ -151,6 +152,7 @@ def test_names_in_data_that_the_protocol_does_not_use_are_removed_and_printed(ca
     assert "removed" in capsys.readouterr().out  # viper
 
 
+@pytest.mark.bad_input("parameters")
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
@@ -221,6 +223,7 @@ def test_values_that_an_earlier_preset_left_are_listed(call, committed, capsys):
     assert "\n".join(["no change", *kept, f"{RESTORE}."]) in printed
 
 
+@pytest.mark.bad_input("parameters")
 def test_an_earlier_preset_that_does_not_fit_is_named_and_the_file_stays(call, committed):
     call("preset", "pretraining")
     before = Path("params.yaml").read_text()
@@ -239,6 +242,7 @@ def test_without_git_a_preset_is_applied_all_the_same(call, capsys):
     assert "kept from before" not in capsys.readouterr().out
 
 
+@pytest.mark.bad_input("parameters")
 @pytest.mark.parametrize(
     ("text", "message"),
     [

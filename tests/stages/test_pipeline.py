@@ -282,6 +282,7 @@ def test_another_clone_without_tracking_and_with_stages_side_by_side_gets_the_sa
     assert (clone / "reports/index.html").read_bytes() == (other / "reports/index.html").read_bytes()
 
 
+@pytest.mark.bad_input("command line")
 @pytest.mark.parametrize(("arguments", "wanted"), [
     (("stages.download", "--domain", "moon"), "error: unknown domain moon; known are campus"),
     (("stages.train", "--fold", "moon", "--seed", "0"), "folds/moon.json is missing; run `dvc repro partition`"),

@@ -101,6 +101,7 @@ def test_several_machines_need_a_job_of_slurm(make_config, monkeypatch):
         share_with_ranks(make_config(compute__nodes=2).compute, "stages.train", [])
 
 
+@pytest.mark.bad_input("command line")
 @pytest.mark.parametrize("endpoint", ["nohost.invalid:29400", "localhost", "localhost:x"])
 def test_an_address_that_is_none_is_one_message_at_once(make_config, endpoint):
     with pytest.raises(UserError, match=rf"--endpoint is {endpoint} \(.*\); expected is HOST:PORT"):

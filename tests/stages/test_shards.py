@@ -36,6 +36,7 @@ def test_parts_have_every_training_once_and_about_equal_costs(parts):
     assert shards.divide(NAMES[::-1], parts) == divided  # every machine divides alike
 
 
+@pytest.mark.bad_input("command line")
 @pytest.mark.parametrize("text", ["0/2", "3/2", "1", "1/0", "a/b", "-1/2", "1/2/3", ""])
 def test_a_part_that_does_not_exist_is_refused(text):
     with pytest.raises(ConfigError, match=r"expected is I/N with 1 <= I <= N, as 1/4"):

@@ -41,6 +41,7 @@ def tried(key, **values):
     return changed(parameters={key: values})
 
 
+@pytest.mark.bad_input("parameters")
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -64,11 +65,13 @@ def test_a_file_that_is_no_sweep_is_refused(tmp_path, content, message):
         read_plan(path)
 
 
+@pytest.mark.bad_input("parameters")
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"sweep.yaml cannot be read: .*No such file"):
         read_plan(tmp_path / "sweep.yaml")
 
 
+@pytest.mark.bad_input("parameters")
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -85,6 +88,7 @@ def test_a_sweep_that_does_not_fit_the_parameters_is_refused(root, monkeypatch, 
         require_fit(Plan.model_validate(content), load_config(), flatten(read_values(Path("params.yaml"))))
 
 
+@pytest.mark.bad_input("parameters")
 def test_without_held_out_identities_there_is_no_score(root, monkeypatch):
     monkeypatch.chdir(root)
     config = load_config()

@@ -55,6 +55,7 @@ def test_make_ui_serves_the_experiment_on_the_given_port(environment, tmp_path, 
     assert experiment["artifact_location"] == (tmp_path / "project/.mlflow/artifacts").as_uri()
 
 
+@pytest.mark.bad_input("command line")
 def test_a_busy_port_is_named_with_the_command_for_another_one(environment, busy_port):
     done = subprocess.run(make_ui(f"PORT={busy_port}"), cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode != 0
@@ -65,6 +66,7 @@ def test_a_busy_port_is_named_with_the_command_for_another_one(environment, busy
     assert "http://" not in done.stdout
 
 
+@pytest.mark.bad_input("command line")
 @pytest.mark.parametrize("port", ["0", "65536", "http", "-1"])
 def test_a_value_that_is_not_a_port_is_refused(environment, port):
     done = ui(f"--port={port}")

@@ -79,6 +79,7 @@ REASONS = {
 }
 
 
+@pytest.mark.bad_input("list or table")
 @pytest.mark.parametrize("name", REASONS)
 def test_a_target_that_cannot_be_tested_fails_its_check_and_is_refused(name, stage, capsys, tmp_path):
     with pytest.raises(SystemExit) as end:

@@ -31,6 +31,7 @@ def test_listed_sites_keep_their_styles_and_every_random_site_has_another():
 NEARLY = ("place", "place-", "place-01", "place-3-near", "place-10000", "place-3-far-far", "place-3-step4")
 
 
+@pytest.mark.bad_input("parameters")
 @pytest.mark.parametrize("name", NEARLY)
 def test_a_name_that_is_nearly_a_random_site_is_refused(name):
     assert not is_site(name)

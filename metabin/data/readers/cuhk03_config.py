@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from metabin.data.readers.extraction import load_mat, mat_errors
+from metabin.data.readers.extraction import load_mat, mat_errors, whole_numbers
 from metabin.data.readers.file_listing import first_names
 from metabin.errors import DatasetError
 
@@ -70,9 +70,14 @@ def _parts(file: Path) -> dict[str, str]:
     values = load_mat(file, expected)
     with mat_errors(file, expected):
         names = [str(name).lower() for name in np.atleast_1d(values["filelist"])]
+        if len(set(names)) < len(names):
+            raise ValueError("filelist has a name twice")
         parts = [""] * len(names)
         for part in ("train", "query", "gallery"):
-            for index in np.atleast_1d(values[f"{part}_idx"]).astype(np.int64).tolist():
+            indices = whole_numbers(values[f"{part}_idx"])
+            if not indices:
+                raise ValueError(f"{part}_idx is empty")
+            for index in indices:
                 if not 1 <= index <= len(names) or parts[index - 1]:
                     raise DatasetError(
                         f"{file}: {part}_idx has {index}, out of range or twice; get it from "

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from metabin.data.readers.extraction import load_mat, mat_errors
+from metabin.data.readers.extraction import load_mat, mat_errors, whole_numbers
 from metabin.errors import DatasetError
 from metabin.images import read_image
 
@@ -69,6 +69,8 @@ def _boxes(file: Path) -> list[Box]:
         boxes = []
         for person in np.atleast_1d(values["Person"]):
             scenes = np.atleast_1d(person.scene)[: int(person.nAppear)]
+            if len(scenes) < int(person.nAppear):
+                raise ValueError(f"{person.idname} has {len(scenes)} of {person.nAppear} scenes")
             for number, scene in enumerate(scenes, start=1):
                 boxes.append(_box(person.idname, number, scene))
         return boxes
@@ -82,7 +84,7 @@ def _box(idname: str, number: int, scene: Any) -> Box:
         raise ValueError(
             f"person {idname!r} in scene {scene.imname!r}, expected names like 'p1' and 's123.jpg'"
         )
-    x, y, width, height = (int(value) for value in np.asarray(scene.idlocate).ravel())
+    x, y, width, height = whole_numbers(scene.idlocate)
     pid = int(person[1])
     name = f"p{pid:05d}_n{number:02d}_s{int(picture[1]):05d}_hard{int(scene.ishard)}.png"
     return Box(name, scene.imname, x, y, width, height)

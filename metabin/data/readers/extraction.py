@@ -51,6 +51,18 @@ def load_mat(path: Path, expected: str) -> dict[str, Any]:
         return loadmat(path, squeeze_me=True, struct_as_record=False)
 
 
+def whole_numbers(values: Any) -> list[int]:
+    """Return the numbers of a MATLAB array, whatever their type.
+
+    Raises:
+        ValueError: One of them is no whole number: a conversion to int would round it.
+    """
+    numbers = np.asarray(values).ravel().tolist()
+    if wrong := [number for number in numbers if number != int(number)]:
+        raise ValueError(f"found {wrong[0]}, expected whole numbers")
+    return [int(number) for number in numbers]
+
+
 def fill_folder(
     folder: Path,
     images: Iterable[tuple[str, np.ndarray]],

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from metabin.data.readers.archive import Archive
-from metabin.data.readers.extraction import mat_errors
+from metabin.data.readers.extraction import mat_errors, whole_numbers
 from metabin.data.readers.file_listing import Naming, first_names, read_folder
 from metabin.data.readers.folder_layout import has_all
 from metabin.data.readers.layout_search import Expected, find_layout
@@ -102,9 +102,9 @@ def read_partition(directory: Path) -> tuple[tuple[int, ...], ...]:
     with mat_errors(path, f"trainIdxAll with {NUM_SPLITS} splits"):
         # a cell of structs, whose third field has the train people
         cells = loadmat(path, variable_names=["trainIdxAll"])["trainIdxAll"][0]
-        splits = tuple(
-            tuple(sorted(int(pid) for pid in cell[0][0][TRAIN_FIELD][0])) for cell in cells
-        )
+        splits = tuple(tuple(sorted(whole_numbers(cell[0][0][TRAIN_FIELD][0]))) for cell in cells)
+        if any(len(set(split)) < len(split) for split in splits):
+            raise ValueError("a person is twice in a split")
     if len(splits) != NUM_SPLITS or not all(splits):
         raise DatasetError(
             f"GRID: {path} has {sum(map(bool, splits))} splits; expected {NUM_SPLITS}: copy it "

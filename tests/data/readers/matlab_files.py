@@ -95,14 +95,16 @@ def cuhk_sysu_raw(root: Path, people: list[tuple[str, list[tuple[str, list[int],
     The grey values of the second scene are 100 higher.
 
     Args:
-        people: `idname` and its scenes: `imname`, `idlocate` [x y w h], `ishard`.
+        people: `idname` and its scenes: `imname`, `idlocate` [x y w h], `ishard`. Boxes in arrays keep their type.
     """
     (root / "annotation").mkdir(parents=True)
     (root / "Image" / "SSM").mkdir(parents=True)
     fields = [("imname", object), ("idlocate", object), ("ishard", object)]
     rows = []
     for idname, scenes in people:
-        places = [(name, np.array([box], np.uint16), np.uint8(hard)) for name, box, hard in scenes]
+        places = [
+            (name, np.array([box], getattr(box, "dtype", np.uint16)), np.uint8(hard)) for name, box, hard in scenes
+        ]
         rows.append((idname, np.uint8(len(scenes)), np.array([places], fields)))
     persons = np.array([rows], [("idname", object), ("nAppear", object), ("scene", object)])
     savemat(root / "annotation" / "Person.mat", {"Person": persons})

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import h5py
 import large_sets
 import matlab_files
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.io import loadmat, savemat
 
 from metabin.data.readers import cuhk03
 from metabin.errors import DatasetError
@@ -47,6 +49,7 @@ def test_the_labeled_boxes_are_read_when_their_folder_is_named(tmp_path):
     assert cuhk03.find_root(tmp_path / "cuhk03_np_labeled")[1] == "np-labeled"
 
 
+@pytest.mark.bad_input("folder of a data set")
 def test_a_folder_that_does_not_say_which_boxes_it_has_is_refused(tmp_path):
     large_sets.cuhk03_np(tmp_path / "np")
     (tmp_path / "np" / "labeled").rename(tmp_path / "cuhk03")
@@ -56,6 +59,7 @@ def test_a_folder_that_does_not_say_which_boxes_it_has_is_refused(tmp_path):
         cuhk03.read(tmp_path / "cuhk03")
 
 
+@pytest.mark.bad_input("folder of a data set")
 def test_raw_data_ask_for_extraction_with_the_command_that_does_it(tmp_path):
     root = matlab_files.cuhk03_raw(tmp_path / "cuhk03")
     assert cuhk03.find_root(tmp_path) == (root, "raw")
@@ -120,6 +124,7 @@ def test_images_are_extracted_once_and_completely_or_not_at_all(extracted, tmp_p
     assert cuhk03.extract(tmp_path / "cuhk03", tmp_path / "again") == 27
 
 
+@pytest.mark.bad_input("MATLAB file")
 def test_a_damaged_mat_is_named_and_leaves_nothing(tmp_path):
     root = matlab_files.cuhk03_raw(tmp_path / "cuhk03")
     file = root / "cuhk03_release" / "cuhk-03.mat"
@@ -133,6 +138,7 @@ def test_a_damaged_mat_is_named_and_leaves_nothing(tmp_path):
     assert list((tmp_path / "images").iterdir()) == []
 
 
+@pytest.mark.bad_input("MATLAB file")
 def test_the_split_must_be_there_and_of_these_images(extracted):
     config = extracted / "cuhk03_new_protocol_config_detected.mat"
     (extracted / "images_detected" / "5_001_2_08.png").rename(extracted / "images_detected" / "5_001_2_09.png")
@@ -151,8 +157,99 @@ def test_the_split_must_be_there_and_of_these_images(extracted):
         cuhk03.read(extracted)
 
 
+@pytest.mark.bad_input("folder of a data set")
 def test_two_kinds_of_images_in_one_folder_are_refused(extracted):
     large_sets.cuhk03_np(extracted)
     with pytest.raises(DatasetError, match="holds np-detected and png-detected; name the folder of one of them"):
         cuhk03.read(extracted)
     assert cuhk03.read(extracted / "labeled")
+
+
+CONFIG = "cuhk03_new_protocol_config_detected.mat"
+
+
+@pytest.mark.bad_input("MATLAB file")
+@pytest.mark.parametrize("name", ["train_idx", "query_idx", "gallery_idx"])
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (None, "cannot be read \\(KeyError: '{name}'\\)"),
+        ([], "cannot be read \\(ValueError: {name} is empty\\)"),
+        ([1.5], "cannot be read \\(ValueError: found 1.5, expected whole numbers\\)"),
+        ([np.nan], "cannot be read \\(ValueError: cannot convert float NaN"),
+        ([1 + 2j], "cannot be read \\(TypeError"),
+        ("abc", "cannot be read \\(ValueError"),
+        ({"a": 1}, "cannot be read \\(TypeError"),
+        ([0], "{name} has 0, out of range or twice"),
+        ([-1], "{name} has -1, out of range or twice"),
+        ([99], "{name} has 99, out of range or twice"),
+        ([11, 11], "{name} has 11, out of range or twice"),
+    ],
+)
+def test_a_split_with_impossible_positions_is_refused(extracted, name, values, message):
+    content = {key: value for key, value in loadmat(extracted / CONFIG).items() if not key.startswith("__")}
+    content[name] = np.array([values]).T if isinstance(values, list) else values
+    if values is None:
+        del content[name]
+    savemat(extracted / CONFIG, content)
+    with pytest.raises(DatasetError, match=f"{CONFIG}:? {message.format(name=name)}"):
+        cuhk03.read(extracted)
+
+
+@pytest.mark.bad_input("MATLAB file")
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda names: np.vstack([names, names[:1]]), "filelist has a name twice"),
+        (lambda names: names[:3], "out of range or twice"),
+        (lambda names: np.ones((14, 1)), "filelist has a name twice"),
+        (lambda names: np.array([[f"{index}.png"] for index in range(14)], object), "images are missing"),
+    ],
+)
+def test_a_split_of_other_names_is_refused(extracted, change, message):
+    content = {key: value for key, value in loadmat(extracted / CONFIG).items() if not key.startswith("__")}
+    savemat(extracted / CONFIG, content | {"filelist": change(content["filelist"])})
+    with pytest.raises(DatasetError, match=message):
+        cuhk03.read(extracted)
+
+
+def replace(mat, name, value):
+    del mat[name]
+    mat[name] = value
+
+
+def break_reference(mat):
+    cell = mat[mat["detected"][0, 0]]
+    references = cell[()]
+    references[0, 0] = h5py.Reference()
+    cell[...] = references
+
+
+def with_float_pixels(mat):
+    cell = mat[mat["detected"][0, 0]]
+    references = cell[()]
+    mat["pixels"] = mat[references[0, 0]][()].astype(float)
+    references[0, 0] = mat["pixels"].ref
+    cell[...] = references
+
+
+CHANGES = {
+    "no boxes": (lambda mat: mat.pop("labeled"), "KeyError"),
+    "numbers": (lambda mat: replace(mat, "labeled", np.ones((1, 5))), "TypeError"),
+    "no pairs": (lambda mat: replace(mat, "labeled", np.zeros((0, 0), h5py.ref_dtype)), "IndexError"),
+    "one number": (lambda mat: replace(mat, "labeled", 3), "IndexError"),
+    "no reference": (break_reference, "ValueError: Invalid HDF5 object reference"),
+    "float pixels": (with_float_pixels, r"ValueError: image 1 of person 1 is float64 \(3, 2, 3\)"),
+}
+
+
+@pytest.mark.bad_input("MATLAB file")
+@pytest.mark.parametrize("case", CHANGES)
+def test_a_mat_with_other_content_is_named_and_leaves_no_half_folder(tmp_path, case):
+    change, message = CHANGES[case]
+    root = matlab_files.cuhk03_raw(tmp_path / "cuhk03")
+    with h5py.File(root / "cuhk03_release" / "cuhk-03.mat", "r+") as mat:
+        change(mat)
+    with pytest.raises(DatasetError, match=rf"cuhk-03.mat cannot be read \({message}.*; expected the cuhk-03.mat"):
+        cuhk03.extract(root, tmp_path / "images")
+    assert {path.name for path in (tmp_path / "images").iterdir()} <= {"images_detected"}  # they come first

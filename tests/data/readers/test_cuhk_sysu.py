@@ -7,6 +7,7 @@ import matlab_files
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.io import savemat
 
 from metabin.data.readers import cuhk_sysu
 from metabin.errors import DatasetError
@@ -42,6 +43,7 @@ def test_the_pack_of_torchreid_is_read_with_scenes_of_any_number_of_digits(tmp_p
     ]
 
 
+@pytest.mark.bad_input("folder of a data set")
 def test_two_packs_and_foreign_images_are_refused(tmp_path):
     root = large_sets.cuhk_sysu_torchreid(large_sets.cuhk_sysu_metabin(tmp_path / "cuhk_sysu"))
     with pytest.raises(DatasetError, match=r"cropped_image \(metabin\) and cropped_images \(torchreid\); name the"):
@@ -54,6 +56,7 @@ def test_two_packs_and_foreign_images_are_refused(tmp_path):
         cuhk_sysu.read(root / "cropped_image")
 
 
+@pytest.mark.bad_input("folder of a data set")
 def test_scenes_alone_ask_for_extraction_with_the_command_that_does_it(tmp_path):
     root = matlab_files.cuhk_sysu_raw(tmp_path / "CUHK-SYSU", PEOPLE)
     assert cuhk_sysu.find_root(tmp_path) == (root, "raw")
@@ -92,6 +95,7 @@ def test_crops_are_made_once_and_then_read(tmp_path):
     ]
 
 
+@pytest.mark.bad_input("MATLAB file")
 @pytest.mark.parametrize("box", [[0, 1, 5, 5], [1, 0, 5, 5], [1, 1, 32, 5], [1, 1, 5, 24]])
 def test_a_box_that_leaves_its_scene_is_an_error_as_in_matlab(tmp_path, box):
     root = matlab_files.cuhk_sysu_raw(tmp_path / "CUHK-SYSU", [("p1", [("s1.jpg", box, 0)])])
@@ -100,6 +104,7 @@ def test_a_box_that_leaves_its_scene_is_an_error_as_in_matlab(tmp_path, box):
     assert list((tmp_path / "out").iterdir()) == []
 
 
+@pytest.mark.bad_input("MATLAB file")
 @pytest.mark.parametrize(
     ("people", "message"),
     [
@@ -111,6 +116,14 @@ def test_a_box_that_leaves_its_scene_is_an_error_as_in_matlab(tmp_path, box):
             [("p1", [("s1.jpg", [1, 1, 5, 5], 0)]), ("p01", [("s1.jpg", [2, 1, 5, 5], 0)])],
             "two images are called p00001",
         ),
+        ([("p1", [("s1.jpg", [1, 1, 5, 5, 5], 0)])], "too many values to unpack"),
+        ([("p1", [("s1.jpg", np.array([1.5, 1, 5, 5]), 0)])], "found 1.5, expected whole numbers"),
+        ([("p1", [("s1.jpg", np.array([np.nan, 1, 5, 5]), 0)])], "cannot convert float NaN"),
+        ([("p1", [("s1.jpg", np.array([9, 9, -2, 5]), 0)])], "expected one with columns 9 to 7"),
+        ([(5, [("s1.jpg", [1, 1, 5, 5], 0)])], "Person.mat cannot be read .*expected string"),
+        ([("", [("s1.jpg", [1, 1, 5, 5], 0)])], "Person.mat cannot be read"),
+        ([("p1", [])], "no images to extract"),
+        ([], "no images to extract"),
     ],
 )
 def test_a_wrong_annotation_is_an_error(tmp_path, people, message):
@@ -119,6 +132,7 @@ def test_a_wrong_annotation_is_an_error(tmp_path, people, message):
         cuhk_sysu.extract(root, tmp_path / "out")
 
 
+@pytest.mark.bad_input("MATLAB file")
 def test_incomplete_raw_data_are_refused(tmp_path):
     root = matlab_files.cuhk_sysu_raw(tmp_path / "CUHK-SYSU", PEOPLE)
     (root / "annotation" / "Person.mat").write_bytes(b"MATLAB 5.0 MAT-file")
@@ -127,3 +141,23 @@ def test_incomplete_raw_data_are_refused(tmp_path):
     (root / "annotation" / "Person.mat").unlink()
     with pytest.raises(DatasetError, match="has Image/SSM but not annotation/Person.mat; copy the data set again"):
         cuhk_sysu.read(root)
+
+
+@pytest.mark.bad_input("MATLAB file")
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"People": 1}, "KeyError: 'Person'"),
+        ({"Person": 1}, "has no attribute"),
+        ({"Person": "p1"}, "has no attribute"),
+        ({"Person": {"idname": "p1", "nAppear": 2, "scene": {"imname": "s1.jpg"}}}, "p1 has 1 of 2 scenes"),
+        ({"Person": {"idname": "p1", "nAppear": 1, "scene": {"imname": "s1.jpg"}}}, "no attribute 'idlocate'"),
+        ({"Person": {"idname": "p1", "scene": {"imname": "s1.jpg"}}}, "no attribute 'nAppear'"),
+    ],
+)
+def test_an_annotation_of_another_form_is_refused(tmp_path, content, message):
+    root = matlab_files.cuhk_sysu_raw(tmp_path / "CUHK-SYSU", PEOPLE)
+    savemat(root / "annotation" / "Person.mat", content)
+    with pytest.raises(DatasetError, match=f"Person.mat cannot be read .*{message}.*expected Person, with idname"):
+        cuhk_sysu.extract(root, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []

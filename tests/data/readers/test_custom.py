@@ -76,6 +76,7 @@ def test_without_cameras_every_image_has_its_own_camera_so_that_nothing_is_filte
     ]
 
 
+@pytest.mark.bad_input("list or table")
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -103,6 +104,7 @@ def test_a_wrong_row_is_named_by_its_line(listed, line, message):
         custom.read(listed("path,pid,camid,domain", "a/1.jpg,1,0,d", line), "d")
 
 
+@pytest.mark.bad_input("list or table")
 @pytest.mark.parametrize(
     ("header", "message"),
     [
@@ -118,6 +120,7 @@ def test_a_wrong_header_is_refused_so_that_a_typing_error_never_drops_the_camera
         custom.read(listed(header, "a/1.jpg,1,0,d"), "d")
 
 
+@pytest.mark.bad_input("list or table")
 def test_a_wrong_split_a_domain_that_is_not_listed_and_a_person_on_both_sides_are_refused(listed):
     header = "path,pid,camid,domain,split"
     with pytest.raises(DatasetError, match="line 2: split is 'test'; expected train, query, gallery"):
@@ -130,6 +133,7 @@ def test_a_wrong_split_a_domain_that_is_not_listed_and_a_person_on_both_sides_ar
         custom.read(listed(header, "a/1.jpg,1,0,d,train", "a/2.jpg,1,1,d,gallery"), "d")
 
 
+@pytest.mark.bad_input("list or table")
 def test_a_path_that_is_no_list_and_no_folder_is_refused(tmp_path):
     with pytest.raises(DatasetError, match="nowhere.csv is not there; expected a .csv file, or a folder with"):
         custom.read(tmp_path / "nowhere.csv", "d")
@@ -174,6 +178,7 @@ def test_cameras_and_people_may_also_count_from_zero(tmp_path):
     )
 
 
+@pytest.mark.bad_input("folder of a data set")
 def test_a_folder_with_wrong_names_or_a_person_on_both_sides_is_refused(tmp_path):
     root = market_folder(tmp_path, "1_c1_a.jpg", "2_c1_a.jpg", "2_c2_a.jpg")
     small_sets.write_images(root / "query", "1_c1_a.jpg")

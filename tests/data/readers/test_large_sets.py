@@ -53,6 +53,7 @@ def test_other_data_sets_beside_the_requested_one_do_not_matter(tmp_path):
         assert reader.find_root(tmp_path)[0] == root
 
 
+@pytest.mark.bad_input("folder of a data set")
 def test_a_distractor_outside_the_gallery_and_a_person_in_train_and_test_are_refused(tmp_path):
     root = large_sets.market1501(tmp_path / "market")
     large_sets.write_image(root / "query" / "0000_c1s1_000001_01.jpg")
@@ -64,6 +65,7 @@ def test_a_distractor_outside_the_gallery_and_a_person_in_train_and_test_are_ref
         market1501.read(root)
 
 
+@pytest.mark.bad_input("folder of a data set")
 def test_wrong_names_are_counted_and_the_first_three_are_named(tmp_path):
     root = large_sets.market1501(tmp_path / "market")
     large_sets.write_images(root / "query", "a.jpg b.png c.JPG d.jpg 0001_c7s1_001051_00.jpg 00001_c1s1_001051_00.jpg")
@@ -74,6 +76,7 @@ def test_wrong_names_are_counted_and_the_first_three_are_named(tmp_path):
     assert "expected names like 0002_c1s1_000451_03.jpg" in str(error.value)
 
 
+@pytest.mark.bad_input("folder of a data set")
 def test_duke_refuses_to_be_read_unless_its_withdrawal_is_acknowledged(tmp_path):
     root = large_sets.dukemtmcreid(tmp_path / "DukeMTMC-reID")
     with pytest.raises(DatasetError, match="withdrawn in June 2019.*consent.*data.acknowledge_withdrawn: true"):
@@ -123,6 +126,7 @@ def test_msmt17_re_packed_keeps_cameras_of_two_digits(tmp_path):
     ]
 
 
+@pytest.mark.bad_input("folder of a data set")
 def test_two_versions_of_msmt17_are_not_mixed(tmp_path):
     large_sets.msmt17(tmp_path / "MSMT17_V1", "V1")
     large_sets.msmt17(tmp_path / "MSMT17_V2", "V2")
@@ -133,6 +137,7 @@ def test_two_versions_of_msmt17_are_not_mixed(tmp_path):
         msmt17.read(tmp_path / "MSMT17_V1")
 
 
+@pytest.mark.bad_input("folder of a data set")
 def test_msmt17s_lists_must_be_complete_and_of_existing_images(tmp_path):
     root = large_sets.msmt17(tmp_path / "MSMT17_V1", "V1")
     (root / "list_val.txt").write_text("")
@@ -172,6 +177,7 @@ def test_cuhk02_separates_the_people_and_the_cameras_of_its_pairs(tmp_path, nest
     assert (len(records), len({record.pid for record in records})) == (24, 6)
 
 
+@pytest.mark.bad_input("folder of a data set")
 def test_cuhk02_needs_all_pairs_once(tmp_path):
     large_sets.cuhk02(tmp_path / "cuhk02")
     (tmp_path / "cuhk02" / "P4").rename(tmp_path / "cuhk02" / "P6")

@@ -12,12 +12,14 @@ READERS = (market1501, dukemtmcreid, msmt17, cuhk02, cuhk03, cuhk_sysu)
 by_reader = pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.NAME)
 
 
+@pytest.mark.bad_input("folder of a data set")
 @by_reader
 def test_the_error_of_a_missing_folder_has_its_contents_and_where_to_get_them(tmp_path, reader):
     with pytest.raises(DatasetError, match="no folder .*nowhere; expected one with .*: copy it there. [A-Z]"):
         reader.find_root(tmp_path / "nowhere")
 
 
+@pytest.mark.bad_input("folder of a data set")
 @by_reader
 def test_the_advice_for_an_archive_instead_of_the_folder_or_in_it_is_to_unpack_it(tmp_path, reader):
     (tmp_path / "set.zip").write_bytes(b"PK\3\4")
@@ -27,6 +29,7 @@ def test_the_advice_for_an_archive_instead_of_the_folder_or_in_it_is_to_unpack_i
         reader.find_root(tmp_path)
 
 
+@pytest.mark.bad_input("folder of a data set")
 @by_reader
 def test_the_error_of_an_empty_or_other_folder_lists_its_content(tmp_path, reader):
     with pytest.raises(DatasetError, match="holds nothing; expected "):
@@ -49,6 +52,7 @@ COPIES = {
 }
 
 
+@pytest.mark.bad_input("folder of a data set")
 @by_reader
 def test_two_copies_side_by_side_are_refused(tmp_path, reader):
     COPIES[reader](tmp_path / "copy")
@@ -57,6 +61,7 @@ def test_two_copies_side_by_side_are_refused(tmp_path, reader):
         reader.find_root(tmp_path)
 
 
+@pytest.mark.bad_input("folder of a data set")
 @pytest.mark.parametrize("reader", [market1501, dukemtmcreid, msmt17], ids=lambda reader: reader.NAME)
 def test_the_error_of_an_incomplete_folder_names_the_missing_part(tmp_path, reader):
     root = COPIES[reader](tmp_path / "set")
@@ -76,6 +81,7 @@ def test_the_error_of_an_incomplete_folder_names_the_missing_part(tmp_path, read
         reader.read(root, **arguments)
 
 
+@pytest.mark.bad_input("folder of a data set")
 def test_another_data_set_is_recognised_by_its_names(tmp_path):
     large_sets.dukemtmcreid(tmp_path / "set")
     with pytest.raises(

@@ -56,12 +56,14 @@ def test_a_data_set_is_found_up_to_five_folders_deep_beside_what_macos_packs(tmp
     assert read(name, tmp_path / "sets") == [(f"{around}/{path}", *values) for path, *values in expected]
 
 
+@pytest.mark.bad_input("folder of a data set")
 def test_folders_below_the_fifth_level_are_not_searched(tmp_path):
     large_sets.market1501(tmp_path / "a/b/c/d/e/f")
     with pytest.raises(DatasetError, match="holds 'a'; expected bounding_box_train"):
         market1501.read(tmp_path)
 
 
+@pytest.mark.bad_input("folder of a data set")
 def test_two_copies_in_different_folders_are_named_and_refused(tmp_path):
     small_sets.viper(tmp_path / "a" / "VIPeR")
     small_sets.viper(tmp_path / "b" / "VIPeR")
@@ -73,6 +75,7 @@ def test_two_copies_in_different_folders_are_named_and_refused(tmp_path):
     assert viper.find_root(tmp_path)[0] == tmp_path / "VIPeR"  # the level above has precedence
 
 
+@pytest.mark.bad_input("folder of a data set")
 def test_a_damaged_copy_is_not_searched_for_a_part_that_looks_complete(tmp_path):
     root = small_sets.personx(tmp_path / "sets" / "PersonX_v1", ["1"])
     (root / "4").mkdir()
@@ -82,6 +85,7 @@ def test_a_damaged_copy_is_not_searched_for_a_part_that_looks_complete(tmp_path)
     assert personx.find_root(tmp_path / "sets")[0] == tmp_path / "sets" / "other" / "PersonX_v1"
 
 
+@pytest.mark.bad_input("folder of a data set")
 def test_a_folder_with_very_many_entries_is_not_read_to_its_end(tmp_path, monkeypatch):
     wide = tmp_path / "a" / "holiday"
     wide.mkdir(parents=True)
@@ -140,6 +144,7 @@ def test_cuhk03s_split_is_found_anywhere_between_the_images_and_the_named_folder
     assert len(cuhk03.read(tmp_path / "cuhk03")) == 14
 
 
+@pytest.mark.bad_input("folder of a data set")
 def test_a_folder_with_files_of_file_managers_only_is_called_empty(tmp_path):
     large_sets.litter(tmp_path / "VIPeR" / "cam_a")
     assert layout_search.is_empty(tmp_path)

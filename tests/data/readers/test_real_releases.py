@@ -147,6 +147,7 @@ def test_randpersons_first_release_has_scene_and_camera_in_the_other_order(tmp_p
     assert [record.camid for record in randperson.read(tmp_path)] == [7, 7]
 
 
+@pytest.mark.bad_input("folder of a data set")
 def test_clonedperson_is_not_read_as_randperson(tmp_path):
     small_sets.clonedperson(tmp_path / "clonedperson")
     with pytest.raises(DatasetError, match="RandPerson: .* holds 'clonedperson'; expected images like"):

@@ -98,6 +98,7 @@ def test_the_official_partition_of_grid_is_the_third_field_of_each_struct(tmp_pa
     assert grid.read_partition(root) == (*train[:-1], (4, 250))
 
 
+@pytest.mark.bad_input("MATLAB file")
 @pytest.mark.parametrize("content", [None, b"", b"no matlab", b"MATLAB 5.0 MAT-file" + bytes(200), "other", "nine"])
 def test_a_partition_that_is_missing_damaged_or_something_else_is_a_dataset_error(tmp_path, content):
     root = small_sets.grid(tmp_path / "GRID")
@@ -112,6 +113,24 @@ def test_a_partition_that_is_missing_damaged_or_something_else_is_a_dataset_erro
     elif content == "nine":
         small_sets.grid_partition(path, [(1, 4)] * 9)
     with pytest.raises(DatasetError, match="features_and_partitions.mat"):
+        grid.read_partition(root)
+
+
+@pytest.mark.bad_input("MATLAB file")
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        ([(1, 4)] * 11, "has 11 splits; expected 10"),
+        ([()] * 10, "has 0 splits; expected 10"),
+        ([(1.5, 4)] * 10, "found 1.5, expected whole numbers"),
+        ([(float("nan"), 4)] * 10, "cannot convert float NaN"),
+        ([(1, 1)] * 10, "a person is twice in a split"),
+    ],
+)
+def test_official_splits_of_impossible_people_are_refused(tmp_path, train, message):
+    root = small_sets.grid(tmp_path / "GRID")
+    small_sets.grid_partition(root / grid.PARTITION, train)
+    with pytest.raises(DatasetError, match=f"features_and_partitions.mat .*{message}"):
         grid.read_partition(root)
 
 
@@ -155,6 +174,7 @@ def test_a_folder_above_is_enough_and_other_data_sets_beside_it_do_not_matter(tm
     assert [(record.pid, record.camid, record.domain) for record in above] == values
 
 
+@pytest.mark.bad_input("folder of a data set")
 @each_set
 def test_an_archive_an_empty_folder_and_no_folder_have_different_messages(tmp_path, reader, build):
     with pytest.raises(DatasetError, match="no folder .*/nowhere; expected"):
@@ -170,6 +190,7 @@ def test_an_archive_an_empty_folder_and_no_folder_have_different_messages(tmp_pa
         reader.read(archive)
 
 
+@pytest.mark.bad_input("folder of a data set")
 @each_set
 def test_wrong_names_are_counted_and_the_first_three_are_named(tmp_path, reader, build):
     root = build(tmp_path / "set")
@@ -179,6 +200,7 @@ def test_wrong_names_are_counted_and_the_first_three_are_named(tmp_path, reader,
         reader.read(root)
 
 
+@pytest.mark.bad_input("folder of a data set")
 @pytest.mark.parametrize(
     ("reader", "build", "lost", "message"),
     [
@@ -196,6 +218,7 @@ def test_an_incomplete_copy_is_detected_by_a_person_without_a_match(tmp_path, re
         reader.read(root)
 
 
+@pytest.mark.bad_input("folder of a data set")
 @pytest.mark.parametrize(
     ("reader", "build", "folder", "message"),
     [
@@ -212,6 +235,7 @@ def test_a_missing_folder_is_named(tmp_path, reader, build, folder, message):
         reader.read(root)
 
 
+@pytest.mark.bad_input("folder of a data set")
 @pytest.mark.parametrize(
     ("reader", "build", "extra", "message"),
     [
@@ -229,6 +253,7 @@ def test_an_image_too_many_is_refused(tmp_path, reader, build, extra, message):
         reader.read(root)
 
 
+@pytest.mark.bad_input("folder of a data set")
 @pytest.mark.parametrize("reader", [viper, prid2011])
 def test_folders_without_images_are_reported_as_empty(tmp_path, reader):
     for camera in ("cam_a", "cam_b"):

@@ -51,6 +51,7 @@ def test_randperson_counts_the_cameras_over_all_scenes(tmp_path):
     assert sum(randperson.NUM_CAMS) == 19
 
 
+@pytest.mark.bad_input("folder of a data set")
 def test_randperson_refuses_a_scene_or_camera_that_it_does_not_have(tmp_path):
     root = small_sets.randperson(tmp_path / "randperson_subset")
     small_sets.write_images(root, "000001_s04_c01_f000001.jpg 000001_s11_c00_f000001.jpg")
@@ -99,6 +100,7 @@ def test_personx_is_also_read_without_folders_of_backgrounds(tmp_path):
     assert rows(personx.read(tmp_path))[-1] == ("personx/query/0003_c1s1_01.jpg", 3, 0, "query")
 
 
+@pytest.mark.bad_input("folder of a data set")
 def test_personx_refuses_a_person_in_train_and_test(tmp_path):
     root = small_sets.personx(tmp_path / "personx")
     small_sets.write_images(root / "5" / "query", "0001_c5s1_01.jpg")
@@ -118,6 +120,7 @@ def test_a_folder_above_is_enough_and_other_data_sets_beside_it_do_not_matter(tm
     assert [(record.pid, record.camid, record.domain) for record in above] == values
 
 
+@pytest.mark.bad_input("folder of a data set")
 @each_set
 def test_an_archive_an_empty_folder_and_no_folder_have_different_messages(tmp_path, reader, build):
     with pytest.raises(DatasetError, match="no folder .*/nowhere; expected"):
@@ -131,6 +134,7 @@ def test_an_archive_an_empty_folder_and_no_folder_have_different_messages(tmp_pa
         reader.read(tmp_path / "data.tar.gz")
 
 
+@pytest.mark.bad_input("folder of a data set")
 @each_set
 def test_wrong_names_are_counted_and_the_first_three_are_named(tmp_path, reader, build):
     root = build(tmp_path / "set")
@@ -139,6 +143,7 @@ def test_wrong_names_are_counted_and_the_first_three_are_named(tmp_path, reader,
         reader.read(root)
 
 
+@pytest.mark.bad_input("folder of a data set")
 @pytest.mark.parametrize(
     ("reader", "build", "folder", "message"),
     [
@@ -155,6 +160,7 @@ def test_a_missing_folder_is_named(tmp_path, reader, build, folder, message):
         reader.read(root)
 
 
+@pytest.mark.bad_input("folder of a data set")
 def test_an_empty_background_is_named(tmp_path):
     root = small_sets.personx(tmp_path / "PersonX_v1")
     (root / "4").mkdir()
