@@ -6,7 +6,15 @@ from torch import nn
 from torch.optim import SGD, Adam
 
 from metabin.engine.base_step import base_step
-from metabin.episodes.functional import batch_statistics, classify_with, forward_with, frozen_tensors, inner_update
+from metabin.episodes import functional
+from metabin.episodes.functional import (
+    batch_statistics,
+    classify_with,
+    episode_losses,
+    forward_with,
+    frozen_tensors,
+    inner_update,
+)
 from metabin.episodes.losses.scatter import scatter_loss
 from metabin.episodes.losses.shuffle import shuffle_loss
 from metabin.episodes.meta_step import EpisodeSettings, meta_step
@@ -81,13 +89,36 @@ def test_the_inner_update_equals_the_reference(toy, episode, reference):
 
 
 def test_the_inner_clip_is_straight_through(reference):
-    rho = {"rho": torch.tensor([0.25, 0.5, 0.9], dtype=torch.float64, requires_grad=True)}
-    loss = (rho["rho"] * torch.tensor([-1.0, 2, -3])).sum()
+    rho = {"rho": torch.tensor([0.25, 0.5, 0.9, 0.1], dtype=torch.float64, requires_grad=True)}
+    loss = (rho["rho"] * torch.tensor([-1.0, 2, -3, 4])).sum()
     moved = inner_update(rho, loss, 0.1)["rho"]
-    assert moved.tolist() == pytest.approx([0.35, 0.3, 1.0])
+    assert moved.tolist() == pytest.approx([0.35, 0.3, 1.0, 0.0])
     assert moved.max().item() <= 1
     (gradient,) = torch.autograd.grad(moved.sum(), [rho["rho"]])
-    assert gradient.tolist() == [1, 1, 1]  # also where the value was clipped
+    assert gradient.tolist() == [1, 1, 1, 1]  # also where the value was clipped
+
+
+def test_an_inner_update_of_first_order_keeps_no_graph_unless_it_is_asked_to():
+    rho = {"rho": torch.tensor([0.25, 0.5], requires_grad=True)}
+    for keep_graph in (True, False):
+        loss = (rho["rho"] ** 3).sum()
+        (moved,) = inner_update(rho, loss, 0.1, **({"keep_graph": True} if keep_graph else {})).values()
+        (gradient,) = torch.autograd.grad(moved.sum(), [rho["rho"]])
+        assert gradient.tolist() == [1, 1]  # second order would give 1 - 0.6 rho
+        if keep_graph:
+            torch.autograd.grad(loss, [rho["rho"]])
+            continue
+        with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+            torch.autograd.grad(loss, [rho["rho"]])
+
+
+def test_a_combined_outer_loss_is_the_sum_of_both(toy, episode):
+    losses = WeightedLosses({"triplet": 1.0}, margin=0.3)
+    rho = toy.norm.rho.detach().clone().requires_grad_()
+    values = [triplet_loss(forward_with(toy, {"norm.rho": rho}, b.images), b.label, margin=0.3) for b in episode]
+    (gradient,) = torch.autograd.grad(sum(values), [rho])
+    meta_step(toy, *episode, SGD([toy.norm.rho], lr=0.1), 0.0, EpisodeSettings(losses, losses, combined=True))
+    torch.testing.assert_close(toy.norm.rho.detach(), (rho - 0.1 * gradient).clamp(0, 1).detach())
 
 
 def outer_loss(toy, episode, rho_value, step_size):
@@ -264,6 +295,27 @@ def test_logits_with_other_tensors_are_those_of_a_network_that_has_them(embedder
     tensors = frozen_tensors(other)
     torch.testing.assert_close(classify_with(embedder, tensors, features), expected.detach())
     assert not torch.allclose(embedder.classifier(embedder.neck(features)), expected)
+
+
+def test_the_losses_of_an_episode_get_the_logits_of_the_tensors(embedder):
+    batch = small_batch()
+    other = copy.deepcopy(embedder)
+    with torch.no_grad():
+        other.classifier.weight.normal_()
+    tensors = frozen_tensors(other)
+    expected = nn.functional.cross_entropy(other.classifier(other.neck(other(batch.images))), batch.label)
+    values = episode_losses(embedder, tensors, batch, WeightedLosses({"ce": 1.0}, smoothing=0.0))
+    torch.testing.assert_close(values["ce"], expected.detach())
+
+
+def test_ranks_share_the_learned_tensors_of_the_backbone_alone(monkeypatch):
+    monkeypatch.setattr(functional, "spread_all", lambda tensors: {name: -value for name, value in tensors.items()})
+    names = ["backbone.norm.rho", "backbone.neck.weight", "neck.weight", "classifier.weight", "classifier.a.weight"]
+    learned = {name: torch.ones(1, requires_grad=True) for name in names}
+    tensors = learned | {"backbone.conv.weight": torch.ones(1)}
+    shared = functional.spread_learned(tensors)
+    assert list(shared) == list(tensors)
+    assert [name for name, value in shared.items() if value.item() < 0] == ["backbone.norm.rho", "backbone.neck.weight"]
 
 
 def outer_rho(embedder, meta_train, meta_test, **options):

@@ -75,6 +75,25 @@ def test_values_gradients_and_running_statistics_are_those_of_the_plain_equation
         torch.testing.assert_close(other, value, **close, msg=lambda text, name=name: f"{name}: {text}")
 
 
+@pytest.mark.parametrize("bound", [0.0, 6.0])
+def test_the_gradient_on_a_bound_is_zero_as_of_every_relu(bound):
+    """A channel whose norm gives exactly the bound: weights of 0 and a bias."""
+    layer, x = FusedBatchInstanceNorm2d(3).double(), maps((4, 3, 5, 2))
+    with torch.no_grad():
+        for name, value in layer.named_parameters():
+            value.fill_(bound if name.endswith("bias") else 0.5 if name == "rho" else 0)
+    y = layer(x, low=0.0, high=6.0)
+    assert (y == bound).all()
+    gradients = torch.autograd.grad(y.sum(), [x, *layer.parameters()])
+    assert not any(gradient.any() for gradient in gradients)
+
+
+def test_a_fused_instance_norm_has_its_own_epsilon():
+    x = maps((4, 3, 5, 2))
+    fused, plain = FusedInstanceNorm2d(3, eps=0.5).double(), nn.InstanceNorm2d(3, eps=0.5, affine=True).double()
+    torch.testing.assert_close(fused(x), plain(x), rtol=1e-11, atol=1e-11)
+
+
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("with_residual", [False, True])
 def test_gradients_pass_gradcheck_twice(training, with_residual):
