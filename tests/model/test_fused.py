@@ -15,7 +15,7 @@ from torch.func import functional_call
 
 from metabin.model.fused.clip import clip
 from metabin.model.fused.cpu import kernels
-from metabin.model.fused.function import recompute_norms
+from metabin.model.fused.function import dense, dense_like, kernels_for, recompute_norms
 from metabin.model.fused.layers import FusedBatchInstanceNorm2d, FusedInstanceNorm2d, norm_relu
 from metabin.model.norm import BatchInstanceNorm2d
 
@@ -82,10 +82,47 @@ def test_the_gradient_on_a_bound_is_zero_as_of_every_relu(bound):
     with torch.no_grad():
         for name, value in layer.named_parameters():
             value.fill_(bound if name.endswith("bias") else 0.5 if name == "rho" else 0)
-    y = layer(x, low=0.0, high=6.0)
+    residual = torch.zeros_like(x).requires_grad_()
+    y = layer(x, residual, low=0.0, high=6.0)
     assert (y == bound).all()
-    gradients = torch.autograd.grad(y.sum(), [x, *layer.parameters()])
+    gradients = torch.autograd.grad(y.sum(), [x, residual, *layer.parameters()])
     assert not any(gradient.any() for gradient in gradients)
+
+
+@pytest.mark.parametrize(("kind", "other"), [(torch.bfloat16, torch.bfloat16), (torch.float64, torch.float32)])
+def test_maps_and_residuals_of_other_types_are_those_of_the_plain_layer(kind, other):
+    """Half precision has no kernels on a CPU; a residual takes the type of the maps."""
+    plain, fused = layers(3)
+    x, residual = maps((2, 3, 4, 4)).detach().to(kind), maps((2, 3, 4, 4), seed=3).detach().to(other)
+    actual, expected = fused.to(kind)(x, residual), plain.to(kind)(x) + residual
+    torch.testing.assert_close(actual, expected, check_dtype=False)
+
+
+def test_kernels_are_for_plain_tensors_of_known_devices():
+    class Marked(torch.Tensor):
+        pass
+
+    x = torch.zeros(2, 3, 4, 4)
+    assert kernels_for(x) is kernels
+    assert kernels_for(x.as_subclass(Marked)) is None
+    assert kernels_for(torch.empty(2, 3, 4, 4, device="meta")) is None
+
+
+def test_maps_on_the_cpu_are_in_the_order_of_its_kernels_and_others_keep_theirs():
+    x = torch.zeros(2, 3, 4, 4)
+    away = torch.empty(2, 3, 4, 4, device="meta")
+    last = away.contiguous(memory_format=torch.channels_last)
+    assert dense(x).is_contiguous(memory_format=torch.channels_last)
+    assert dense_like(x, x).is_contiguous(memory_format=torch.channels_last)
+    assert dense_like(last, away).is_contiguous()
+    assert dense_like(away, last).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_layer_that_joins_statistics_tells_the_kernels_so_in_training_alone():
+    layer = FusedBatchInstanceNorm2d(3)
+    layer.joined = True
+    assert layer.fused_inputs()[2].joined
+    assert not layer.eval().fused_inputs()[2].joined
 
 
 def test_a_fused_instance_norm_has_its_own_epsilon():
