@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from metabin.card.added_parts import added_parts
 from metabin.card.datasets import RENDERED, WITHDRAWN, DatasetTerms, terms_of
 from metabin.card.markdown import bullets, code, percent, table
 from metabin.registry import find_method
@@ -190,8 +191,7 @@ def training(facts: TrainingFacts, method: Method) -> str:
         f"weight decay {optim.weight_decay:g}.",
         f"Losses: {_weights(optim.losses)}.",
     ]
-    if added := added_parts(facts.config):
-        items.append(f"Added parts: {', '.join(added)}.")
+    items += added_parts(facts.config)
     if method.is_episodic:
         meta = facts.config.meta
         items.append(
@@ -209,26 +209,6 @@ def training(facts: TrainingFacts, method: Method) -> str:
         "and the hardware, if tracking was on."
     )
     return f"## Training\n\n{bullets(items)}\n\n{choice(facts)}"
-
-
-def added_parts(config: Config) -> list[str]:
-    """Return the parts of docs/method.md that a training adds to its method, each in some words."""
-    optim = config.optim
-    augment = config.augment
-    averages = {
-        "none": "",
-        "ema": f"average of the weights (EMA, decay {optim.average_decay:g})",
-        "swa": f"mean of the weights (SWA) after {optim.average_from:.0%} of the steps",
-    }
-    parts = [
-        averages[optim.averaging],
-        f"MixStyle (probability {config.model.mixstyle:g})" if config.model.mixstyle else "",
-        f"strong augmentation (probability {augment.strong:g})" if augment.strong else "",
-        f"mixed amplitudes (share up to {augment.amplitude_mix:g})"
-        if augment.amplitude_mix
-        else "",
-    ]
-    return [part for part in parts if part]
 
 
 def choice(facts: TrainingFacts) -> str:

@@ -14,6 +14,7 @@ from pydantic import ValidationError, model_validator
 from metabin.backbones import BACKBONES
 from metabin.config.problems import explain
 from metabin.config.protocol import Protocol
+from metabin.config.reading import read_values
 from metabin.config.sections import (
     BASELINES,
     META_LEARNED,
@@ -259,31 +260,6 @@ def load_config(path: str | Path = "params.yaml") -> Config:
         ConfigError: lists every key with a problem, its value and what is expected.
     """
     return parse_config(read_values(path), source=str(path))
-
-
-def read_values(path: str | Path) -> Any:
-    """Read a parameter file without checking its values.
-
-    The file is read as YAML 1.2, the version that DVC writes. In it, 1e-05 is a number and `on` is
-    a string.
-
-    Raises:
-        ConfigError: the file does not exist or is not valid YAML.
-    """
-    # Not needed to use a trained model: the package installs it with the extra "pipeline".
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        return YAML(typ="safe").load(Path(path))
-    except FileNotFoundError:
-        raise ConfigError(
-            f"{path}: no such file; run from the repository's root, where params.yaml is"
-        ) from None
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
-    except (YAMLError, ValueError) as error:  # a ValueError: no UTF-8, or thousands of digits
-        raise ConfigError(f"{path} is not valid YAML: {error}") from None
 
 
 def parse_config(values: Any, *, source: str = "parameters") -> Config:

@@ -65,6 +65,13 @@ def weights_schedule(optimizer: Optimizer, optim: Optim, times: Timeline) -> LRS
     return LambdaLR(optimizer, factor)
 
 
+def current_lr(optimizer: Optimizer) -> float:
+    """Return the learning rate of the first weights that are not frozen, of `weights_schedule`."""
+    groups = optimizer.param_groups
+    learning = (group for group in groups if group["initial_lr"])
+    return next(learning, groups[0])["lr"]
+
+
 def rho_optimizer(model: nn.Module, lr: float) -> Optimizer:
     """Return SGD for rho without momentum or decay, at a constant rate.
 

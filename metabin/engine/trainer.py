@@ -13,20 +13,25 @@ import numpy as np
 import torch
 
 from metabin import compute
-from metabin.config import Augment, Config
+from metabin.config import Config
 from metabin.data.batches.loading import (
     HostBatch,
     ImageSet,
     Share,
     cameras_as_domains,
     load_batch,
-    stack_views,
+    load_two_views,
 )
 from metabin.data.batches.prefetching import prefetch
 from metabin.data.batches.sampling import IdentitySampler, epoch_steps
 from metabin.engine.averaging import ModelAverage
 from metabin.engine.history import History, Scalars, tensor_sizes
-from metabin.engine.optimizers import rho_optimizer, weights_optimizer, weights_schedule
+from metabin.engine.optimizers import (
+    current_lr,
+    rho_optimizer,
+    weights_optimizer,
+    weights_schedule,
+)
 from metabin.engine.resume import load_state, save_state
 from metabin.engine.schedule import candidate_steps, timeline
 from metabin.losses.inputs import WeightedLosses
@@ -34,7 +39,7 @@ from metabin.methods.method import Method
 from metabin.model import distributed
 from metabin.model.embedder import Embedder
 from metabin.model.joined import join_statistics, running_statistics
-from metabin.model.norm import rho_of
+from metabin.model.norm import layer_of, rho_of
 from metabin.registry import find_method
 from metabin.seeding import derive_seed, generator
 
@@ -245,22 +250,21 @@ class Trainer:
         data = self.target if purpose == "target" else self.data
         assert data is not None
         augment = self.config.augment
-        has_views = self.base_losses.num_views == 2
-
-        def load(settings: Augment, *view: str) -> HostBatch:
-            random = generator(self.seed, "augment", purpose, step, *view)
-            return load_batch(data, index, random, settings, self.share)
-
-        batch = load(augment.usual() if has_views else augment)
-        if has_views and purpose.startswith("base"):
-            batch = stack_views([batch, load(augment, "strong")])
+        usual = generator(self.seed, "augment", purpose, step)
+        if self.base_losses.num_views == 1:
+            batch = load_batch(data, index, usual, augment, self.share)
+        elif purpose.startswith("base"):
+            strong = generator(self.seed, "augment", purpose, step, "strong")
+            batch = load_two_views(data, index, usual, strong, augment, self.share)
+        else:
+            batch = load_batch(data, index, usual, augment.usual(), self.share)
         return batch.pin() if self.device.type == "cuda" else batch
 
     def _iterate(self, batches: dict[str, HostBatch]) -> Scalars:
         """Take one iteration: the base step, the step of the method, and a step of the schedule."""
         purposes = self._base_purposes(self.step)
         *_, last = [self._base_step(batches.pop(purpose)) for purpose in purposes]
-        scalars: Scalars = {**last, "lr/base": self._lr()}
+        scalars: Scalars = {**last, "lr/base": current_lr(self.optimizer)}
         if batches:
             # Checked here as well: a tensor that the base step destroys spoils others below.
             self.history.add_pending(self.step, scalars, tensor_sizes(self.model))
@@ -281,12 +285,6 @@ class Trainer:
         is_late = record.checkpoint_seconds and seconds >= record.checkpoint_seconds
         return bool(is_late) or self.step % record.checkpoint_every == 0
 
-    def _lr(self) -> float:
-        """Return the learning rate of the first weights that are not frozen."""
-        groups = self.optimizer.param_groups
-        learning = (group for group in groups if group["initial_lr"])
-        return next(learning, groups[0])["lr"]
-
     def _record(self, scalars: Scalars, watch: Watcher | None) -> None:
         record = self.config.record
         is_last = self.step == self.times.num_steps - 1
@@ -297,14 +295,9 @@ class Trainer:
             losses = self.history.add_losses()
         if self.method.learns_rho and (self.step % record.rho_every == 0 or is_last):
             rho = {
-                layer_name(name): value.detach().cpu().numpy()
+                layer_of(name): value.detach().cpu().numpy()
                 for name, value in rho_of(self.model).items()
             }
             self.history.add_rho(self.step, rho)
         if watch:
             watch(self.step, losses, rho)
-
-
-def layer_name(parameter_name: str) -> str:
-    """Return the name of a layer: "backbone.block1.norm1.rho" -> "block1.norm1"."""
-    return parameter_name.removeprefix("backbone.").removesuffix(".rho")

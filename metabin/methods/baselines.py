@@ -101,7 +101,7 @@ class BINJointReference(BINJoint):
     label = "BIN joint, reference's order"
     short = "BIN joint ref."
     color = "#7A8B00"
-    marker = "P"
+    marker = "H"
     meaning = "BIN joint, rho moved after the weights by gradients of old activations"
     norm = "bin_plain"
 

@@ -120,6 +120,11 @@ def rho_of(model: nn.Module) -> dict[str, nn.Parameter]:
     return {name: value for name, value in model.named_parameters() if is_rho(name)}
 
 
+def layer_of(name: str) -> str:
+    """Return the layer of a balance: "backbone.block1.norm1.rho" -> "block1.norm1"."""
+    return name.removeprefix("backbone.").removesuffix(f".{RHO}")
+
+
 @torch.no_grad()
 def clip_rho(model: nn.Module) -> None:
     """Put every rho back into [0, 1]."""

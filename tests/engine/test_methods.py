@@ -167,14 +167,14 @@ def test_a_network_is_built_from_the_parameters(make_config, monkeypatch, name):
     monkeypatch.setattr(embedder, "build_embedder", keep)
     config = make_config(
         model__rho_init=0.8, model__rho_fixed=0.3, model__rho_per="layer", model__in_affine="copied",
-        compute__precision="bfloat16", optim__rho_lr=0.2, meta__outer_lr=0.4,
+        compute__precision="bfloat16", model__mixstyle=0.25, optim__rho_lr=0.2, meta__outer_lr=0.4,
     )  # fmt: skip
     method = find_method(name)
     network = method.build(config, 12)
     learns = name in ("bin_joint", "bin_shared", *LEARNED_IN_EPISODES, "bin_target")
     options = {
         "norm": method.norm, "rho": 0.8 if learns else 0.3, "rho_per": "layer", "in_affine": "copied",
-        "pretrained": config.model.pretrained, "precision": torch.bfloat16,
+        "pretrained": config.model.pretrained, "mixstyle": 0.25, "precision": torch.bfloat16,
     }  # fmt: skip
     assert calls == [((config.model.backbone, 12), options)]
     in_base_step = name in ("bin_joint", "bin_shared")

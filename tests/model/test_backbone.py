@@ -125,6 +125,6 @@ def test_unknown_names_are_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"unknown backbone 'vgg'; known are \['mobilenetv2_1.0', .*'resnet_small'\]"):
         build_backbone("vgg")
     with pytest.raises(
-        ValueError, match=r"unknown norm 'group'; known are \['bin', 'bin_shared', 'bn', 'dual', 'half'"
+        ValueError, match=r"unknown norm 'group'; known are \['bin', 'bin_plain', 'bin_shared', 'bn', 'dual', 'half'"
     ):
         build_embedder("resnet_small", 4, norm="group")

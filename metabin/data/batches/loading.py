@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -185,12 +185,6 @@ class HostBatch:
         return Batch(images, label, camid, domain, self.num_views)
 
 
-def stack_views(views: Sequence[HostBatch]) -> HostBatch:
-    """Return batches of the same images as one batch of several views."""
-    pixels = torch.cat([view.pixels for view in views])
-    return HostBatch(pixels, views[0].columns, len(views))
-
-
 def load_batch(
     data: ImageSet,
     index: np.ndarray,
@@ -215,6 +209,25 @@ def load_batch(
     index = index[order]
     columns = np.stack([data.label[index], data.camid[index], data.domain[index]])
     return HostBatch(torch.from_numpy(pixels), torch.from_numpy(columns))
+
+
+def load_two_views(
+    data: ImageSet,
+    index: np.ndarray,
+    usual: np.random.Generator,
+    strong: np.random.Generator,
+    settings: Augment,
+    share: Share = WHOLE,
+) -> HostBatch:
+    """Return the indexed images twice, with the usual augmentation and with all of the settings.
+
+    Args:
+        usual, strong: the random numbers of each view.
+        share: as of `load_batch`.
+    """
+    first = load_batch(data, index, usual, settings.usual(), share)
+    second = load_batch(data, index, strong, settings, share)
+    return HostBatch(torch.cat([first.pixels, second.pixels]), first.columns, num_views=2)
 
 
 def normalise(images: Tensor) -> Tensor:
