@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def added_parts(config: Config) -> list[str]:
-    """Return an item with the parts of docs/method.md that a training adds to its method, if any."""
+    """Return an item with the parts of docs/method.md that a training adds, if there are any."""
     optim = config.optim
     augment = config.augment
     averages = {

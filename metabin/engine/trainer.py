@@ -24,14 +24,9 @@ from metabin.data.batches.loading import (
 )
 from metabin.data.batches.prefetching import prefetch
 from metabin.data.batches.sampling import IdentitySampler, epoch_steps
+from metabin.engine import optimizers
 from metabin.engine.averaging import ModelAverage
 from metabin.engine.history import History, Scalars, tensor_sizes
-from metabin.engine.optimizers import (
-    current_lr,
-    rho_optimizer,
-    weights_optimizer,
-    weights_schedule,
-)
 from metabin.engine.resume import load_state, save_state
 from metabin.engine.schedule import candidate_steps, timeline
 from metabin.losses.inputs import WeightedLosses
@@ -107,9 +102,9 @@ class Trainer:
         self.times = timeline(optim, config.meta, epoch_steps(data.label, *batch_shape))
         self.candidates = candidate_steps(self.times.num_steps, config.record.candidates)
         self.model = self._build_model()
-        self.optimizer = weights_optimizer(self.model, optim)
-        self.scheduler = weights_schedule(self.optimizer, optim, self.times)
-        self.rho_optimizer = rho_optimizer(self.model, method.rho_lr(config))
+        self.optimizer = optimizers.weights_optimizer(self.model, optim)
+        self.scheduler = optimizers.weights_schedule(self.optimizer, optim, self.times)
+        self.rho_optimizer = optimizers.rho_optimizer(self.model, method.rho_lr(config))
         self.average = ModelAverage(self.model, optim, self.times.num_steps)
         self.step = 0
         self.saved_step = 0
@@ -264,7 +259,7 @@ class Trainer:
         """Take one iteration: the base step, the step of the method, and a step of the schedule."""
         purposes = self._base_purposes(self.step)
         *_, last = [self._base_step(batches.pop(purpose)) for purpose in purposes]
-        scalars: Scalars = {**last, "lr/base": current_lr(self.optimizer)}
+        scalars: Scalars = {**last, "lr/base": optimizers.current_lr(self.optimizer)}
         if batches:
             # Checked here as well: a tensor that the base step destroys spoils others below.
             self.history.add_pending(self.step, scalars, tensor_sizes(self.model))

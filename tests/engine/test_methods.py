@@ -171,13 +171,13 @@ def test_a_network_is_built_from_the_parameters(make_config, monkeypatch, name):
     )  # fmt: skip
     method = find_method(name)
     network = method.build(config, 12)
-    learns = name in ("bin_joint", "bin_shared", *LEARNED_IN_EPISODES, "bin_target")
+    learns = name in ("bin_joint", "bin_joint_reference", "bin_shared", *LEARNED_IN_EPISODES, "bin_target")
     options = {
         "norm": method.norm, "rho": 0.8 if learns else 0.3, "rho_per": "layer", "in_affine": "copied",
         "pretrained": config.model.pretrained, "mixstyle": 0.25, "precision": torch.bfloat16,
     }  # fmt: skip
     assert calls == [((config.model.backbone, 12), options)]
-    in_base_step = name in ("bin_joint", "bin_shared")
+    in_base_step = name in ("bin_joint", "bin_joint_reference", "bin_shared")
     rho = [parameter for key, parameter in network.named_parameters() if key.endswith(".rho")]
     assert {parameter.requires_grad for parameter in rho} == {in_base_step}
     assert method.rho_lr(config) == (0.2 if in_base_step or not learns else 0.4)
