@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from metabin.engine.optimizers import weights_optimizer
+from metabin.engine.optimizers import current_lr, weights_optimizer
 from metabin.engine.schedule import inner_step_size
 from metabin.engine.trainer import Trainer
 from metabin.model.norm import BatchInstanceNorm2d, rho_of
@@ -22,7 +22,9 @@ def test_with_a_frozen_backbone_only_rho_and_the_classifier_learn(make_config, t
     config = make_config(optim__ids_per_batch=4, optim__backbone_lr_factor=0.0, optim__duration=3)
     trainer = Trainer(config, tiny_images, method, 0)
     before = {name: value.clone() for name, value in trainer.model.named_parameters()}
-    assert trainer._lr() == trainer.optimizer.param_groups[1]["lr"] > 0  # the recorded rate is that of the head
+    assert (
+        current_lr(trainer.optimizer) == trainer.optimizer.param_groups[1]["lr"] > 0
+    )  # the recorded rate is that of the head
     moved = {name for name, value in trainer.run().named_parameters() if not torch.equal(value, before[name])}
     assert moved == set(rho_of(trainer.model)) | {"neck.weight", "classifier.weight"}
 
