@@ -16,7 +16,7 @@ MOST_PIXELS = 10**8  # of one image; Pillow warns of larger ones
 MOST_IMAGES = 10**5  # of one batch
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Share = Annotated[float, Field(ge=0, lt=1)]  # of a time that has an end
+BelowOne = Annotated[float, Field(ge=0, lt=1)]
 # Below 1e-12, a step no longer changes a float32 weight.
 Rate = Annotated[float, Field(ge=1e-12, le=LARGEST)]
 RateOrZero = Annotated[float, Field(ge=0, le=LARGEST)]

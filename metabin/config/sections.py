@@ -14,6 +14,7 @@ from metabin.config.losses import BaseLosses, EpisodeLosses
 from metabin.config.ranges import (
     MOST_IMAGES,
     MOST_PIXELS,
+    BelowOne,
     Count,
     Decay,
     Factor,
@@ -33,7 +34,6 @@ from metabin.config.ranges import (
     Rate,
     RateOrZero,
     Seed,
-    Share,
     Smoothing,
     Whole,
     Width,
@@ -186,8 +186,8 @@ class Optim(Section):
     margin: Margin
     rho_lr: Rate
     averaging: Literal["none", "ema", "swa"]
-    average_decay: Share
-    average_from: Share
+    average_decay: BelowOne
+    average_from: BelowOne
     num_sources: Literal["all"] | NumDomains
 
     @field_validator("milestones")

@@ -31,8 +31,8 @@ class ModelAverage:
         self.average: AveragedModel | None = None
         self.first_step = 0
         if optim.averaging == "ema":
-            decay = get_ema_multi_avg_fn(optim.average_decay)
-            self.average = AveragedModel(model, multi_avg_fn=decay, use_buffers=True)
+            decaying = get_ema_multi_avg_fn(optim.average_decay)
+            self.average = AveragedModel(model, multi_avg_fn=decaying, use_buffers=True)
         elif optim.averaging == "swa":
             self.average = AveragedModel(model, avg_fn=_mean, use_buffers=True)
             self.first_step = int(num_steps * optim.average_from)

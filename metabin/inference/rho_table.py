@@ -9,7 +9,7 @@ import pandas as pd
 from torch import nn
 
 from metabin.errors import ConfigError
-from metabin.model.norm import RHO, rho_of
+from metabin.model.norm import layer_of, rho_of
 from metabin.rho_summary import summarize_rho
 
 NEAR = 0.1  # distance from 0 or 1 that counts as near
@@ -27,10 +27,7 @@ def rho_table(network: nn.Module) -> pd.DataFrame:
     Raises:
         ConfigError: The network has no rho.
     """
-    values = {
-        name.removeprefix("backbone.").removesuffix(f".{RHO}"): rho.detach().cpu().numpy()
-        for name, rho in rho_of(network).items()
-    }
+    values = {layer_of(name): rho.detach().cpu().numpy() for name, rho in rho_of(network).items()}
     if not values:
         raise ConfigError(
             "the norms of this model have no rho; expected is a model of a method with "

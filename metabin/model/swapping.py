@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Protocol
 
 import torch
@@ -64,8 +65,14 @@ def _half(bn: nn.BatchNorm2d, start: NormStart, *, early: bool) -> nn.Module:
     return layer
 
 
-def _bin(bn: nn.BatchNorm2d, start: NormStart, *, early: bool) -> nn.Module:
-    layer = FusedBatchInstanceNorm2d(
+def _bin(
+    bn: nn.BatchNorm2d,
+    start: NormStart,
+    *,
+    early: bool,
+    kind: type[BatchInstanceNorm2d] = FusedBatchInstanceNorm2d,
+) -> nn.Module:
+    layer = kind(
         bn.num_features,
         eps=bn.eps,
         momentum=_momentum(bn),
@@ -76,18 +83,6 @@ def _bin(bn: nn.BatchNorm2d, start: NormStart, *, early: bool) -> nn.Module:
     _fill(layer, {names.get(name, name): value for name, value in _learned(bn).items()})
     if start.in_affine == "copied":
         _fill(layer, {f"in_{name}": value for name, value in _affine(bn).items()})
-    return layer
-
-
-def _bin_plain(bn: nn.BatchNorm2d, start: NormStart, *, early: bool) -> nn.Module:
-    layer = BatchInstanceNorm2d(
-        bn.num_features,
-        eps=bn.eps,
-        momentum=_momentum(bn),
-        rho=start.rho,
-        rho_per=start.rho_per,
-    )
-    layer.load_state_dict(_bin(bn, start, early=early).state_dict())
     return layer
 
 
@@ -112,7 +107,7 @@ NORMS: dict[str, MakeNorm] = {
     "in": _instance,
     "half": _half,
     "bin": _bin,
-    "bin_plain": _bin_plain,  # without fused kernels
+    "bin_plain": partial(_bin, kind=BatchInstanceNorm2d),  # without fused kernels
     "bin_shared": _bin_shared,
     "dual": _dual,  # DualNorm, Jia et al. 2019; the reference has it for MobileNetV2 alone
 }

@@ -7,6 +7,7 @@ from trainings import Killed, assert_same_bits, killer, state
 from metabin.data.batches.loading import load_batch
 from metabin.engine.trainer import Trainer
 from metabin.errors import ConfigError
+from metabin.registry import METHODS, find_method
 
 VIEWS = {"ce": 1.0, "triplet": 1.0, "alignment": 1.5, "uniformity": 1.0}
 PARTS = {
@@ -25,6 +26,18 @@ def test_a_part_changes_a_training_of_every_kind_of_method(part, method, make_ti
     weights = [model.state_dict()["classifier.weight"] for model in (plain, changed)]
     assert not torch.equal(*weights)
     assert plain.state_dict().keys() == changed.state_dict().keys()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_all_parts_together_train_with_every_method(method, make_tiny, tiny_images):
+    parts = {key: value for part in PARTS.values() for key, value in part.items()}
+    backbone = "mobilenetv2_1.0" if method == "dualnorm" else "resnet_small"
+    config = make_tiny(optim__duration=2, optim__averaging="ema", model__backbone=backbone, **parts)
+    target = tiny_images if find_method(method).learns_on_target else None
+    trainer = Trainer(config, tiny_images, method, 0, target=target)
+    model = trainer.run()
+    assert all(value.isfinite().all() for value in model.state_dict().values())
+    assert {"base/alignment", "base/uniformity"} < set(trainer.history.losses_table().columns)
 
 
 @pytest.mark.parametrize("part", PARTS)
