@@ -19,6 +19,7 @@ NUM_SOURCES = {
     "ablation-sources": 5,
     "ceilings": 2,
     "choice": 3,
+    "combination": 5,
     "confirmation": 5,
     "gap": 5,
     "paper-mobilenetv2": 5,

@@ -122,10 +122,11 @@ def print_tables(results: pd.DataFrame, opponents: Sequence[tuple[str, ...]]) ->
     from metabin.report.markdown import markdown_table
 
     for num_sources, rows in results.groupby("sources"):
+        num_seeds = rows["seed"].nunique()
+        seeds = "one seed" if num_seeds == 1 else f"{num_seeds} seeds"
         print(
-            f"{num_sources} sources, {rows['fold'].nunique()} folds, {rows['seed'].nunique()} "
-            "seeds. mAP (rank-1) in percent; differences in points of mAP, with 95 % intervals "
-            "over folds.\n"
+            f"{num_sources} sources, {rows['fold'].nunique()} folds, {seeds}. mAP (rank-1) in "
+            "percent; differences in points of mAP, with 95 % intervals over folds.\n"
         )
         print(f"{markdown_table(evidence_table(rows, opponents))}\n")
 

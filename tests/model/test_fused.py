@@ -89,6 +89,18 @@ def test_the_gradient_on_a_bound_is_zero_as_of_every_relu(bound):
     assert not any(gradient.any() for gradient in gradients)
 
 
+@pytest.mark.parametrize("bound", [0.0, 6.0])
+def test_the_gradient_of_a_norm_alone_is_zero_on_a_bound(bound):
+    """Maps of exactly the running mean, under scales that are not 0: the norm gives its bias."""
+    layer, x = FusedBatchInstanceNorm2d(3).double().eval(), torch.zeros(4, 3, 5, 2).double().requires_grad_()
+    with torch.no_grad():
+        layer.bn_bias.fill_(bound)
+        layer.in_bias.fill_(bound)
+    y = layer(x, low=0.0, high=6.0)
+    assert (y == bound).all()
+    assert not any(gradient.any() for gradient in torch.autograd.grad(y.sum(), [x, *layer.parameters()]))
+
+
 @pytest.mark.parametrize(("kind", "other"), [(torch.bfloat16, torch.bfloat16), (torch.float64, torch.float32)])
 def test_maps_and_residuals_of_other_types_are_those_of_the_plain_layer(kind, other):
     """Half precision has no kernels on a CPU; a residual takes the type of the maps."""

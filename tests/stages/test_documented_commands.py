@@ -308,9 +308,9 @@ INLINE = {
     "python -m stages.tools.experiments --commits 5": "test_experiments",
     **dict.fromkeys(
         (
-            "python -m stages.tools.evidence collect docs/development-2.csv",
-            "python -m stages.tools.evidence table docs/significance.csv --against bin_joint bn,in",
-            "python -m stages.tools.evidence figure docs/significance.csv --output figure.png",
+            command.text
+            for command in documented.commands(documented.ROOT / "docs/evidence.md")
+            if command.text.startswith("python -m stages.tools.evidence ")
         ),
         "tests/stages/test_evidence_tool.py",
     ),

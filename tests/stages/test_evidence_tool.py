@@ -1,7 +1,9 @@
 """Result files: written from a finished run, and turned into tables and figures."""
 
 import io
+import shlex
 
+import documented
 import pandas as pd
 import pytest
 from PIL import Image
@@ -105,6 +107,17 @@ def test_the_tables_of_the_first_runs_have_the_numbers_of_their_reports(call, ca
 
     call("tools.evidence", "table", files[0], "--against", "fixed-0.75", "--distances", "far")
     assert table_of(capsys.readouterr().out)["MetaBIN"][1:] == ["48.5 (54.4)", "-2.4 [-3.6, -1.2]"]
+
+
+def test_the_tables_of_the_page_on_evidence_are_what_the_commands_above_them_print(call, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    page = ROOT / "docs/evidence.md"
+    tables = [command.text for command in documented.commands(page) if ".evidence table " in command.text]
+    assert len(tables) > 1
+    for command in tables:
+        call("tools.evidence", *shlex.split(command)[3:])
+        printed = capsys.readouterr().out.strip()
+        assert f"`{command}`:\n\n{printed}\n" in page.read_text(), command
 
 
 def test_a_name_that_no_file_has_is_refused_with_those_that_are_there(call):
