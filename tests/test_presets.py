@@ -21,6 +21,7 @@ NUM_SOURCES = {
     "choice": 3,
     "combination": 5,
     "confirmation": 5,
+    "confirmation-2": 5,
     "gap": 5,
     "paper-mobilenetv2": 5,
     "paper-resnet50": 5,
