@@ -47,7 +47,8 @@ def load_presets(folder: Path) -> dict[str, Preset]:
     Raises:
         ConfigError: a file is not valid YAML or has a key that is no parameter.
     """
-    return {path.stem: load_preset(path) for path in sorted(folder.glob("*.yaml"))}
+    paths = sorted(folder.glob("*.yaml"), key=lambda path: path.stem)
+    return {path.stem: load_preset(path) for path in paths}
 
 
 def load_preset(path: Path) -> Preset:
