@@ -24,13 +24,9 @@ def main() -> None:
         collect(args.file)
     elif args.command == "table":
         opponents = [tuple(names.split(",")) for names in args.against]
-        results = read(args.files, [name for names in opponents for name in names], args.distances)
-        print_tables(results, opponents)
+        print_tables(read(args, [name for names in opponents for name in names]), opponents)
     else:
-        results = read(args.files, args.methods, args.distances)
-        if args.methods:
-            results = results[results["method"].isin(args.methods)]
-        write_figure(results, args.output)
+        write_figure(read(args), args.output)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -49,16 +45,19 @@ def parse_arguments() -> argparse.Namespace:
         metavar="DISTANCE",
         help="only these style distances, as near 'step 1' far; default: all",
     )
+    of_files.add_argument(
+        "--methods", nargs="+", default=[], metavar="METHOD", help="only these; default: all"
+    )
     table = commands.add_parser("table", parents=[of_files], help="print a table in Markdown")
     table.add_argument(
         "--against",
         nargs="+",
         default=["bin_joint"],
         metavar="METHOD",
-        help="methods to give differences to; bn,in stands for the better one of each fold",
+        help="methods to give differences to, which get a row as well; bn,in stands for the "
+        "better one of each fold",
     )
     figure = commands.add_parser("figure", parents=[of_files], help="draw mAP by style distance")
-    figure.add_argument("--methods", nargs="+", default=[], help="draw only these; default: all")
     figure.add_argument("--output", type=Path, required=True, help="PNG file, 900 pixels wide")
     return parser.parse_args()
 
@@ -97,8 +96,8 @@ def collect(path: Path) -> None:
     print(f"{path}: {len(table)} rows")
 
 
-def read(paths: Sequence[Path], methods: Sequence[str], distances: Sequence[str]) -> pd.DataFrame:
-    """Return the rows of some style distances, or of all, from result files.
+def read(args: argparse.Namespace, opponents: Sequence[str] = ()) -> pd.DataFrame:
+    """Return the rows of the methods and style distances of the arguments, and of opponents.
 
     Raises:
         UserError: a file cannot be used, or one of these methods or distances is in none.
@@ -107,13 +106,15 @@ def read(paths: Sequence[Path], methods: Sequence[str], distances: Sequence[str]
     from metabin.results.result_files import read_results
     from metabin.synthetic import DISTANCES
 
-    results = read_results(paths, list(DISTANCES.values()))
-    for column, names in (("method", methods), ("tests", distances)):
+    results = read_results(args.files, list(DISTANCES.values()))
+    for column, names in (("method", [*args.methods, *opponents]), ("tests", args.distances)):
         known = list(results[column].unique())
         if unknown := [name for name in names if name not in known]:
-            files = ", ".join(map(str, paths))
+            files = ", ".join(map(str, args.files))
             raise UserError(f"{files} has no {', '.join(unknown)}; it has {', '.join(known)}")
-    return results[results["tests"].isin(distances)] if distances else results
+    if args.methods:
+        results = results[results["method"].isin([*args.methods, *opponents])]
+    return results[results["tests"].isin(args.distances)] if args.distances else results
 
 
 def print_tables(results: pd.DataFrame, opponents: Sequence[tuple[str, ...]]) -> None:
