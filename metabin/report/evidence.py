@@ -1,11 +1,12 @@
-"""The table and the figure of result files (`metabin.results.result_files`)."""
+"""The table and the figures of result files (`metabin.results.result_files`)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from metabin.errors import UserError
@@ -18,7 +19,7 @@ from metabin.report.display import (
     points,
     points_interval,
 )
-from metabin.report.style import styles_for
+from metabin.report.style import INK, MethodStyle, styles_for
 from metabin.results.comparisons import Pair, differences
 from metabin.results.statistics import compare
 
@@ -39,34 +40,88 @@ def evidence_table(results: pd.DataFrame, opponents: Sequence[tuple[str, ...]]) 
     """
     methods = list(results["method"].unique())
     distances = results["tests"].unique()
-    styles = styles_for([*methods, *(name for names in opponents for name in names)])
+    styles = _styles(methods, opponents)
     means = results.groupby(["method", "tests"])[["mAP", "rank1"]].mean()
-    cells = results.rename(columns={"tests": "test_domain"})
-    wide = cells.pivot(index=["fold", "test_domain", "seed"], columns="method", values="mAP")
     rows = []
     for method in methods:
         of_method = means.loc[method]
         scores = [of_method.mean(), *(of_method.loc[name] for name in distances)]
         numbers = [Cell(percent(score["mAP"]), second=percent(score["rank1"])) for score in scores]
-        numbers += [_difference(wide, Pair(method, names)) for names in opponents]
+        numbers += [_difference(results, Pair(method, names)) for names in opponents]
         rows.append(Row(styles[method].label, tuple(numbers), method))
     heads = [opponents_label(styles, names) for names in opponents]
     columns = ("mean", *distances, *(f"difference to {head}" for head in heads))
     return Table("Method", (("", len(columns)),), columns, tuple(rows))
 
 
-def _difference(wide: pd.DataFrame, pair: Pair) -> Cell:
-    """Return the difference, with its interval if there are several folds.
-
-    The cell is empty if the method is one of the opponents, or if an opponent was not run.
-    """
-    if pair.method in pair.opponents or not set(pair.opponents) <= set(wide.columns):
+def _difference(results: pd.DataFrame, pair: Pair) -> Cell:
+    """Return the difference, with its interval if there are several folds; "" if there is none."""
+    folds = _fold_differences(results, pair)
+    if folds is None:
         return Cell("")
-    folds = differences(wide, pair)["difference"].groupby("fold").mean()
     text = points(float(folds.mean()))
     if len(folds) > 1:
         text += f" {points_interval(compare(folds).difference)}"
     return Cell(text)
+
+
+def _fold_differences(results: pd.DataFrame, pair: Pair) -> pd.Series | None:
+    """Return the difference in each fold, as the mean over style distances and seeds.
+
+    There is none if the method is one of the opponents, or if an opponent was not run.
+    """
+    cells = results.rename(columns={"tests": "test_domain"})
+    wide = cells.pivot(index=["fold", "test_domain", "seed"], columns="method", values="mAP")
+    if pair.method in pair.opponents or not set(pair.opponents) <= set(wide.columns):
+        return None
+    return differences(wide, pair)["difference"].groupby("fold").mean()
+
+
+def _styles(
+    methods: Sequence[str], opponents: Sequence[tuple[str, ...]]
+) -> Mapping[str, MethodStyle]:
+    return styles_for([*methods, *(name for names in opponents for name in names)])
+
+
+def differences_figure(results: pd.DataFrame, opponents: Sequence[tuple[str, ...]]) -> Figure:
+    """Draw the differences of `evidence_table` as dots, with bars as their intervals.
+
+    There is a row of panels for each number of sources and opponents, with a panel for the mean
+    and for each style distance.
+
+    Args:
+        results: as `read_results` returns them.
+        opponents: as for `evidence_table`.
+    """
+    distances = list(results["tests"].unique())
+    parts = {"mean": distances, **{name: [name] for name in distances}}
+    groups = [(*group, names) for group in results.groupby("sources") for names in opponents]
+    num_rows = sum(rows["method"].nunique() for _, rows, _ in groups)
+    figure = Figure((FIGURE_SIZE[0], 0.9 * len(groups) + 0.24 * num_rows), layout="constrained")
+    grid = figure.subplots(len(groups), len(parts), sharex="row", sharey="row", squeeze=False)
+    for panels, (num_sources, rows, names) in zip(grid, groups, strict=True):
+        for axes, (title, used) in zip(panels, parts.items(), strict=True):
+            axes.set_title(f"{num_sources} sources: {title}")
+            _draw_differences(axes, rows[rows["tests"].isin(used)], names)
+        label = opponents_label(_styles([], [names]), names)
+        panels[len(panels) // 2].set_xlabel(f"difference of unseen mAP to {label}, points")
+    return figure
+
+
+def _draw_differences(axes: Axes, results: pd.DataFrame, names: tuple[str, ...]) -> None:
+    """Draw one row per method but the opponents: the difference, and its interval over folds."""
+    methods = [name for name in results["method"].unique() if name not in names]
+    axes.axvline(0, color=INK, lw=1, zorder=1)
+    for place, style in enumerate(styles_for(methods).values()):
+        folds = _fold_differences(results, Pair(methods[place], names))
+        if folds is None:
+            continue
+        if len(folds) > 1:
+            interval = compare(100 * folds).difference
+            axes.plot([interval.low, interval.high], [place] * 2, color=style.color, marker="|")
+        axes.plot(100 * folds.mean(), place, color=style.color, marker=style.marker, ms=4.5)
+    axes.set_yticks(range(len(methods)), [style.label for style in styles_for(methods).values()])
+    axes.set_ylim(len(methods) - 0.5, -0.5)
 
 
 def distances_figure(results: pd.DataFrame) -> Figure:
@@ -87,7 +142,7 @@ def distances_figure(results: pd.DataFrame) -> Figure:
         for method, cells in rows.groupby("method", sort=False):
             means = 100 * cells.groupby("tests", sort=False)["mAP"].mean()
             axes.plot([places[name] for name in means.index], means, ms=5, **looks[str(method)])
-        axes.set_title(f"sources: {num_sources}")
+        axes.set_title(f"{num_sources} sources")
         axes.set_xlabel("style distance of the unseen sites")
     all_axes[0].set_ylabel("unseen mAP, percent")
     all_axes[0].set_xticks(list(places.values()), list(places))

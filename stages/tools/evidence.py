@@ -22,11 +22,13 @@ def main() -> None:
     args = parse_arguments()
     if args.command == "collect":
         collect(args.file)
-    elif args.command == "table":
-        opponents = [tuple(names.split(",")) for names in args.against]
-        print_tables(read(args, [name for names in opponents for name in names]), opponents)
+        return
+    opponents = [tuple(names.split(",")) for names in args.against]
+    results = read(args, [name for names in opponents for name in names])
+    if args.command == "table":
+        print_tables(results, opponents)
     else:
-        write_figure(read(args), args.output)
+        write_figure(results, opponents, args.output)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -48,17 +50,11 @@ def parse_arguments() -> argparse.Namespace:
     of_files.add_argument(
         "--methods", nargs="+", default=[], metavar="METHOD", help="only these; default: all"
     )
-    table = commands.add_parser("table", parents=[of_files], help="print a table in Markdown")
-    table.add_argument(
-        "--against",
-        nargs="+",
-        default=["bin_joint"],
-        metavar="METHOD",
-        help="methods to give differences to, which get a row as well; bn,in stands for the "
-        "better one of each fold",
-    )
-    figure = commands.add_parser("figure", parents=[of_files], help="draw mAP by style distance")
-    figure.add_argument("--output", type=Path, required=True, help="PNG file, 900 pixels wide")
+    against = "give differences to these; bn,in is the better one of each fold"
+    of_files.add_argument("--against", nargs="+", default=[], metavar="METHOD", help=against)
+    commands.add_parser("table", parents=[of_files], help="print a table in Markdown")
+    figure = commands.add_parser("figure", parents=[of_files], help="draw a PNG file")
+    figure.add_argument("--output", type=Path, required=True, help="900 pixels wide")
     return parser.parse_args()
 
 
@@ -132,17 +128,18 @@ def print_tables(results: pd.DataFrame, opponents: Sequence[tuple[str, ...]]) ->
         print(f"{markdown_table(evidence_table(rows, opponents))}\n")
 
 
-def write_figure(results: pd.DataFrame, path: Path) -> None:
-    """Draw mAP by style distance into a PNG file."""
+def write_figure(results: pd.DataFrame, opponents: list[tuple[str, ...]], path: Path) -> None:
+    """Draw the differences to opponents, or mAP by style distance if there are none."""
     from functools import partial
 
     from metabin.files import write_bytes
     from metabin.report.charts import encode_charts
-    from metabin.report.evidence import distances_figure
+    from metabin.report.evidence import differences_figure, distances_figure
     from metabin.report.section import Chart
 
-    chart = Chart("distances", "", partial(distances_figure, results))
-    write_bytes(path, encode_charts([chart])["distances"])
+    over_distance = partial(distances_figure, results)
+    draw = partial(differences_figure, results, opponents) if opponents else over_distance
+    write_bytes(path, encode_charts([Chart("evidence", "", draw)])["evidence"])
 
 
 if __name__ == "__main__":

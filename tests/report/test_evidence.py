@@ -1,10 +1,10 @@
-"""The table and the figure of result files, on made-up numbers."""
+"""The table and the figures of result files, on made-up numbers."""
 
 import pandas as pd
 import pytest
 
 from metabin.errors import UserError
-from metabin.report.evidence import distances_figure, evidence_table
+from metabin.report.evidence import differences_figure, distances_figure, evidence_table
 
 DISTANCES = ("near", "step 1", "far")
 
@@ -40,11 +40,35 @@ def test_a_difference_to_itself_or_to_a_method_that_was_not_run_is_empty():
     assert [[bool(cell.text) for cell in row.cells[-3:]] for row in table.rows] == [[False] * 3, [True, False, False]]
 
 
+def test_differences_have_a_dot_and_an_interval_for_each_method_and_distance():
+    rows = results(("bn", "metabin", "bin_joint"), sources=(2, 5))
+    panels = differences_figure(rows, [("bn",), ("metabin",)]).axes
+    assert len(panels) == 16  # two numbers of sources, two opponents; the mean and three distances
+    titles = [axes.get_title(loc="left") or axes.get_title() for axes in panels[:4]]
+    assert titles == ["2 sources: mean", "2 sources: near", "2 sources: step 1", "2 sources: far"]
+    assert panels[2].get_xlabel() == "difference of unseen mAP to BN, points"
+    assert [text.get_text() for text in panels[0].get_yticklabels()] == ["MetaBIN", "BIN joint"]
+    assert [text.get_text() for text in panels[4].get_yticklabels()] == ["BN", "BIN joint"]
+    zero, interval, dot, *_ = panels[1].get_lines()
+    assert set(zero.get_xdata()) == {0}
+    # 1.0 and 1.2 points: mean 1.1, standard error 0.1, t quantile with one degree of freedom 12.7
+    assert interval.get_xdata() == pytest.approx([1.1 - 1.2706, 1.1 + 1.2706], abs=1e-3)
+    assert dot.get_xdata() == pytest.approx([1.1])
+    assert dot.get_ydata() == pytest.approx([0])
+
+
+def test_a_difference_that_cannot_be_taken_has_no_dot():
+    one_fold = differences_figure(results(("bn", "metabin"), folds=1), [("bn",)]).axes
+    assert [len(axes.get_lines()) for axes in one_fold] == [2] * 4  # the zero and a dot without an interval
+    without_in = differences_figure(results(("bn", "metabin")), [("bn", "in")]).axes
+    assert [len(axes.get_lines()) for axes in without_in] == [1] * 4
+
+
 def test_the_figure_has_a_panel_for_each_number_of_sources_and_a_line_for_each_method():
     rows = results(("bn", "metabin"), sources=(2, 5))
     rows = rows[~((rows["sources"] == 2) & (rows["tests"] == "step 1"))]
     left, right = distances_figure(rows).axes
-    assert [axes.get_title(loc="center") for axes in (left, right)] == ["sources: 2", "sources: 5"]
+    assert [axes.get_title(loc="center") for axes in (left, right)] == ["2 sources", "5 sources"]
     assert [text.get_text() for text in right.get_xticklabels()] == list(DISTANCES)
     assert [line.get_label() for line in right.get_lines()] == ["BN", "MetaBIN"]
     assert left.get_lines()[0].get_xdata() == pytest.approx([0, 2])  # no value in between

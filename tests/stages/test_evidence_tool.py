@@ -4,6 +4,7 @@ import io
 import shlex
 
 import documented
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -118,6 +119,21 @@ def test_the_tables_of_the_page_on_evidence_are_what_the_commands_above_them_pri
         call("tools.evidence", *shlex.split(command)[3:])
         printed = capsys.readouterr().out.strip()
         assert f"`{command}`:\n\n{printed}\n" in page.read_text(), command
+
+
+def test_the_figures_of_the_page_on_evidence_are_what_the_commands_beside_them_draw(call, monkeypatch, tmp_path):
+    monkeypatch.chdir(ROOT)
+    page = ROOT / "docs/evidence.md"
+    figures = [command.text for command in documented.commands(page) if ".evidence figure docs" in command.text]
+    assert len(figures) > 1
+    for command in figures:
+        drawing, output = command.split(" --output ")
+        call("tools.evidence", *shlex.split(drawing)[3:], "--output", str(tmp_path / "figure.png"))
+        assert f"]({output.removeprefix('docs/')})\n" in page.read_text(), command
+        paths = (tmp_path / "figure.png", output)
+        drawn, committed = (np.asarray(Image.open(path).convert("L"), float) for path in paths)
+        assert drawn.shape == committed.shape, command
+        assert np.abs(drawn - committed).mean() < 0.5, command  # of 255; fonts may differ a little between versions
 
 
 def test_a_name_that_no_file_has_is_refused_with_those_that_are_there(call):
