@@ -22,6 +22,7 @@ NUM_SOURCES = {
     "combination": 5,
     "confirmation": 5,
     "confirmation-2": 5,
+    "ema-views": 5,
     "gap": 5,
     "paper-mobilenetv2": 5,
     "paper-resnet50": 5,
@@ -93,6 +94,15 @@ def test_a_preset_trains_on_as_many_domains_as_it_names(preset, params, make_ima
     assert any(bool((value != config.model.rho_init).any()) for value in moved)
     if config.model.backbone != "resnet50":  # slow, and covered by the other backbones
         assert_same_bits(first, state(Trainer(config, images, "metabin", 0).run()))
+
+
+def test_the_recipe_goes_on_top_of_any_preset(preset, root, params):
+    recipe = load_preset(root / "presets" / "ema-views.yaml")
+    config = parse_config(overlay(overlay(params, preset.values), recipe.values))
+    below, above = (config.of(name)[1] for name in ("metabin", "ema-views"))
+    assert above.optim.averaging == "ema"
+    assert set(above.optim.losses) == {"ce", "triplet", "alignment", "uniformity"}
+    assert (above.optim.duration, above.meta) == (below.optim.duration, below.meta)
 
 
 @pytest.mark.parametrize("name", ["half", "dualnorm", "bin_shared"])
