@@ -105,6 +105,17 @@ def test_the_recipe_goes_on_top_of_any_preset(preset, root, params):
     assert (above.optim.duration, above.meta) == (below.optim.duration, below.meta)
 
 
+def test_the_recipe_trains_with_two_views_and_ends_with_an_average(root, params, make_images):
+    method, config = few_steps(load_preset(root / "presets" / "ema-views.yaml"), params, 5).of("ema-views")
+    images = make_images(num_domains=5, num_ids=4, num_images=2, height=64, width=32)
+    trainer = Trainer(config, images, method, 0)
+    averaged = state(trainer.run())
+    assert {"base/alignment", "base/uniformity"} < set(trainer.history.losses_table().columns)
+    last_step = config.model_copy(update={"optim": config.optim.model_copy(update={"averaging": "none"})})
+    last = state(Trainer(last_step, images, method, 0).run())
+    assert any(bool((value != last[name]).any()) for name, value in averaged.items())
+
+
 @pytest.mark.parametrize("name", ["half", "dualnorm", "bin_shared"])
 def test_the_baselines_of_the_paper_s_tables_train_on_mobilenetv2(name, root, params, make_images):
     config = few_steps(load_preset(root / "presets" / "paper-mobilenetv2.yaml"), params, 5)

@@ -303,6 +303,7 @@ INLINE = {
     # They run tests themselves; the parts of the first: tests/test_mutants.py
     **dict.fromkeys(("make mutants", "make coverage"), "docs/tests.md"),
     "python tests/bad_inputs.py": "tests/test_bad_inputs.py",
+    "make repro PRESET=ema-views": "tests/test_presets.py",
     **dict.fromkeys(("make repro JOBS=1", "make repro JOBS=2"), "tests/stages/test_repro.py"),
     "python -m benchmarks.gpu --small": "tests/test_benchmarks.py",
     "python -m stages.tools.experiments --commits 5": "test_experiments",
