@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -19,7 +19,7 @@ from metabin.report.display import (
     points,
     points_interval,
 )
-from metabin.report.style import INK, MethodStyle, styles_for
+from metabin.report.style import INK, styles_for
 from metabin.results.comparisons import Pair, differences
 from metabin.results.statistics import compare
 
@@ -40,7 +40,7 @@ def evidence_table(results: pd.DataFrame, opponents: Sequence[tuple[str, ...]]) 
     """
     methods = list(results["method"].unique())
     distances = results["tests"].unique()
-    styles = _styles(methods, opponents)
+    styles = styles_for([*methods, *(name for names in opponents for name in names)])
     means = results.groupby(["method", "tests"])[["mAP", "rank1"]].mean()
     rows = []
     for method in methods:
@@ -77,12 +77,6 @@ def _fold_differences(results: pd.DataFrame, pair: Pair) -> pd.Series | None:
     return differences(wide, pair)["difference"].groupby("fold").mean()
 
 
-def _styles(
-    methods: Sequence[str], opponents: Sequence[tuple[str, ...]]
-) -> Mapping[str, MethodStyle]:
-    return styles_for([*methods, *(name for names in opponents for name in names)])
-
-
 def differences_figure(results: pd.DataFrame, opponents: Sequence[tuple[str, ...]]) -> Figure:
     """Draw the differences of `evidence_table` as dots, with bars as their intervals.
 
@@ -103,25 +97,25 @@ def differences_figure(results: pd.DataFrame, opponents: Sequence[tuple[str, ...
         for axes, (title, used) in zip(panels, parts.items(), strict=True):
             axes.set_title(f"{num_sources} sources: {title}")
             _draw_differences(axes, rows[rows["tests"].isin(used)], names)
-        label = opponents_label(_styles([], [names]), names)
+        label = opponents_label(styles_for(names), names)
         panels[len(panels) // 2].set_xlabel(f"difference of unseen mAP to {label}, points")
     return figure
 
 
 def _draw_differences(axes: Axes, results: pd.DataFrame, names: tuple[str, ...]) -> None:
     """Draw one row per method but the opponents: the difference, and its interval over folds."""
-    methods = [name for name in results["method"].unique() if name not in names]
+    styles = styles_for([name for name in results["method"].unique() if name not in names])
     axes.axvline(0, color=INK, lw=1, zorder=1)
-    for place, style in enumerate(styles_for(methods).values()):
-        folds = _fold_differences(results, Pair(methods[place], names))
+    for place, (method, style) in enumerate(styles.items()):
+        folds = _fold_differences(results, Pair(method, names))
         if folds is None:
             continue
         if len(folds) > 1:
             interval = compare(100 * folds).difference
             axes.plot([interval.low, interval.high], [place] * 2, color=style.color, marker="|")
         axes.plot(100 * folds.mean(), place, color=style.color, marker=style.marker, ms=4.5)
-    axes.set_yticks(range(len(methods)), [style.label for style in styles_for(methods).values()])
-    axes.set_ylim(len(methods) - 0.5, -0.5)
+    axes.set_yticks(range(len(styles)), [style.label for style in styles.values()])
+    axes.set_ylim(len(styles) - 0.5, -0.5)
 
 
 def distances_figure(results: pd.DataFrame) -> Figure:

@@ -53,8 +53,9 @@ def parse_arguments() -> argparse.Namespace:
     against = "give differences to these; bn,in is the better one of each fold"
     of_files.add_argument("--against", nargs="+", default=[], metavar="METHOD", help=against)
     commands.add_parser("table", parents=[of_files], help="print a table in Markdown")
-    figure = commands.add_parser("figure", parents=[of_files], help="draw a PNG file")
-    figure.add_argument("--output", type=Path, required=True, help="900 pixels wide")
+    drawn = "draw the differences, or mAP by style distance without --against"
+    figure = commands.add_parser("figure", parents=[of_files], help=drawn)
+    figure.add_argument("--output", type=Path, required=True, help="PNG file, 900 pixels wide")
     return parser.parse_args()
 
 

@@ -110,26 +110,31 @@ def test_the_tables_of_the_first_runs_have_the_numbers_of_their_reports(call, ca
     assert table_of(capsys.readouterr().out)["MetaBIN"][1:] == ["48.5 (54.4)", "-2.4 [-3.6, -1.2]"]
 
 
+PAGE = ROOT / "docs/evidence.md"
+
+
+def commands_of_page(kind):
+    """The commands of docs/evidence.md that print its tables or draw its figures."""
+    texts = [command.text for command in documented.commands(PAGE)]
+    found = [text for text in texts if text.startswith(f"python -m stages.tools.evidence {kind} docs/")]
+    assert len(found) > 1
+    return found
+
+
 def test_the_tables_of_the_page_on_evidence_are_what_the_commands_above_them_print(call, capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
-    page = ROOT / "docs/evidence.md"
-    tables = [command.text for command in documented.commands(page) if ".evidence table " in command.text]
-    assert len(tables) > 2
-    for command in tables:
+    for command in commands_of_page("table"):
         call("tools.evidence", *shlex.split(command)[3:])
         printed = capsys.readouterr().out.strip()
-        assert f"`{command}`:\n\n{printed}\n" in page.read_text(), command
+        assert f"`{command}`:\n\n{printed}\n" in PAGE.read_text(), command
 
 
 def test_the_figures_of_the_page_on_evidence_are_what_the_commands_beside_them_draw(call, monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
-    page = ROOT / "docs/evidence.md"
-    figures = [command.text for command in documented.commands(page) if ".evidence figure docs" in command.text]
-    assert len(figures) > 1
-    for command in figures:
+    for command in commands_of_page("figure"):
         drawing, output = command.split(" --output ")
         call("tools.evidence", *shlex.split(drawing)[3:], "--output", str(tmp_path / "figure.png"))
-        assert f"]({output.removeprefix('docs/')})\n" in page.read_text(), command
+        assert f"]({output.removeprefix('docs/')})\n" in PAGE.read_text(), command
         paths = (tmp_path / "figure.png", output)
         drawn, committed = (np.asarray(Image.open(path).convert("L"), float) for path in paths)
         assert drawn.shape == committed.shape, command
