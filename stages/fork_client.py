@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -34,13 +35,26 @@ def run_on_server() -> int | None:
             socket.send_fds(server, [json.dumps(request).encode()], [0, 1, 2])
         except OSError:  # the server has ended
             return None
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda number, _: server.send(bytes([number])))
+        pass_signals_on(server)
+        select.select([server], [], [])
         answer = b""
         with suppress(ConnectionError):
             answer = server.recv(16)
+        signal.set_wakeup_fd(-1)
     if not answer:
         print("error: the fork server was killed; run the command again", file=sys.stderr)
         return 1
     code = int(answer)
     return code if code >= 0 else 128 - code
+
+
+def pass_signals_on(server: socket.socket) -> None:
+    """Let the interpreter send the number of each signal to the server, as the signal arrives.
+
+    A handler in Python runs between two calls. A signal just before the call that waits for the
+    answer would therefore go unnoticed until the command ends.
+    """
+    server.setblocking(False)
+    signal.set_wakeup_fd(server.fileno())
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)

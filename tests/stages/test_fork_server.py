@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from stages.fork_client import ADDRESS
@@ -35,7 +36,8 @@ def main():
     if name == "sleep":
         try:
             print(os.getpid(), flush=True)
-            time.sleep(600)
+            while True:
+                time.sleep(0.1)  # a signal just before a long sleep would wait for its end
         except KeyboardInterrupt:
             time.sleep(0.5)  # a second signal would end it here
             print("closed", flush=True)
@@ -85,7 +87,14 @@ def start(folder: Path, *arguments: str, **changes: str) -> subprocess.Popen[str
 
 
 def outcome(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    output, errors = process.communicate("yes")
+    """Return code, output and errors of a process, which must end in two minutes."""
+    with process:
+        try:
+            output, errors = process.communicate("yes", timeout=120)
+        except subprocess.TimeoutExpired:
+            children = psutil.Process().children(recursive=True)
+            process.kill()
+            pytest.fail(f"{process.pid} does not end; running: {children}")
     return process.returncode, output, errors
 
 
