@@ -24,6 +24,7 @@ NUM_SOURCES = {
     "confirmation-2": 5,
     "ema-views": 5,
     "gap": 5,
+    "gap-confirmation": 5,
     "paper-mobilenetv2": 5,
     "paper-resnet50": 5,
     "parts": 5,
