@@ -90,7 +90,10 @@ METHOD_STYLES: dict[str, MethodStyle] = {
 }
 
 # Colour and marker for methods without a style.
-SPARE_LOOKS = (("#882255", "8"), ("#332288", "H"), ("#999933", "h"), ("#E377C2", "p"))
+SPARE_LOOKS = (
+    *(("#882255", "8"), ("#332288", "H"), ("#999933", "h"), ("#E377C2", "p")),
+    *(("#117733", "*"), ("#CC6677", "X"), ("#B699E8", "P")),
+)
 
 
 def styles_for(methods: Sequence[str]) -> Mapping[str, MethodStyle]:

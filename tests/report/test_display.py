@@ -131,12 +131,13 @@ def test_every_method_looks_different_and_says_what_it_is() -> None:
     assert all(style.meaning for style in METHOD_STYLES.values())
 
 
-def test_unknown_method_has_a_label_and_a_colour_of_its_own() -> None:
-    styles = styles_for(("bn", "my_new_norm", "another"))
-    assert styles["my_new_norm"].label == "my new norm"
-    colors = {style.color for style in METHOD_STYLES.values()}
-    assert styles["my_new_norm"].color not in colors
-    assert styles["my_new_norm"].color != styles["another"].color
+def test_unknown_methods_have_labels_colours_and_markers_of_their_own() -> None:
+    names = [f"my_norm_{index}" for index in range(7)]
+    styles = styles_for(("bn", *names))
+    assert styles["my_norm_0"].label == "my norm 0"
+    colors = [style.color for style in METHOD_STYLES.values()]
+    assert len({*colors, *(styles[name].color for name in names)}) == len(colors) + len(names)
+    assert len({styles[name].marker for name in names}) == len(names)
     assert styles["bn"] is METHOD_STYLES["bn"]
 
 
