@@ -49,7 +49,7 @@ def result_table(
 
 
 def read_results(paths: Sequence[Path], distances: Sequence[str]) -> pd.DataFrame:
-    """Return the unseen rows of result files by style distance, with metrics as fractions.
+    """Return the rows of result files, by style distance and "seen" last, metrics as fractions.
 
     Files may hold different methods of the same folds.
 
@@ -60,17 +60,16 @@ def read_results(paths: Sequence[Path], distances: Sequence[str]) -> pd.DataFram
     Raises:
         StageFileError: a file is missing or damaged.
         UserError: two rows are of the same training and tests, or a method lacks a fold, a seed or
-            a style distance that another one has with as many sources.
+            a value of `tests` that another one has with as many sources.
     """
     table = pd.concat([_read(path, distances) for path in paths], ignore_index=True)
-    unseen = table[table["tests"] != SEEN]
-    repeated = unseen[unseen.duplicated(["sources", *KEY])]
+    repeated = table[table.duplicated(["sources", *KEY])]
     if not repeated.empty:
         raise UserError(
             f"two rows are of {_first(repeated)}; give variants of one method other names, or "
             "leave one of the files out"
         )
-    for _, rows in unseen.groupby("sources"):
+    for _, rows in table.groupby("sources"):
         cells = rows.pivot(index=["fold", "seed", "tests"], columns="method", values="mAP")
         every = cells.melt(value_name="mAP", ignore_index=False).reset_index()
         lacking = every[every["mAP"].isna()]
@@ -79,7 +78,8 @@ def read_results(paths: Sequence[Path], distances: Sequence[str]) -> pd.DataFram
                 f"no row is of {_first(lacking)}, where another method has one; compare methods "
                 "on the same folds, seeds and style distances"
             )
-    return unseen.sort_values("tests", key=lambda tests: tests.map(distances.index), kind="stable")
+    order = [*distances, SEEN]
+    return table.sort_values("tests", key=lambda tests: tests.map(order.index), kind="stable")
 
 
 def _read(path: Path, distances: Sequence[str]) -> pd.DataFrame:

@@ -45,7 +45,7 @@ def parse_arguments() -> argparse.Namespace:
         nargs="+",
         default=[],
         metavar="DISTANCE",
-        help="only these style distances, as near 'step 1' far; default: all",
+        help="only these style distances, as near 'step 1' far, or seen; default: all but seen",
     )
     of_files.add_argument(
         "--methods", nargs="+", default=[], metavar="METHOD", help="only these; default: all"
@@ -111,7 +111,7 @@ def read(args: argparse.Namespace, opponents: Sequence[str] = ()) -> pd.DataFram
             raise UserError(f"{files} has no {', '.join(unknown)}; it has {', '.join(known)}")
     if args.methods:
         results = results[results["method"].isin([*args.methods, *opponents])]
-    return results[results["tests"].isin(args.distances)] if args.distances else results
+    return results[results["tests"].isin(args.distances or list(DISTANCES.values()))]
 
 
 def print_tables(results: pd.DataFrame, opponents: Sequence[tuple[str, ...]]) -> None:

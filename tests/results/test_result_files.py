@@ -22,12 +22,12 @@ def read(tmp_path):
     return run
 
 
-def test_unseen_rows_come_from_near_to_far_as_fractions(read):
+def test_rows_come_from_near_to_far_and_seen_last_as_fractions(read):
     lines = BN.splitlines(keepends=True)
     table = read(HEAD + lines[1] + lines[0] + lines[2], HEAD + BN.replace("bn", "in"))
-    assert list(table["tests"]) == ["near", "near", "far", "far"]
-    assert list(table["method"]) == ["bn", "in", "bn", "in"]
-    assert table["mAP"].tolist() == pytest.approx([0.505, 0.505, 0.3, 0.3])
+    assert list(table["tests"]) == ["near", "near", "far", "far", "seen", "seen"]
+    assert list(table["method"]) == ["bn", "in", "bn", "in", "bn", "in"]
+    assert table["mAP"].tolist() == pytest.approx([0.505, 0.505, 0.3, 0.3, 0.7, 0.7])
 
 
 @pytest.mark.parametrize(
@@ -62,4 +62,4 @@ def test_methods_of_other_folds_seeds_or_style_distances_are_not_compared(read, 
 
 
 def test_runs_with_other_numbers_of_sources_may_have_the_same_folds_and_other_methods(read):
-    assert len(read(HEAD + BN, HEAD + BN.replace(",3,bn", ",5,bn"), HEAD + BN.replace(",3,bn", ",5,in"))) == 6
+    assert len(read(HEAD + BN, HEAD + BN.replace(",3,bn", ",5,bn"), HEAD + BN.replace(",3,bn", ",5,in"))) == 9

@@ -110,6 +110,16 @@ def test_the_tables_of_the_first_runs_have_the_numbers_of_their_reports(call, ca
     assert table_of(capsys.readouterr().out)["MetaBIN"][1:] == ["48.5 (54.4)", "-2.4 [-3.6, -1.2]"]
 
 
+def test_seen_scores_have_a_column_only_if_they_are_asked_for(call, capsys):
+    path = str(ROOT / "docs/ceilings.csv")
+    call("tools.evidence", "table", path)
+    assert "seen" not in capsys.readouterr().out
+    call("tools.evidence", "table", path, "--distances", "seen", "--methods", "metabin-1.3")
+    two_sources = table_of(capsys.readouterr().out.split("3 sources")[0])
+    assert two_sources["Method"] == ["mean", "seen"]
+    assert two_sources["metabin-1.3"] == ["76.6 (80.5)", "76.6 (80.5)"]
+
+
 PAGE = ROOT / "docs/evidence.md"
 
 
