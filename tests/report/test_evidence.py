@@ -77,9 +77,9 @@ def test_the_figure_has_a_panel_for_each_number_of_sources_and_a_line_for_each_m
 
 
 def test_no_two_lines_look_the_same_and_too_many_are_refused():
-    names = [f"joint-{rate}" for rate in range(12)]
+    names = [f"joint-{rate}" for rate in range(21)]
     (axes,) = distances_figure(results(("bn", "bin_joint", *names))).axes
     looks = [(line.get_color(), line.get_linestyle()) for line in axes.get_lines()]
-    assert len(set(looks)) == 14
-    with pytest.raises(UserError, match="13 methods are too many for one figure; choose some with --methods"):
-        distances_figure(results([f"joint-{rate}" for rate in range(13)]))
+    assert len(set(looks)) == 23
+    with pytest.raises(UserError, match="22 methods are too many for one figure; choose some with --methods"):
+        distances_figure(results([f"joint-{rate}" for rate in range(22)]))
