@@ -101,7 +101,10 @@ def test_the_gradient_of_a_norm_alone_is_zero_on_a_bound(bound):
     assert not any(gradient.any() for gradient in torch.autograd.grad(y.sum(), [x, *layer.parameters()]))
 
 
-@pytest.mark.parametrize(("kind", "other"), [(torch.bfloat16, torch.bfloat16), (torch.float64, torch.float32)])
+@pytest.mark.parametrize(
+    ("kind", "other"),
+    [(torch.bfloat16, torch.bfloat16), (torch.float64, torch.float32), (torch.float32, torch.bfloat16)],
+)
 def test_maps_and_residuals_of_other_types_are_those_of_the_plain_layer(kind, other):
     """Half precision has no kernels on a CPU; a residual takes the type of the maps."""
     plain, fused = layers(3)
@@ -165,11 +168,13 @@ def test_gradients_pass_gradcheck_twice(training, with_residual):
 
 
 @pytest.mark.parametrize("with_residual", [False, True])
-def test_on_one_rank_joined_statistics_are_those_of_the_batch(with_residual):
+@pytest.mark.parametrize("num_images", [4, 1])
+def test_on_one_rank_joined_statistics_are_those_of_the_batch(with_residual, num_images):
     """Several ranks: tests/engine/test_ranks.py."""
     outcomes = []
+    shape = (num_images, 6, 5, 3)
     for joined in (False, True):
-        layer, x, residual = layers(6)[1], maps((4, 6, 5, 3)), maps((4, 6, 5, 3), seed=3)
+        layer, x, residual = layers(6)[1], maps(shape), maps(shape, seed=3)
         layer.joined = joined
         y = layer(x, residual if with_residual else None, low=0.0)
         outcomes.append([y, *torch.autograd.grad(y.square().sum(), [x, *layer.parameters()]), *layer.buffers()])
