@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 
 from metabin.errors import UserError
-from stages import fork_client, processes, stdout
+from stages import fork_client, kernels, processes, stdout
 from stages.progress_messages import reported_progress as progress
 
 __all__ = ["dvc", "progress", "run"]
@@ -33,6 +33,7 @@ def run(main: Callable[[], None]) -> None:
     for name, value in THREADS.items():  # before the libraries are loaded, which read them then
         os.environ.setdefault(name, value)
     processes.end_in_order()
+    kernels.reuse_compiled()
     code = fork_client.run_on_server()
     if code is not None:
         sys.exit(code)

@@ -1,4 +1,4 @@
-"""Run a command in a process that the fork server forks, with all libraries imported."""
+"""Start the fork server, and run commands in processes that it forks, with libraries imported."""
 
 from __future__ import annotations
 
@@ -7,11 +7,62 @@ import os
 import select
 import signal
 import socket
+import subprocess
 import sys
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ADDRESS = "METABIN_FORK_SERVER"  # the environment variable with the path of the server's socket
+# The same variable of a command that the server has forked. It does not hand itself over again.
+FORKED_BY = "METABIN_FORKED_BY"
+
+
+@contextmanager
+def fork_server() -> Iterator[None]:
+    """Run a server for all commands that start within the `with` block.
+
+    In a command that a server has forked, that server is used. Where the system lacks pidfd_open,
+    which Linux has, every command runs by itself.
+    """
+    if not hasattr(os, "pidfd_open"):
+        yield
+    elif FORKED_BY in os.environ:
+        yield from _announced(os.environ[FORKED_BY])
+    else:
+        with _started() as address:
+            yield from _announced(address)
+
+
+@contextmanager
+def _started() -> Iterator[str]:
+    # In a folder of this user alone, since the server runs whatever it is sent.
+    with tempfile.TemporaryDirectory() as folder:
+        address = f"{folder}/socket"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+            listener.bind(address)
+            listener.listen()
+            number = listener.fileno()
+            # In a session of its own: a Ctrl-C reaches a command once, through its client.
+            server = subprocess.Popen(
+                [sys.executable, "-m", "stages.fork_server", str(number)],
+                stdin=subprocess.PIPE,
+                pass_fds=[number],
+                start_new_session=True,
+            )
+        try:
+            yield address
+        finally:
+            server.communicate()  # closes its standard input, which ends it
+
+
+def _announced(address: str) -> Iterator[None]:
+    os.environ[ADDRESS] = address
+    try:
+        yield
+    finally:
+        os.environ.pop(ADDRESS, None)
 
 
 def run_on_server() -> int | None:
@@ -23,10 +74,12 @@ def run_on_server() -> int | None:
     spec = sys.modules["__main__"].__spec__  # None if the program is no module
     if not os.environ.get(ADDRESS) or not spec:
         return None
+    environment = dict(os.environ)
+    environment[FORKED_BY] = environment.pop(ADDRESS)
     request = {
         "module": spec.name,
         "arguments": sys.argv[1:],
-        "environment": {name: text for name, text in os.environ.items() if name != ADDRESS},
+        "environment": environment,
         "folder": str(Path.cwd()),
     }
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:

@@ -1,7 +1,7 @@
 """A server that forks commands from a process in which all libraries are imported.
 
-The imports of a training take 8 s of processor time. `stages.tools.repro` starts the server once.
-The commands that DVC then runs hand themselves over to it (`stages.fork_client`) and wait. Each
+The imports of a training take 8 s of processor time. `stages.tools.repro` starts the server once
+(`stages.fork_client`). The commands that DVC then runs hand themselves over to it and wait. Each
 gets two processes: one becomes the command, with the arguments, the environment, the working
 directory and the standard streams of the client, and one attends it. The latter passes on the
 client's signals and returns the exit code. It terminates the command if the client or the process
@@ -21,52 +21,16 @@ import runpy
 import select
 import signal
 import socket
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any, NoReturn
-
-from stages.fork_client import ADDRESS
 
 # torch imports its compiler with the first optimiser, and MLflow its store with the first run.
 LIBRARIES = (
-    *("pydantic", "ruamel.yaml", "torch._dynamo", "safetensors.torch", "pandas"),
-    *("matplotlib.figure", "mlflow.store.tracking.sqlalchemy_store"),
+    *("pydantic", "ruamel.yaml", "torch._dynamo", "safetensors.torch", "pandas", "scipy.stats"),
+    *("sklearn.manifold", "matplotlib.figure", "mlflow.store.tracking.sqlalchemy_store"),
 )
 MAX_REQUEST = 1 << 20  # bytes; an environment has some thousand
-
-
-@contextmanager
-def fork_server() -> Iterator[None]:
-    """Run a server for all commands that start within the `with` block.
-
-    Where the system lacks pidfd_open, which Linux has, every command runs by itself.
-    """
-    if not hasattr(os, "pidfd_open"):
-        yield
-        return
-    # In a folder of this user alone, since the server runs whatever it is sent.
-    with tempfile.TemporaryDirectory() as folder:
-        address = f"{folder}/socket"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
-            listener.bind(address)
-            listener.listen()
-            number = listener.fileno()
-            # In a session of its own: a Ctrl-C reaches a command once, through its client.
-            server = subprocess.Popen(
-                [sys.executable, "-m", "stages.fork_server", str(number)],
-                stdin=subprocess.PIPE,
-                pass_fds=[number],
-                start_new_session=True,
-            )
-        os.environ[ADDRESS] = address
-        try:
-            yield
-        finally:
-            os.environ.pop(ADDRESS, None)
-            server.communicate()  # closes its standard input, which ends it
 
 
 def main() -> None:

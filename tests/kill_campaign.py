@@ -30,8 +30,7 @@ import psutil
 import pytest
 from stages_in_clone import make_clone, run
 
-from stages.fork_client import ADDRESS
-from stages.fork_server import fork_server
+from stages.fork_client import ADDRESS, fork_server
 
 NUM_STEPS = 12
 TINY = {

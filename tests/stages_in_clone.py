@@ -12,8 +12,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from stages.cli import THREADS
-from stages.fork_client import ADDRESS
-from stages.fork_server import fork_server
+from stages.fork_client import ADDRESS, fork_server
 
 ROOT = Path(__file__).parents[1]
 NEEDED = ("metabin", "stages", "protocols", "dvc.yaml", "params.yaml", ".dvc", ".dvcignore", ".gitignore")

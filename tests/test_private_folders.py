@@ -10,7 +10,7 @@ import pytest
 
 from metabin.tracking import models
 from metabin.tracking.ui import find_ui
-from stages import fork_server
+from stages import fork_client
 
 
 @pytest.fixture
@@ -29,9 +29,9 @@ def rights(path):
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="no fork server")
 def test_only_the_user_reaches_the_socket_of_the_fork_server(open_umask, monkeypatch):
     server = SimpleNamespace(communicate=lambda: None)  # the folder is there before the server
-    monkeypatch.setattr(fork_server.subprocess, "Popen", lambda *_, **__: server)
-    with fork_server.fork_server():
-        assert rights(Path(os.environ[fork_server.ADDRESS]).parent) == 0o700
+    monkeypatch.setattr(fork_client.subprocess, "Popen", lambda *_, **__: server)
+    with fork_client.fork_server():
+        assert rights(Path(os.environ[fork_client.ADDRESS]).parent) == 0o700
 
 
 def test_only_the_user_reads_a_downloaded_model(open_umask, monkeypatch):

@@ -56,6 +56,7 @@ NOT_DEPENDENCIES = {
     "stages/stdout.py",
     "stages/cli.py",
     "stages/fork_client.py",  # where a stage runs, not what it does
+    "stages/kernels.py",  # whether kernels are compiled once more
     "stages/layout.py",
     "stages/leftovers.py",  # removes what is no output
     "stages/processes.py",  # how a stage ends

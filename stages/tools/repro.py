@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from metabin.errors import UserError
 from stages import cli, layout, shards, workspace
-from stages.fork_server import fork_server
+from stages.fork_client import fork_server
 from stages.live_view import LiveView
 from stages.side_by_side import EVALUATIONS, FINAL_TRAININGS, TRAININGS, reproduce_all
 from stages.stage_times import StageTimes, duration

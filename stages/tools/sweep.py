@@ -37,7 +37,7 @@ def main() -> None:
     from metabin.config import load_config, read_values
     from metabin.config.editing import flatten
     from metabin.tracking import share_store
-    from stages.fork_server import fork_server
+    from stages.fork_client import fork_server
     from stages.sweeps import plan, results, study, workspace
     from stages.sweeps.trials import Sweep
     from stages.tools.gpus import job_environments

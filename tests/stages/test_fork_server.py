@@ -13,14 +13,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stages.fork_client import ADDRESS
-from stages.fork_server import fork_server
+from stages.fork_client import ADDRESS, fork_server
 
 ROOT = Path(__file__).parents[2]
 COMMAND = """
-import os, sys, time
+import os, subprocess, sys, time
 from metabin.errors import ConfigError
 from stages import cli
+from stages.fork_client import fork_server
 
 def main():
     name, *arguments = sys.argv[1:]
@@ -31,6 +31,11 @@ def main():
         print(*sorted(name for name in sys.modules if name.startswith("metabin")))
     if name == "fail":
         raise ConfigError("no such colour")
+    if name == "run":
+        with fork_server():
+            print(os.environ["METABIN_FORK_SERVER"], flush=True)
+            subprocess.run([sys.executable, "-m", "command", *arguments], check=True)
+        print("METABIN_FORK_SERVER" in os.environ)
     if name == "exit":
         sys.exit(int(arguments[0]))
     if name == "sleep":
@@ -124,6 +129,12 @@ def test_a_command_does_the_same_with_and_without_the_server(folder: Path, argum
 def test_a_command_runs_by_itself_where_the_server_has_ended(folder: Path, tmp_path: Path) -> None:
     code, _, errors = outcome(start(folder, "print", **{ADDRESS: str(tmp_path / "absent")}))
     assert (code, errors) == (0, "False\n")
+
+
+def test_a_command_of_the_server_runs_others_on_the_same_server(folder: Path, server: str) -> None:
+    code, output, errors = outcome(start(folder, "run", "print"))
+    address, _, is_announced = output.splitlines()
+    assert (code, address, errors, is_announced) == (0, server, "True\n", "False")
 
 
 def test_an_interrupt_of_the_client_reaches_the_command_once(folder: Path) -> None:
