@@ -43,6 +43,34 @@ def test_an_experiment_is_named_after_what_it_changed(committed):
     assert dict(read_changes(Path("elsewhere")).values)["optim.duration"] == str(quick["optim.duration"])
 
 
+def test_a_value_has_its_section_only_where_the_name_alone_is_not_clear(committed):
+    three = {"augment.pad": 3, "optim.lr": 2, "meta.inner_lr": 3}
+    assert named(committed, three) == "lr=2, pad=3, inner_lr=3"
+    assert named(committed, {"variants.slow": {"method": "bn"}}) == "variants={slow: {method: bn}}"
+    both = {"protocol.domains": ["a"], "meta.domains": 2}
+    assert named(committed, both) == "protocol.domains=[a], meta.domains=2"
+
+
+def test_the_preset_with_the_most_changes_is_named_and_one_that_explains_a_single_change_is_not(committed):
+    Path("presets").unlink()
+    Path("presets").mkdir()
+    for name, text in {
+        "all": "optim: {lr: 2, margin: 1}\nmeta: {inner_lr: 3}",
+        "beside": "optim: {lr: 2, margin: 1}",
+        "single": "optim: {lr: 2}\naugment: {flip: 0.5}",
+    }.items():
+        Path(f"presets/{name}.yaml").write_text(text)
+    unchanged = committed["augment"]["flip"]
+    assert unchanged == 0.5
+    assert named(committed, {"optim.lr": 2}) == "lr=2"
+    assert named(committed, {"optim.lr": 2, "augment.pad": 3}) == "lr=2, pad=3"
+    assert named(committed, {"optim.lr": 2, "optim.margin": 1}) == "preset beside"
+    three = {"optim.lr": 2, "optim.margin": 1, "meta.inner_lr": 3}
+    assert named(committed, three) == "preset all"
+    Path("presets/same.yaml").write_text(Path("presets/all.yaml").read_text())
+    assert named(committed, three) == "preset all"
+
+
 def test_a_preset_with_another_value_of_its_own_is_not_named(committed):
     quick = load_presets(ROOT / "presets")["quick"].values
     assert not named(committed, {**quick, "optim.duration": 61}).startswith("preset")

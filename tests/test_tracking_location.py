@@ -13,7 +13,6 @@ import pytest
 from mlflow_client import client_of
 
 from metabin.tracking import open_run, store
-from metabin.tracking.formatting import MAX_MESSAGE_LENGTH, describe
 from metabin.tracking.location import Location, absolute_uri, is_foreign
 
 ROOT = Path("/projects/re id")
@@ -222,12 +221,3 @@ def test_a_warning_holds_the_remedy_at_the_end_of_mlflow_s_message(project, monk
     assert "set `MLFLOW_ALLOW_FILE_STORE=true`" in record.message
     assert "`python -m stages.tools.deliver`" in record.message
     assert record.message.endswith("or set METABIN_TRACKING=off.")
-
-
-def test_the_description_of_an_error_is_one_line_with_its_first_and_last_words():
-    assert describe(ValueError("a\n  b")) == "ValueError: a b"
-    assert describe(TimeoutError()) == "TimeoutError"
-    text = describe(ValueError("first " + 9000 * "x" + " last"))
-    assert len(text) < MAX_MESSAGE_LENGTH + 10
-    assert text.startswith("ValueError: first x")
-    assert text.endswith("x last")

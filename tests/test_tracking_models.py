@@ -24,7 +24,6 @@ from metabin.inference import mlflow_model
 from metabin.model.embedder import build_embedder
 from metabin.model.weights import save_model
 from metabin.tracking import deliver_all, model_folder, open_run
-from metabin.tracking.formatting import MAX_CARD_LENGTH, NOTE, shorten_card
 from metabin.tracking.location import locate
 from metabin.tracking.model_registry import register_model
 from metabin.tracking.provenance import project_root
@@ -220,16 +219,6 @@ def test_a_model_whose_training_is_not_in_the_store_is_recorded_when_it_is_regis
 def test_a_name_that_mlflow_refuses_is_one_line(store):
     with pytest.raises(UserError, match="a/b cannot be registered in the MLflow store sqlite:.*cannot contain"):
         register_model(write_training(), "a/b", CARD, TAGS)
-
-
-def test_a_long_card_loses_the_least_needed_sections_and_stays_within_the_limit():
-    sections = {name: f"## {name}\n\n{name[0] * 1500}\n\n" for name in ("Use", "Training", "rho", "Limits")}
-    card = "# Title\n\n" + "".join(sections.values())
-    short = shorten_card(card)
-    assert short == (card.replace(sections["rho"], "").strip() + NOTE)
-    longest = shorten_card(card.replace("LLL", "LLL\n" * 5))
-    assert len(longest) <= MAX_CARD_LENGTH
-    assert longest.startswith("# Title\n\n## Limits\n") and longest.endswith(NOTE)
 
 
 @pytest.mark.bad_input("weights or model")
