@@ -5,7 +5,9 @@ from metabin.tracking.formatting import (
     MAX_MESSAGE_LENGTH,
     MAX_PARAM_LENGTH,
     NOTE,
+    clean_key,
     describe,
+    flatten,
     shorten,
     shorten_card,
 )
@@ -20,6 +22,16 @@ def test_the_description_of_an_error_is_one_line_with_its_first_and_last_words()
     assert text.endswith("x last")
     exact = "x" * (MAX_MESSAGE_LENGTH - len("ValueError: "))
     assert describe(ValueError(exact)) == f"ValueError: {exact}"
+
+
+def test_nested_parameters_have_dotted_keys_that_mlflow_accepts():
+    nested = {"a": {"b": {"c!": 1}, "d": {}}, "e": 2}
+    assert dict(flatten(nested)) == {"a.b.c_": 1, "a.d": {}, "e": 2}
+    assert clean_key("a b-c.d:E/F9_é%") == "a b-c.d:E/F9___"
+    assert clean_key("x/../y/./z") == "x/y/z"
+    assert clean_key("X/a") == "X/a"
+    assert clean_key("..") == "_"
+    assert clean_key(300 * "k") == 250 * "k"
 
 
 def test_a_parameter_is_cut_only_above_the_limit():

@@ -13,9 +13,10 @@ import pytest
 from mlflow_client import client_of
 
 from metabin.tracking import open_run, store
-from metabin.tracking.location import Location, absolute_uri, is_foreign
+from metabin.tracking.location import Location, absolute_uri, is_foreign, locate, repair_paths
 
 ROOT = Path("/projects/re id")
+ARTIFACTS = ROOT / ".mlflow/artifacts"
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,30 @@ def test_a_relative_path_of_a_tracking_uri_starts_at_the_root(uri, expected):
 
 
 @pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        (" ", Location(f"sqlite:///{ROOT}/.mlflow/mlflow.db", ARTIFACTS, ROOT / ".mlflow/mlflow.db")),
+        (
+            "sqlite:////a/b.db?timeout=9",
+            Location("sqlite:////a/b.db?timeout=9", ARTIFACTS, Path("/a/b.db")),
+        ),
+        ("file:///a/mlruns", Location("file:///a/mlruns", ARTIFACTS, None)),
+        (" https://mlflow.example.org ", Location("https://mlflow.example.org", None, None)),
+    ],
+)
+def test_a_server_decides_where_files_are_and_other_stores_use_the_project(uri, expected, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert locate(ROOT) == expected
+
+
+def test_a_database_that_does_not_exist_is_not_created_by_its_repair(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / ".mlflow").mkdir()
+    repair_paths(locate(tmp_path), tmp_path, "metabin")
+    assert not list((tmp_path / ".mlflow").iterdir())
+
+
+@pytest.mark.parametrize(
     ("location", "expected"),
     [
         ("file:///projects/re%20id/.mlflow/artifacts", False),
@@ -53,7 +78,7 @@ def test_a_relative_path_of_a_tracking_uri_starts_at_the_root(uri, expected):
     ],
 )
 def test_only_the_folder_of_another_project_is_foreign(location, expected):
-    assert is_foreign(location, ROOT / ".mlflow/artifacts") is expected
+    assert is_foreign(location, ARTIFACTS) is expected
 
 
 @pytest.fixture
