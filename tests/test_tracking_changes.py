@@ -71,6 +71,13 @@ def test_the_preset_with_the_most_changes_is_named_and_one_that_explains_a_singl
     assert named(committed, three) == "preset all"
 
 
+def test_without_a_file_in_the_working_directory_that_of_the_root_counts(committed, tmp_path, monkeypatch):
+    named(committed, {"meta.inner_lr": 0.1})
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    assert read_changes(tmp_path).name == "inner_lr=0.1"
+
+
 def test_a_preset_with_another_value_of_its_own_is_not_named(committed):
     quick = load_presets(ROOT / "presets")["quick"].values
     assert not named(committed, {**quick, "optim.duration": 61}).startswith("preset")

@@ -33,6 +33,7 @@ ARTIFACTS = ROOT / ".mlflow/artifacts"
         ("file:mlruns", "file:///projects/re%20id/mlruns"),
         ("file:./my%20runs", "file:///projects/re%20id/my%20runs"),
         ("file:///data/mlruns", "file:///data/mlruns"),
+        ("file://host/share/mlruns", "file://host/share/mlruns"),
         ("https://mlflow.example.org", "https://mlflow.example.org"),
         ("databricks", "databricks"),
         ("postgresql://user@host/runs", "postgresql://user@host/runs"),
