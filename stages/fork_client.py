@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ADDRESS = "METABIN_FORK_SERVER"  # the environment variable with the path of the server's socket
-# The same variable of a command that the server has forked. It does not hand itself over again.
+# Its name in a command that the server has forked, which so does not hand itself over again.
 FORKED_BY = "METABIN_FORKED_BY"
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from metabin.files import write_bytes
 from stages import layout
 
 PACKAGE = "metabin"
@@ -25,14 +24,7 @@ def reuse_compiled() -> None:
     for suffix in SUFFIXES:  # code first: another process may read the index meanwhile
         for path in (project / PACKAGE).rglob(f"__pycache__/*{suffix}"):
             target = path.relative_to(project)
+            if target.exists() or not target.parent.parent.is_dir():
+                continue
             with suppress(OSError):  # the kernel is compiled instead
-                _copy(path, target)
-
-
-def _copy(path: Path, target: Path) -> None:
-    if target.exists() or not target.parent.parent.is_dir():
-        return
-    target.parent.mkdir(exist_ok=True)
-    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
-    shutil.copy(path, partial)
-    partial.replace(target)
+                write_bytes(target, path.read_bytes())
